@@ -1,0 +1,1 @@
+"""What the engines are measured with; `python -m benchmarks` runs all of it."""

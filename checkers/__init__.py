@@ -1,0 +1,1 @@
+"""How the model is checked: the engine, crash images, lock graphs, proofs and traces."""

@@ -1,0 +1,1 @@
+"""Crash images: what a power cut can leave, enumerated naively or cell by cell."""

@@ -1,0 +1,215 @@
+"""Breadth-first search with parent pointers: exhaustive, and every trace it gives is shortest.
+
+States are kept whole (no hash compaction), so an emptied frontier means every reachable state of
+the scope was seen.  The loop is written out flat: it runs a million times a scope.
+"""
+
+import gc
+from array import array
+from collections.abc import Iterable
+
+from checkers.engine.errors import STEP_ERRORS
+from checkers.engine.outcome import (
+    ASSERTION,
+    DEADLOCK,
+    LIVELOCK,
+    Budget,
+    Found,
+    Limits,
+    Outcome,
+    Progress,
+    Watch,
+)
+from checkers.engine.system import System
+
+_CHECK_EVERY = 4096
+
+
+def never(_state: bytes, _frame: int, _number: int) -> bool:
+    """Guard of a finished thread."""
+    return False
+
+
+class BreadthFirst:
+    """One search from one or several initial states; :meth:`run` may be called once.
+
+    After (or during) the run, :meth:`schedule_to` gives the shortest schedule to a state number.
+    """
+
+    def __init__(
+        self, system: System, watch: Watch, limits: Limits, initial: Iterable[bytes] | None = None
+    ) -> None:
+        self.system = system
+        self.watch = watch
+        self.limits = limits
+        self.order: list[bytes] = []
+        self.parents = array("l")
+        self.via = array("B")
+        self.outcome = Outcome()
+        self._projections: set[bytes] = set()
+        self._pending = dict(watch.situations)
+        self._index: dict[bytes, int] = {}
+        self._edges: list[array[int]] = []
+        for state in initial if initial is not None else [system.initial]:
+            if state not in self._index:
+                self._index[state] = len(self.order)
+                self.order.append(state)
+                self.parents.append(-1)
+                self.via.append(0)
+
+    def run(self) -> Outcome:
+        """Search until the frontier is empty, a limit is reached or the user interrupts."""
+        budget = Budget(self.limits)
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            for number in range(len(self.order)):
+                self._look_at(self.order[number], number)
+            self._search(budget)
+        except KeyboardInterrupt:
+            self.outcome.stopped = "interrupted"
+        finally:
+            if collecting:
+                gc.enable()
+        self.outcome.states = len(self.order)
+        self.outcome.projections = len(self._projections)
+        if self.watch.find_stuck and self.outcome.exhaustive:
+            self._look_for_stuck()
+        self.outcome.seconds = budget.seconds
+        return self.outcome
+
+    def _search(self, budget: Budget) -> None:
+        table = tuple(
+            (index, frame, number, [g or None for g in guards], steps)
+            for index, (frame, number, guards, steps) in enumerate(self.system.table)
+        )
+        for _, _, _, guards, _ in table:
+            guards[0] = never
+        order, index, parents, via = self.order, self._index, self.parents, self.via
+        keep_edges, wanted = self.watch.find_stuck, self.watch.stop_when
+        limit = self.limits.max_states
+        transitions = 0
+        level_end, depth = len(order), 0
+        number = -1
+        try:
+            for state in order:  # grows while we walk it: this is the queue
+                number += 1
+                if number == level_end:
+                    depth += 1
+                    level_end = len(order)
+                if not number % _CHECK_EVERY or len(order) >= limit:
+                    self.outcome.transitions, self.outcome.depth = transitions, depth
+                    self.outcome.stopped = self._tick(budget, number)
+                    if self.outcome.stopped:
+                        return
+                moved = False
+                successors = array("l")
+                for thread, frame, which, guards, steps in table:
+                    counter = state[frame]
+                    guard = guards[counter]
+                    try:
+                        if guard is not None and not guard(state, frame, which):
+                            continue
+                        moved = True
+                        work = bytearray(state)
+                        steps[counter](work, frame, which)  # type: ignore[misc]
+                    except STEP_ERRORS as error:
+                        moved = True
+                        self._record(ASSERTION, number, str(error), thread)
+                        continue
+                    new = bytes(work)
+                    transitions += 1
+                    fresh = len(order)
+                    target = index.setdefault(new, fresh)
+                    if keep_edges:
+                        successors.append(target)
+                    if target == fresh:
+                        order.append(new)
+                        parents.append(number)
+                        via.append(thread)
+                        self._look_at(new, fresh)
+                if keep_edges:
+                    self._edges.append(successors)
+                if not moved:
+                    self._look_for_deadlock(state, number)
+                if wanted is not None and wanted <= self.outcome.found.keys():
+                    self.outcome.stopped = "stopped at the first violation"
+                    return
+        finally:
+            self.outcome.transitions, self.outcome.depth = transitions, depth
+
+    def _look_for_deadlock(self, state: bytes, number: int) -> None:
+        blocked = [self.system.threads[t].name for t in self.system.unfinished(state)]
+        if blocked:
+            detail = f"nobody can run; waiting for ever: {', '.join(blocked)}"
+            self._record(DEADLOCK, number, detail)
+
+    def _tick(self, budget: Budget, number: int) -> str:
+        states = len(self.order)
+        if self.watch.on_progress is not None:
+            self.watch.on_progress(
+                Progress(
+                    states, self.outcome.transitions, states - number, self.outcome.depth,
+                    budget.seconds,
+                )
+            )  # fmt: skip
+        return budget.exceeded(states)
+
+    def _look_at(self, state: bytes, number: int) -> None:
+        for name, bad in self.watch.invariants.items():
+            if name not in self.outcome.found and bad(state):
+                self._record(name, number, "")
+        if self._pending:
+            for name in [n for n, seen in self._pending.items() if seen(state)]:
+                self.outcome.reached.add(name)
+                del self._pending[name]
+        if self.watch.on_projection is not None:
+            projection = state[self.system.projected]
+            if projection not in self._projections:
+                self._projections.add(projection)
+                for name in self.watch.on_projection(projection, number):
+                    self._record(name, number, "")
+
+    def _record(self, name: str, number: int, detail: str, thread: int | None = None) -> None:
+        if name in self.outcome.found:
+            return
+        start, schedule = self.schedule_to(number)
+        if thread is not None:
+            schedule = (*schedule, thread)
+        self.outcome.found[name] = Found(name, start, schedule, detail)
+
+    def schedule_to(self, number: int) -> tuple[bytes, tuple[int, ...]]:
+        """Return the initial state and the thread indexes that lead to state ``number``."""
+        schedule: list[int] = []
+        while self.parents[number] >= 0:
+            schedule.append(self.via[number])
+            number = self.parents[number]
+        return self.order[number], tuple(reversed(schedule))
+
+    def _look_for_stuck(self) -> None:
+        """Find a state from which every run goes on for ever without any program's end.
+
+        A state that can still come to rest, if only in a deadlock, is not one: that has its own
+        name.
+        """
+        predecessors: list[list[int]] = [[] for _ in self.order]
+        for source, successors in enumerate(self._edges):
+            for target in successors:
+                predecessors[target].append(source)
+        todo = [
+            number
+            for number, state in enumerate(self.order)
+            if not self._edges[number] or not self.system.unfinished(state)
+        ]
+        can_finish = bytearray(len(self.order))
+        for number in todo:
+            can_finish[number] = 1
+        while todo:
+            for source in predecessors[todo.pop()]:
+                if not can_finish[source]:
+                    can_finish[source] = 1
+                    todo.append(source)
+        for number, good in enumerate(can_finish):
+            if not good:
+                self._record(LIVELOCK, number, "no continuation lets every program finish")
+                return

@@ -1,0 +1,297 @@
+"""The Python back end: one function a program point, over a flat ``bytearray``.
+
+``step(S, F, T)`` runs thread number ``T`` of its kind, whose frame starts at ``F``, from the point
+it is parked at to the next one; ``guard(S, F, T)`` tells whether it may.  A frame is ``[program
+counter | slots]``.  Values that differ between runs of one build (design, mutant, programs) are
+globals ``C`` and ``C<offset>`` of the generated module, so that one build serves them all.
+
+Code reached from several places within a step is emitted once, as a function of its own that finds
+its locals in the frame; the rest is duplicated into the step that runs it, which is what makes a
+step fast.  A loop without a preemption point becomes such a function calling itself; its depth is
+bounded by the loop's.
+"""
+
+import ast
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+from checkers.engine.errors import LanguageError, ModelAssertionError, RangeError
+from checkers.engine.graph import Branch, Graph, Jump, Wait
+from checkers.engine.layout import StructType
+from checkers.engine.liveness import Liveness, analyse, assign_slots
+
+_SHARED_SIZE = 14
+"""Blocks reached twice and longer than this many statements are emitted once."""
+
+
+@dataclass(slots=True)
+class Frames:
+    """The frame of one kind of thread: ``size`` bytes, program counter first."""
+
+    graph: Graph
+    liveness: Liveness
+    shared: set[int]
+    slots: dict[str, int]
+    entry: int
+
+    @property
+    def size(self) -> int:
+        return 1 + (1 + max(self.slots.values()) if self.slots else 0)
+
+
+def plan_frames(graph: Graph, *, zero_dead: bool = True) -> Frames:
+    """Decide what is saved where.  Raises :class:`LanguageError` beyond 255 points.
+
+    ``zero_dead=False`` keeps dead locals in the state (for measuring what zeroing is worth).
+    """
+    if len(graph.points) > 255:
+        raise LanguageError(graph.kind, 0, f"{len(graph.points)} preemption points; at most 255")
+    liveness = analyse(graph)
+    shared = _shared_blocks(graph)
+    save_points = [*liveness.at_point.values(), *(liveness.at_block[b] for b in shared)]
+    slots = assign_slots(save_points)
+    frames = Frames(graph, liveness, shared, slots, 0)
+    if not zero_dead:
+        everything = frozenset(slots)
+        frames.slots = assign_slots([everything])
+    return frames
+
+
+def _successors(graph: Graph, block: int) -> list[int]:
+    end = graph.blocks[block].end
+    if isinstance(end, Jump):
+        return [end.target]
+    if isinstance(end, Branch):
+        return [end.yes, end.no]
+    return []
+
+
+def _shared_blocks(graph: Graph) -> set[int]:
+    """Heads of yield-free loops, and long blocks that several places continue to."""
+    shared: set[int] = set()
+    state = [0] * len(graph.blocks)
+    size = [0] * len(graph.blocks)
+    incoming = [0] * len(graph.blocks)
+    for block in range(len(graph.blocks)):
+        for target in _successors(graph, block):
+            incoming[target] += 1
+
+    def visit(block: int) -> None:
+        state[block] = 1
+        total = sum(1 for s in graph.blocks[block].statements for _ in _statements(s))
+        for target in _successors(graph, block):
+            if state[target] == 1:
+                shared.add(target)
+                continue
+            if state[target] == 0:
+                visit(target)
+            total += 1 if target in shared else size[target]
+        size[block] = total + 1
+        state[block] = 2
+        if incoming[block] > 1 and size[block] > _SHARED_SIZE:
+            shared.add(block)
+
+    roots = [0, *(point.target for point in graph.points.values())]
+    for root in roots:
+        if state[root] == 0:
+            visit(root)
+    return shared
+
+
+def _statements(node: ast.stmt) -> list[ast.AST]:
+    return [n for n in ast.walk(node) if isinstance(n, ast.stmt)]
+
+
+@dataclass(slots=True)
+class Emitter:
+    """Emits the functions of one kind; names carry the kind so that all share one module."""
+
+    frames: Frames
+    pointer_tables: dict[str, StructType]
+    zero_dead: bool = True
+    checked: bool = False
+    out: list[ast.stmt] = field(default_factory=list)
+
+    def emit(self) -> list[ast.stmt]:
+        """Return the guard and step functions of every point and the start function."""
+        kind = self.frames.graph.kind
+        self._function(f"{kind}_start", 0, None)
+        for number, point in self.frames.graph.points.items():
+            self._function(f"{kind}_step{number}", point.target, number)
+            if point.guard is not None:
+                self._guard(f"{kind}_guard{number}", point.guard, number)
+        for block in sorted(self.frames.shared):
+            self._function(f"{kind}_block{block}", block, None, shared=True)
+        return self.out
+
+    def _guard(self, name: str, guard: ast.expr, point: int) -> None:
+        wanted = self.frames.liveness.at_point[point]
+        body: list[ast.stmt] = self._loads(wanted & _names(guard))
+        body.append(ast.Return(guard))
+        self.out.append(self._definition(name, body))
+
+    def _function(self, name: str, block: int, point: int | None, *, shared: bool = False) -> None:
+        start = frozenset[str]()
+        if point is not None:
+            start = self.frames.liveness.at_point[point]
+        elif shared:
+            start = self.frames.liveness.at_block[block]
+        dirty = None if shared else self._slots_of(start)
+        body = self._tail(block, frozenset(), dirty, first=True)
+        read = set().union(*(_names(s) for s in body)) if body else set()
+        body = [*self._loads(start & read), *body]
+        self.out.append(self._definition(name, body))
+
+    def _slots_of(self, names: frozenset[str]) -> frozenset[int]:
+        return frozenset(self.frames.slots[n] for n in names if n in self.frames.slots)
+
+    def _definition(self, name: str, body: list[ast.stmt]) -> ast.FunctionDef:
+        parameter = self.frames.graph.parameter
+        args = ast.arguments(
+            posonlyargs=[], args=[ast.arg(arg=a) for a in ("S", "F", parameter)],
+            kwonlyargs=[], kw_defaults=[], defaults=[],
+        )  # fmt: skip
+        return ast.FunctionDef(name, args, body or [ast.Pass()], [], lineno=1)
+
+    def _tail(
+        self, block: int, written: frozenset[str], dirty: frozenset[int] | None, *, first: bool
+    ) -> list[ast.stmt]:
+        """Emit ``block`` and what follows up to the next point.
+
+        ``written`` are locals changed since they were loaded; ``dirty`` the slots that may be
+        non-zero (``None``: any).
+        """
+        if block in self.frames.shared and not first:
+            saves = self._saves(self.frames.liveness.at_block[block], written)
+            return [*saves, self._call_shared(block)]
+        here = self.frames.graph.blocks[block]
+        written |= _stored(here.statements)
+        body = list(here.statements)
+        end = here.end
+        if isinstance(end, Jump):
+            return body + self._tail(end.target, written, dirty, first=False)
+        if isinstance(end, Branch):
+            yes = self._tail(end.yes, written, dirty, first=False)
+            no = self._tail(end.no, written, dirty, first=False)
+            return [*body, ast.If(end.test, yes, []), *no]
+        live = frozenset[str]()
+        counter = 0
+        if isinstance(end, Wait):
+            live = self.frames.liveness.at_point[end.point]
+            counter = end.point
+        body += self._saves(live, written)
+        body += self._zeroes(live, dirty)
+        body.append(_store_slot(0, ast.Constant(counter)))
+        body.append(ast.Return(None))
+        return body
+
+    def _call_shared(self, block: int) -> ast.stmt:
+        name = ast.Name(f"{self.frames.graph.kind}_block{block}", ast.Load())
+        arguments: list[ast.expr] = [
+            ast.Name(a, ast.Load()) for a in ("S", "F", self.frames.graph.parameter)
+        ]
+        return ast.Return(ast.Call(name, arguments, []))
+
+    def _loads(self, names: frozenset[str] | set[str]) -> list[ast.stmt]:
+        out: list[ast.stmt] = []
+        for name in sorted(names):
+            value: ast.expr = _slot(1 + self.frames.slots[name], ast.Load())
+            kind = self.frames.graph.pointers.get(name)
+            if kind is not None:
+                table = self._table(kind)
+                value = ast.Subscript(ast.Name(f"A_{table}", ast.Load()), value, ast.Load())
+            out.append(ast.Assign([ast.Name(name, ast.Store())], value, lineno=1))
+        return out
+
+    def _saves(self, live: frozenset[str], written: frozenset[str]) -> list[ast.stmt]:
+        out: list[ast.stmt] = []
+        for name in sorted(live & written):
+            value: ast.expr = ast.Name(name, ast.Load())
+            kind = self.frames.graph.pointers.get(name)
+            if kind is not None:
+                table = self._table(kind)
+                value = ast.Subscript(ast.Name(f"N_{table}", ast.Load()), value, ast.Load())
+            elif self.checked:
+                where = ast.Constant(f"local {name.rpartition('_')[0]} of {self.frames.graph.kind}")
+                arguments = [value, ast.Constant(255), where]
+                value = ast.Call(ast.Name("check_range", ast.Load()), arguments, [])
+            out.append(_store_slot(1 + self.frames.slots[name], value))
+        return out
+
+    def _table(self, kind: StructType) -> str:
+        if len(kind.offsets) > 256:
+            raise LanguageError(kind.name, 0, "more than 256 instances: no pointer to it can live")
+        self.pointer_tables[kind.name] = kind
+        return kind.name
+
+    def _zeroes(self, live: frozenset[str], dirty: frozenset[int] | None) -> list[ast.stmt]:
+        if not self.zero_dead:
+            return []
+        if dirty is None:
+            dirty = frozenset(self.frames.slots.values())
+        kept = self._slots_of(live)
+        return [_store_slot(1 + slot, ast.Constant(0)) for slot in sorted(dirty - kept)]
+
+
+def _slot(offset: int, context: ast.expr_context) -> ast.Subscript:
+    index: ast.expr = ast.Name("F", ast.Load())
+    if offset:
+        index = ast.BinOp(index, ast.Add(), ast.Constant(offset))
+    return ast.Subscript(ast.Name("S", ast.Load()), index, context)
+
+
+def _store_slot(offset: int, value: ast.expr) -> ast.Assign:
+    return ast.Assign([_slot(offset, ast.Store())], value, lineno=1)
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+
+def _stored(statements: list[ast.stmt]) -> frozenset[str]:
+    return frozenset(
+        n.id
+        for s in statements
+        for n in ast.walk(s)
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    )
+
+
+def assertion_failed(where: str) -> None:
+    """Called by generated code when an ``assert`` of the model fails."""
+    raise ModelAssertionError(where)
+
+
+def check_range(value: int, bound: int, where: str) -> int:
+    """Called by a checked build on every store."""
+    if not 0 <= value <= bound:
+        raise RangeError(f"{where} = {value}: outside 0..{bound}")
+    return value
+
+
+def check_index(value: int, length: int, where: str) -> int:
+    """Called by a checked build on every index."""
+    if not 0 <= value < length:
+        raise RangeError(f"{where}: index {value} outside 0..{length - 1}")
+    return value
+
+
+def compile_module(statements: list[ast.stmt]) -> tuple[CodeType, str]:
+    """Compile generated functions; also return their text, for reading and for digests."""
+    module = ast.Module(statements, [])
+    text = ast.unparse(ast.fix_missing_locations(module))
+    return compile(text, "<generated steps>", "exec"), text
+
+
+def runtime_names(pointer_tables: dict[str, StructType]) -> dict[str, Any]:
+    """Return the globals every generated module needs."""
+    names: dict[str, Any] = {
+        "assertion_failed": assertion_failed,
+        "check_range": check_range,
+        "check_index": check_index,
+    }
+    for name, kind in pointer_tables.items():
+        names[f"A_{name}"] = tuple(kind.offsets)
+        names[f"N_{name}"] = {offset: i for i, offset in enumerate(kind.offsets)}
+    return names

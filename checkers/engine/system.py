@@ -1,0 +1,190 @@
+"""A compiled program and one closed instance of it: the seam every explorer stands on.
+
+:class:`Build` is the work that depends on the source and on the array sizes only: layout, graphs,
+generated code.  :class:`System` adds the constants (design, mutant, programs) and the initial
+variables; making one from a build costs well under a millisecond, so one build serves every design,
+mutant and scope of a geometry.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from checkers.engine.emit_python import (
+    Emitter,
+    Frames,
+    compile_module,
+    plan_frames,
+    runtime_names,
+)
+from checkers.engine.errors import DeclarationError
+from checkers.engine.graph import HelperSet, Place, build_graph
+from checkers.engine.layout import Dims, Layout
+from model.declare import Program
+
+if TYPE_CHECKING:
+    import ast
+
+Step = Callable[[bytearray, int, int], None]
+GuardCheck = Callable[[bytes, int, int], object]
+Predicate = Callable[[bytes], int]
+
+_FINISHED = Place("finished", "", 0, "", ())
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadInfo:
+    """One thread of a system: its name (``task0``), kind, number in the kind, and frame."""
+
+    name: str
+    kind: str
+    number: int
+    daemon: bool
+    frame: int
+
+
+class Build:
+    """Everything compiled from ``program`` for the array sizes ``dims``.
+
+    ``predicates`` are helper functions of the state root (properties, crash-independent checks)
+    that a system can evaluate on states.  ``checked`` adds a range check to every store and index;
+    ``zero_dead=False`` leaves dead locals in the state.  Raises :class:`LanguageError` and
+    :class:`DeclarationError`.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        dims: Dims,
+        predicates: Sequence[Callable[..., int]] = (),
+        *,
+        checked: bool = False,
+        zero_dead: bool = True,
+    ) -> None:
+        self.program = program
+        self.layout = Layout(
+            program.state, dims, constant=program.constant, projected=program.projected
+        )
+        helpers = HelperSet(self.layout, checked=checked)
+        self.frames: dict[str, Frames] = {}
+        tables: dict[str, Any] = {}
+        statements: list[ast.stmt] = []
+        for thread in program.threads:
+            if not thread.name.isidentifier() or thread.name in self.frames:
+                raise DeclarationError(f"thread {thread.name!r}: a name of its own is needed")
+            graph = build_graph(thread.name, thread.path, self.layout, helpers)
+            frames = plan_frames(graph, zero_dead=zero_dead)
+            self.frames[thread.name] = frames
+            statements += Emitter(frames, tables, zero_dead, checked).emit()
+        self.predicate_names = [helpers.predicate(p) for p in predicates]
+        statements += helpers.definitions.values()
+        self.code, self.text = compile_module(statements)
+        self._names = runtime_names(tables)
+        self.threads = self._place_threads()
+        last = self.threads[-1] if self.threads else None
+        self.size = self.layout.shared_size
+        if last is not None:
+            self.size = last.frame + self.frames[last.kind].size
+
+    def _place_threads(self) -> tuple[ThreadInfo, ...]:
+        out: list[ThreadInfo] = []
+        offset = self.layout.shared_size
+        for thread in self.program.threads:
+            count = self.layout.number(thread.count, f"thread {thread.name}")
+            for number in range(count):
+                name = thread.name if thread.count == 1 else f"{thread.name}{number}"
+                out.append(ThreadInfo(name, thread.name, number, thread.daemon, offset))
+                offset += self.frames[thread.name].size
+        if len(out) > 255:
+            raise DeclarationError(f"{len(out)} threads; at most 255")
+        return tuple(out)
+
+    def instance_names(self, constants: bytes) -> dict[str, Any]:
+        """Run the generated module for the given constants and return its functions."""
+        names = dict(self._names)
+        names["C"] = constants
+        names.update({f"C{i}": value for i, value in enumerate(constants)})
+        exec(self.code, names)
+        return names
+
+
+class System:
+    """A build with its constants and initial variables: states are ``bytes``, steps are pure.
+
+    ``shared`` holds the initial value of every declared variable (``build.layout.shared_size``
+    bytes); ``constants`` those of the constant part.  Threads run up to their first preemption
+    point, in order, when the initial state is made.
+    """
+
+    def __init__(self, build: Build, constants: bytes, shared: bytes) -> None:
+        self.build = build
+        self.constants = constants
+        self.threads = build.threads
+        self.projected = build.layout.projected
+        names = build.instance_names(constants)
+        self.predicates: list[Predicate] = [names[n] for n in build.predicate_names]
+        self._guards: dict[str, list[GuardCheck | None]] = {}
+        self._steps: dict[str, list[Step | None]] = {}
+        for kind, frames in build.frames.items():
+            count = len(frames.graph.points)
+            self._guards[kind] = [names.get(f"{kind}_guard{n}") for n in range(count + 1)]
+            self._steps[kind] = [names.get(f"{kind}_step{n}") for n in range(count + 1)]
+        self.table = tuple(
+            (t.frame, t.number, self._guards[t.kind], self._steps[t.kind]) for t in self.threads
+        )
+        self._starts = {kind: names[f"{kind}_start"] for kind in build.frames}
+        self.initial = self.start(shared)
+
+    def start(self, shared: bytes) -> bytes:
+        """Return the state in which every thread is parked at its first preemption point."""
+        state = bytearray(self.build.size)
+        state[: len(shared)] = shared
+        for thread in self.threads:
+            self._starts[thread.kind](state, thread.frame, thread.number)
+        return bytes(state)
+
+    def is_enabled(self, state: bytes, thread: int) -> bool:
+        """Tell whether ``thread`` (its index) can take a step in ``state``."""
+        frame, number, guards, steps = self.table[thread]
+        counter = state[frame]
+        if steps[counter] is None:
+            return False
+        guard = guards[counter]
+        return guard is None or bool(guard(state, frame, number))
+
+    def enabled(self, state: bytes) -> list[int]:
+        """Return the indexes of the threads that can take a step in ``state``, in order."""
+        return [t for t in range(len(self.table)) if self.is_enabled(state, t)]
+
+    def step(self, state: bytes, thread: int) -> bytes:
+        """Return the state after ``thread`` ran to its next preemption point."""
+        frame, number, _, steps = self.table[thread]
+        run = steps[state[frame]]
+        assert run is not None, "a finished thread cannot step"
+        work = bytearray(state)
+        run(work, frame, number)
+        return bytes(work)
+
+    def place(self, state: bytes, thread: int) -> Place:
+        """Return where in the source ``thread`` is parked."""
+        info = self.threads[thread]
+        counter = state[info.frame]
+        if counter == 0:
+            return _FINISHED
+        return self.build.frames[info.kind].graph.points[counter].place
+
+    def is_finished(self, state: bytes, thread: int) -> bool:
+        """Tell whether ``thread`` has returned."""
+        return state[self.threads[thread].frame] == 0
+
+    def unfinished(self, state: bytes) -> list[int]:
+        """Return the non-daemon threads that have not returned."""
+        return [i for i, t in enumerate(self.threads) if not t.daemon and state[t.frame] != 0]
+
+    def shared(self, state: bytes) -> bytes:
+        """Return the declared variables of ``state``."""
+        return state[: self.build.layout.shared_size]
+
+    def view(self, state: bytes) -> Any:
+        """View the variables of ``state`` as the declared root object (a copy)."""
+        return self.build.layout.view(bytearray(self.shared(state)), self.constants)

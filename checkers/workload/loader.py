@@ -1,0 +1,65 @@
+"""Read a workload file of either format from disk.
+
+Why so: whatever is at the path (a directory, a binary, four gigabytes) ends in one line, so reading
+is capped before it is decoded and decoding is strict.  The format follows the file's suffix: a
+guess from the contents would answer a misspelt keyword with an error about the other format.
+Rejected: reading line by line (a file without line ends is one line), and replacing bad bytes
+(the workload that ran would not be the one in the file).
+"""
+
+from pathlib import Path
+
+from model.scope import Geometry, Scope
+
+from .errors import Place, WorkloadError
+from .fsx import parse_fsx_ops
+from .limits import MAX_FILE_BYTES
+from .text import parse_workload
+
+FSX_SUFFIXES = (".fsx", ".fsxops")
+
+
+def load_workload(path: Path, geometry: Geometry | None = None) -> Scope:
+    """Return the scope in the file at ``path``.
+
+    A file with ``.fsx`` or ``.fsxops`` among its suffixes (``tail.fsxops``, ``469.fsxops.0``) is an
+    fsx op file, scaled to ``geometry`` (default: ``Geometry()``); any other is workload text, which
+    brings its own geometry, and ``geometry`` is not used.  Raises :class:`WorkloadError` for a file
+    that cannot be read, is larger than 64 KiB, is not UTF-8, or is not a workload.
+    """
+    name = str(path)
+    text = _decode(_read_capped(path, name), name)
+    if any(suffix in FSX_SUFFIXES for suffix in path.suffixes):
+        return parse_fsx_ops(text, name, geometry or Geometry())
+    return parse_workload(text, name)
+
+
+def _read_capped(path: Path, name: str) -> bytes:
+    """Read at most the cap and one byte more, so that the size is known to be too large."""
+    top = Place(name, 1, 1)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or "unknown error"
+        raise WorkloadError(top, f"cannot be read: {reason}; give a readable file") from None
+    except ValueError:
+        raise WorkloadError(top, "cannot be read: not a file name; give a readable file") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise WorkloadError(
+            top, f"larger than {MAX_FILE_BYTES} bytes; a workload is some lines of text"
+        )
+    return data
+
+
+def _decode(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8")
+        line = before.count("\n") + 1
+        column = len(before) - (before.rfind("\n") + 1) + 1
+        raise WorkloadError(
+            Place(name, line, column),
+            f"byte 0x{data[error.start]:02x} is not UTF-8; a workload is plain UTF-8 text",
+        ) from None

@@ -1,0 +1,47 @@
+"""Designs: named settings of the switches, over one source.
+
+A design is what a reviewer argues about; a mutant (``model.mutants``) is a single planted mistake in
+one.  ``data_err=abort`` is a mount option and belongs to the scope.
+"""
+
+from dataclasses import dataclass
+
+from model.state import EOF_HOLD_BACK, EOF_ORDERED_GAP, EOF_UNORDERED
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """One setting: ``eof_rule`` as in ``model.eof``; ``disksize_at_*`` as in the buffer_head path."""
+
+    name: str
+    summary: str
+    eof_rule: int = EOF_UNORDERED
+    disksize_at_map: bool = False
+    disksize_at_write_end: bool = False
+
+
+DESIGNS: dict[str, Design] = {
+    design.name: design
+    for design in (
+        Design("seed", "the patch as posted (v3 09/22) on its predecessors"),
+        Design(
+            "seed-eof-ordered",
+            "the seed, and i_disksize is held back behind an unwritten EOF block; nobody waits",
+            eof_rule=EOF_HOLD_BACK,
+        ),
+        Design(
+            "seed-gap-ordered",
+            "the seed, and workers wait for a zeroed gap (the author's later tree)",
+            eof_rule=EOF_ORDERED_GAP,
+        ),
+        Design(
+            "seed-bh-sizes",
+            "for comparison: the seed's I/O with the buffer_head rule for i_disksize "
+            "(at allocation and at write_end; ordered data is not modelled)",
+            disksize_at_map=True,
+            disksize_at_write_end=True,
+        ),
+    )
+}
+
+DEFAULT_DESIGNS = ("seed", "seed-eof-ordered", "seed-gap-ordered")

@@ -1,0 +1,11 @@
+"""The cache flush: the one device operation the journal needs.  See ``model.device``."""
+
+from model.state import Kernel
+
+
+def blkdev_issue_flush(k: Kernel) -> None:
+    """Persist every completed write.  kernel: REQ_PREFLUSH, blkdev_issue_flush()."""
+    for p in range(k.conf.nr_phys):
+        for c in range(k.conf.cells_per_block):
+            cell = p * k.conf.cells_per_block + c
+            k.stable.may[cell] = k.cached[cell]

@@ -1,0 +1,116 @@
+"""What keeps i_disksize from passing an EOF block whose tail on disk is not clean.
+
+The bytes behind EOF on disk may be anything: an append that reached the disk but not the journal,
+or a store through mmap, can be there.  They become visible when a later size passes them.  Which
+rule applies is a switch of the design:
+
+``EOF_UNORDERED`` (the patch as posted)
+    None: any completed ioend raises i_disksize to its end.
+``EOF_HOLD_BACK``
+    An extension past an unaligned EOF marks the EOF block if it has a physical block.  While a mark
+    is set i_disksize is not raised beyond the start of that block; the size is *held*.  A write of
+    the block submitted after the mark clears it when its bio completes, and that ioend, which always
+    goes through the worker, raises the held size.  Nobody waits.
+``EOF_ORDERED_GAP``
+    The author's later tree (tag v4 of the series): only a zeroed gap is ordered.  The zeroed block is
+    submitted at once and recorded in i_ordered_lblk; workers of later ioends wait for its bio;
+    truncate-up leaves i_disksize alone meanwhile; the ordered ioend then sets it to i_size.
+"""
+
+from model.declare import Path
+from model.state import (
+    EOF_HOLD_BACK,
+    EOF_ORDERED_GAP,
+    HOLD_IN_FLIGHT,
+    HOLD_NEEDED,
+    HOLD_NONE,
+    HOLE,
+    Inode,
+    Ioend,
+    Kernel,
+)
+
+
+def mark_eof_block(k: Kernel, inode: Inode) -> None:
+    """An extension begins to cover the EOF block: from now on its next write is needed.
+
+    Called under the folio lock, before i_size moves.
+    """
+    if k.conf.eof_rule != EOF_HOLD_BACK or inode.i_size % k.conf.cells_per_block == 0:
+        return
+    block = inode.i_size // k.conf.cells_per_block
+    if inode.raw.extent[block].state != HOLE:
+        inode.hold[block] = HOLD_NEEDED
+
+
+def unmark_from(k: Kernel, inode: Inode, size: int) -> None:
+    """A truncate to ``size`` takes the marks of the blocks it cuts, and the held size, with it."""
+    for b in range(size // k.conf.cells_per_block, k.conf.nr_blocks):
+        inode.hold[b] = HOLD_NONE
+    inode.held_size = 0
+
+
+def disksize_limit(k: Kernel, inode: Inode) -> int:
+    """Return how far i_disksize may be raised, in cells."""
+    for b in range(k.conf.nr_blocks):
+        if inode.hold[b] != HOLD_NONE:
+            return b * k.conf.cells_per_block
+    return k.conf.nr_cells
+
+
+def raise_disksize(k: Kernel, inode: Inode, size: int) -> None:
+    """Raise i_disksize towards ``size``, holding back what a mark forbids.
+
+    Called under i_data_sem (write).
+    """
+    wanted = min(max(size, inode.held_size), inode.i_size)
+    if k.conf.mutant.no_min_i_size:
+        wanted = size
+    allowed = min(wanted, disksize_limit(k, inode))
+    inode.held_size = 0
+    if allowed < wanted:
+        inode.held_size = wanted
+    if allowed > inode.i_disksize:
+        inode.i_disksize = allowed
+
+
+def eof_submit(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
+    """An ioend goes out: note whether it is the write that an EOF block waits for."""
+    for b in range(first, first + ioend.nr_blocks):
+        if inode.hold[b] == HOLD_NEEDED:
+            inode.hold[b] = HOLD_IN_FLIGHT
+            ioend.orders_eof = 1
+            ioend.own_end_io = 1
+        if k.conf.eof_rule == EOF_ORDERED_GAP and inode.i_ordered_lblk == b + 1:
+            ioend.orders_eof = 1
+            ioend.own_end_io = 1
+
+
+def eof_bio_done(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
+    """The bio of an ordering ioend is complete (irq): later sizes may pass, unless it failed.
+
+    Under EOF_ORDERED_GAP the record is cleared on error too, as the author's tree does.
+    """
+    if k.conf.eof_rule == EOF_ORDERED_GAP:
+        inode.i_ordered_lblk = 0
+        return
+    for b in range(first, first + ioend.nr_blocks):
+        if inode.hold[b] == HOLD_IN_FLIGHT:
+            inode.hold[b] = HOLD_NONE
+            if ioend.error:
+                inode.hold[b] = HOLD_NEEDED
+    if ioend.error:
+        ioend.orders_eof = 0
+
+
+def ext4_iomap_wb_ordered_wait(k: Kernel, inode: Inode, first: int) -> Path[None]:
+    """The worker waits for the ordered EOF block.  kernel: same name (the author's later tree).
+
+    Skipped when i_disksize is block aligned or the ioend starts in the EOF block.
+    """
+    if inode.i_disksize % k.conf.cells_per_block == 0:
+        return
+    if first == inode.i_disksize // k.conf.cells_per_block:
+        return
+    if inode.i_ordered_lblk and first > inode.i_ordered_lblk - 1:
+        yield lambda: inode.i_ordered_lblk == 0  # worker waits for the ordered EOF block

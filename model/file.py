@@ -1,0 +1,371 @@
+"""System calls on a regular file: buffered write, mmap store, truncate, fsync.
+
+Mirrors ext4_buffered_write_iter(), ext4_page_mkwrite(), ext4_setattr(), ext4_truncate() and
+ext4_sync_file() of a 7.x kernel with the series' write path (v3): the old EOF block is zeroed
+before any handle, and buffered writes never touch i_disksize.
+"""
+
+from model.declare import Path
+from model.device_flush import blkdev_issue_flush
+from model.eof import disksize_limit, mark_eof_block, unmark_from
+from model.extents import (
+    ext4_da_map_blocks,
+    ext4_es_remove_extent,
+    ext4_es_status,
+    ext4_ext_remove_space,
+)
+from model.jbd2 import (
+    ext4_emergency_state,
+    ext4_journal_start,
+    ext4_journal_stop,
+    ext4_mark_inode_dirty,
+    jbd2_complete_transaction,
+    jbd2_journal_force_commit_nested,
+    jbd2_trans_will_send_data_barrier,
+)
+from model.mballoc import ext4_count_free_clusters, s_dirtyclusters_counter, s_mb_free_pending
+from model.oracle import (
+    note_removal_begins,
+    note_removal_ends,
+    note_removed,
+    note_store,
+    note_sync_begins,
+    note_sync_returns,
+    note_write,
+)
+from model.primitives import (
+    down_read,
+    down_write,
+    folio_lock,
+    folio_unlock,
+    folio_wait_writeback,
+    up_read,
+    up_write,
+)
+from model.state import (
+    EIO,
+    ENOSPC,
+    EOF_ORDERED_GAP,
+    HOLE,
+    OK,
+    UNWRITTEN,
+    WRITTEN,
+    ZERO,
+    Inode,
+    Kernel,
+)
+from model.writeback import (
+    ext4_iomap_submit_zero_block,
+    ext4_iomap_writepages,
+    folio_end_cells,
+    submits_zeroed_gap,
+)
+
+
+def dirty_block(k: Kernel, inode: Inode, block: int) -> None:
+    """Set the dirty bit of one block."""
+    folio = inode.folio[block // k.conf.blocks_per_folio]
+    folio.dirty |= 1 << (block % k.conf.blocks_per_folio)
+
+
+def zero_tail(k: Kernel, inode: Inode, start: int) -> int:
+    """Zero from ``start`` to the end of its block in the page cache; 1 if the block is dirty now.
+
+    kernel: ext4_iomap_block_zero_range(), iomap_zero_range(): a hole has nothing to zero, nor has a
+    clean unwritten block.
+    """
+    block = start // k.conf.cells_per_block
+    folio = inode.folio[block // k.conf.blocks_per_folio]
+    status = ext4_es_status(k, inode, block)
+    if status == HOLE:
+        return 0
+    if status == UNWRITTEN and folio.dirty == 0 and folio.writeback == 0:
+        return 0
+    for c in range(start, (block + 1) * k.conf.cells_per_block):
+        inode.page[c] = ZERO
+    dirty_block(k, inode, block)
+    return 1
+
+
+def ext4_block_zero_eof(
+    k: Kernel, current: int, inode: Inode, size: int, extends: int
+) -> Path[None]:
+    """Zero the rest of the block that ``size`` ends in, without a handle.  kernel: 7.x, same name."""
+    if size % k.conf.cells_per_block == 0:
+        return
+    block = size // k.conf.cells_per_block
+    yield from folio_lock(k, current, inode.folio[block // k.conf.blocks_per_folio])
+    zeroed = zero_tail(k, inode, size)
+    if zeroed and extends:
+        mark_eof_block(k, inode)
+    folio_unlock(k, inode.folio[block // k.conf.blocks_per_folio])
+    if zeroed and submits_zeroed_gap(k):
+        yield from ext4_iomap_submit_zero_block(k, current, inode, block)
+
+
+def iomap_write_end(k: Kernel, i: int, start: int, stop: int, colour: int) -> None:
+    """Copy cells ``start``..``stop`` into the locked folio, dirty them, move i_size.
+
+    kernel: iomap_write_iter(), iomap_write_end().  An append within the EOF block counts as an
+    extension for the hold-back rule: the rest of that block becomes part of the file.
+    """
+    inode = k.inode[i]
+    if stop > inode.i_size and start <= inode.i_size:
+        mark_eof_block(k, inode)
+    for c in range(start, stop):
+        inode.page[c] = colour
+        note_write(k, i, c, colour)
+        dirty_block(k, inode, c // k.conf.cells_per_block)
+    inode.i_size = max(inode.i_size, stop)
+
+
+def ext4_da_write_end(k: Kernel, current: int, inode: Inode, stop: int) -> Path[None]:
+    """The buffer_head rule for an append within a written block: i_disksize moves at once.
+
+    kernel: ext4_da_should_update_i_disksize(), ext4_da_do_write_end() (not on the iomap path).
+    """
+    last = (stop - 1) // k.conf.cells_per_block
+    if inode.delayed[last] or inode.raw.extent[last].state != WRITTEN:
+        return
+    if stop <= inode.i_disksize:
+        return
+    inode.i_disksize = stop
+    error = yield from ext4_journal_start(k, current)
+    if error == OK:
+        ext4_mark_inode_dirty(k, current, inode)
+        ext4_journal_stop(k, current)
+
+
+def ext4_should_retry_alloc(k: Kernel, retries: int) -> int:
+    """Tell whether another try may find space.  kernel: ext4_should_retry_alloc(), at most 3."""
+    if retries == 3:
+        return 0
+    if s_mb_free_pending(k):
+        return 1
+    return ext4_count_free_clusters(k) > s_dirtyclusters_counter(k)
+
+
+def reserve_blocks(k: Kernel, current: int, inode: Inode, first: int, last: int) -> Path[int]:
+    """->iomap_begin of a delalloc write: reserve, and on ENOSPC force a commit and retry."""
+    retries = 0
+    while True:
+        error = yield from ext4_da_map_blocks(k, current, inode, first, last)
+        if error != ENOSPC or not ext4_should_retry_alloc(k, retries):
+            return error
+        retries += 1
+        if s_mb_free_pending(k):
+            yield from jbd2_journal_force_commit_nested(k, current)
+
+
+def iomap_file_buffered_write(
+    k: Kernel, current: int, i: int, pos: int, end: int, colour: int
+) -> Path[None]:
+    """Write cells ``pos``..``end`` folio by folio.  kernel: iomap_file_buffered_write()."""
+    inode = k.inode[i]
+    for f in range(k.conf.nr_folios):
+        start = max(pos, f * k.conf.cells_per_folio)
+        stop = min(end, (f + 1) * k.conf.cells_per_folio)
+        if start < stop:
+            error = yield from reserve_blocks(
+                k, current, inode,
+                start // k.conf.cells_per_block, (stop - 1) // k.conf.cells_per_block,
+            )  # fmt: skip
+            if error:
+                return
+            yield from folio_lock(k, current, inode.folio[f])
+            iomap_write_end(k, i, start, stop, colour)
+            folio_unlock(k, inode.folio[f])
+            if k.conf.disksize_at_write_end:
+                yield from ext4_da_write_end(k, current, inode, stop)
+
+
+def ext4_buffered_write_iter(
+    k: Kernel, current: int, i: int, pos: int, length: int, colour: int
+) -> Path[None]:
+    """write(2) of ``length`` cells at ``pos``.  kernel: ext4_buffered_write_iter()."""
+    inode = k.inode[i]
+    yield from down_write(k, current, inode.i_rwsem)
+    if not ext4_emergency_state(k):
+        if pos + length > inode.i_size:
+            inode.extending = 1
+        if pos > inode.i_size:
+            yield from ext4_block_zero_eof(k, current, inode, inode.i_size, 1)
+        yield from iomap_file_buffered_write(k, current, i, pos, pos + length, colour)
+    inode.extending = 0
+    up_write(k, inode.i_rwsem)
+
+
+def store_through_mapping(k: Kernel, i: int, cell: int, colour: int) -> None:
+    """page_mkwrite dirtied the whole folio; the user's store lands in it."""
+    inode = k.inode[i]
+    f = cell // k.conf.cells_per_folio
+    for block in range(k.conf.nr_blocks):
+        if block // k.conf.blocks_per_folio == f:
+            dirty_block(k, inode, block)
+    inode.page[cell] = colour
+    note_store(k, i, cell, colour)
+
+
+def ext4_page_mkwrite(k: Kernel, current: int, i: int, cell: int, colour: int) -> Path[None]:
+    """A store at ``cell`` of a shared mapping: fault, then store.  kernel: iomap_page_mkwrite().
+
+    Faults outside the last folio of the file get SIGBUS.  Blocks are reserved up to EOF, the folio
+    is dirtied whole; nothing waits for writeback (no stable pages).
+    """
+    inode = k.inode[i]
+    folio = inode.folio[cell // k.conf.cells_per_folio]
+    first = cell // k.conf.cells_per_folio * k.conf.blocks_per_folio
+    yield from down_read(k, current, inode.invalidate_lock)
+    yield from folio_lock(k, current, folio)
+    if cell // k.conf.cells_per_folio * k.conf.cells_per_folio < inode.i_size:
+        end = min(inode.i_size, folio_end_cells(k, cell // k.conf.cells_per_folio))
+        error = yield from ext4_da_map_blocks(
+            k, current, inode, first, (end - 1) // k.conf.cells_per_block
+        )
+        if error == OK:
+            store_through_mapping(k, i, cell, colour)
+    folio_unlock(k, folio)
+    up_read(k, current, inode.invalidate_lock)
+
+
+def needs_truncation(k: Kernel, inode: Inode, f: int, size: int) -> int:
+    """Tell whether folio ``f`` has anything cached behind ``size``."""
+    if inode.folio[f].dirty or inode.folio[f].writeback:
+        return folio_end_cells(k, f) > size
+    for c in range(size, folio_end_cells(k, f)):
+        if c >= f * k.conf.cells_per_folio and inode.page[c] != ZERO:
+            return 1
+    return 0
+
+
+def truncate_folio(k: Kernel, inode: Inode, f: int, size: int) -> None:
+    """Zero the part of a partial folio behind ``size``, or drop a folio that is wholly behind.
+
+    A partial invalidation leaves the dirty bits of the cut blocks set (iomap_invalidate_folio()).
+    """
+    for c in range(f * k.conf.cells_per_folio, folio_end_cells(k, f)):
+        if c >= size:
+            inode.page[c] = ZERO
+    if f * k.conf.cells_per_folio >= size:
+        inode.folio[f].dirty = 0
+
+
+def truncate_pagecache(k: Kernel, current: int, inode: Inode, size: int) -> Path[None]:
+    """Drop cached pages behind ``size``; waits for their writeback.  kernel: truncate_pagecache()."""
+    for f in range(k.conf.nr_folios):
+        if needs_truncation(k, inode, f, size):
+            yield from folio_lock(k, current, inode.folio[f])
+            if not k.conf.mutant.truncate_no_writeback_wait:
+                yield from folio_wait_writeback(k, inode.folio[f])
+            truncate_folio(k, inode, f, size)
+            folio_unlock(k, inode.folio[f])
+
+
+def set_disksize(k: Kernel, inode: Inode, size: int) -> None:
+    """Set i_disksize for a truncate; a raise obeys the design's EOF rule."""
+    if size <= inode.i_disksize:
+        inode.i_disksize = size
+        unmark_from(k, inode, size)
+        return
+    if k.conf.eof_rule == EOF_ORDERED_GAP and inode.i_ordered_lblk:
+        return
+    allowed = min(size, disksize_limit(k, inode))
+    if allowed < size:
+        inode.held_size = size
+    inode.i_disksize = max(inode.i_disksize, allowed)
+
+
+def ext4_set_inode_size(k: Kernel, current: int, inode: Inode, size: int) -> Path[None]:
+    """i_disksize and i_size change in one i_data_sem section.  kernel: ext4_setattr(), 7.x."""
+    yield from down_write(k, current, inode.i_data_sem)
+    set_disksize(k, inode, size)
+    if k.conf.mutant.split_size_update:
+        up_write(k, inode.i_data_sem)
+        yield from down_write(k, current, inode.i_data_sem)
+    inode.i_size = size
+    up_write(k, inode.i_data_sem)
+
+
+def ext4_truncate(k: Kernel, current: int, i: int) -> Path[None]:
+    """Zero the new tail and remove the blocks behind i_size.  kernel: ext4_truncate(), 7.x."""
+    inode = k.inode[i]
+    yield from ext4_block_zero_eof(k, current, inode, inode.i_size, 0)
+    error = yield from ext4_journal_start(k, current)
+    if error:
+        return
+    inode.raw.orphan = 1
+    yield from down_write(k, current, inode.i_data_sem)
+    first = (inode.i_size + k.conf.cells_per_block - 1) // k.conf.cells_per_block
+    ext4_es_remove_extent(k, inode, first, k.conf.nr_blocks - 1)
+    ext4_ext_remove_space(k, inode, first)
+    up_write(k, inode.i_data_sem)
+    inode.raw.orphan = 0
+    ext4_mark_inode_dirty(k, current, inode)
+    ext4_journal_stop(k, current)
+
+
+def ext4_setattr(k: Kernel, current: int, i: int, size: int) -> Path[None]:
+    """truncate(2) to ``size``.  kernel: ext4_setattr(), 7.x; the inode is an orphan meanwhile."""
+    inode = k.inode[i]
+    yield from down_write(k, current, inode.i_rwsem)
+    yield from down_write(k, current, inode.invalidate_lock)
+    if size < inode.i_size:
+        note_removal_begins(k, i, size)
+    elif size > inode.i_size:
+        inode.extending = 1
+        yield from ext4_block_zero_eof(k, current, inode, inode.i_size, 1)
+    error = yield from ext4_journal_start(k, current)
+    if error == OK:
+        shrinks = size <= inode.i_size
+        if shrinks:
+            inode.raw.orphan = 1
+        if size < inode.i_size:
+            note_removed(k, i, size)
+        yield from ext4_set_inode_size(k, current, inode, size)
+        ext4_mark_inode_dirty(k, current, inode)
+        ext4_journal_stop(k, current)
+        yield from truncate_pagecache(k, current, inode, size)
+        if shrinks:
+            yield from ext4_truncate(k, current, i)
+    note_removal_ends(k, i)
+    inode.extending = 0
+    up_write(k, inode.invalidate_lock)
+    up_write(k, inode.i_rwsem)
+
+
+def file_check_and_advance_wb_err(k: Kernel, inode: Inode) -> int:
+    """Report a recorded writeback error once.  kernel: file_check_and_advance_wb_err()."""
+    error = inode.wb_err
+    inode.wb_err = 0
+    return EIO if error else OK
+
+
+def commit_for_sync(k: Kernel, current: int, inode: Inode, datasync: int) -> Path[int]:
+    """Make the inode's last transaction, then the device cache, durable.  kernel: ext4_fsync_journal()."""
+    tid = inode.i_datasync_tid if datasync else inode.i_sync_tid
+    needs_barrier = not jbd2_trans_will_send_data_barrier(k, tid)
+    if k.conf.mutant.fsync_no_commit_wait:
+        tid = 0
+    yield from jbd2_complete_transaction(k, current, tid)
+    if k.journal.aborted:
+        return EIO
+    if needs_barrier:
+        yield  # flush the device
+        blkdev_issue_flush(k)
+    return OK
+
+
+def ext4_sync_file(k: Kernel, current: int, i: int, datasync: int) -> Path[None]:
+    """fsync(2) or fdatasync(2): write, wait, commit, flush.  kernel: ext4_sync_file()."""
+    inode = k.inode[i]
+    yield  # fsync entry
+    if ext4_emergency_state(k):
+        return
+    note_sync_begins(k, current, i)
+    error = yield from ext4_iomap_writepages(k, current, inode, 1, 0, k.conf.nr_folios)
+    for f in range(k.conf.nr_folios):
+        yield from folio_wait_writeback(k, inode.folio[f])
+    if error == OK and inode.wb_err == 0:
+        error = yield from commit_for_sync(k, current, inode, datasync)
+    reported = file_check_and_advance_wb_err(k, inode)
+    note_sync_returns(k, current, i, max(error, reported))

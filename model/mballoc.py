@@ -1,0 +1,88 @@
+"""The block allocator: lowest free block first, and freed blocks wait for their commit.
+
+Mirrors fs/ext4/mballoc.c and balloc.c where it matters for crashes: freeing lowers the bitmap and
+raises the free count at once, but the blocks can be allocated again only after the commit of the
+freeing transaction called back (ext4_process_freed_data), so free clusters may be counted that
+nobody can get.  Allocation is one atomic step; groups, preallocation and reserves are left out.
+"""
+
+from model.state import (
+    BLOCK_FREE,
+    BLOCK_FREED_COMMITTING,
+    BLOCK_FREED_RUNNING,
+    BLOCK_USED,
+    FOREIGN,
+    Kernel,
+)
+
+
+def ext4_count_free_clusters(k: Kernel) -> int:
+    """Return the free clusters counted, allocatable or not.  kernel: s_freeclusters_counter."""
+    free = 0
+    for p in range(k.conf.nr_phys):
+        if k.block[p] != BLOCK_USED:
+            free += 1
+    return free
+
+
+def s_dirtyclusters_counter(k: Kernel) -> int:
+    """Return the clusters reserved for delayed allocation on the file system."""
+    reserved = 0
+    for i in range(k.conf.nr_inodes):
+        reserved += k.inode[i].i_reserved_data_blocks
+    return reserved
+
+
+def s_mb_free_pending(k: Kernel) -> int:
+    """Tell whether freed blocks wait for a commit.  kernel: s_mb_free_pending."""
+    for p in range(k.conf.nr_phys):
+        if k.block[p] == BLOCK_FREED_RUNNING or k.block[p] == BLOCK_FREED_COMMITTING:
+            return 1
+    return 0
+
+
+def first_free_block(k: Kernel) -> int:
+    """Return the lowest allocatable block, or ``nr_phys``."""
+    for p in range(k.conf.nr_phys):
+        if k.block[p] == BLOCK_FREE:
+            return p
+    return k.conf.nr_phys
+
+
+def free_run_length(k: Kernel, start: int, want: int) -> int:
+    """Return how many of up to ``want`` blocks from ``start`` are allocatable in a row."""
+    length = 0
+    while length < want and start + length < k.conf.nr_phys:
+        if k.block[start + length] != BLOCK_FREE:
+            break
+        length += 1
+    return length
+
+
+def ext4_mb_mark_used(k: Kernel, p: int) -> None:
+    """Allocate block ``p`` in the running transaction.  kernel: ext4_mb_mark_diskspace_used()."""
+    assert k.block[p] == BLOCK_FREE
+    k.block[p] = BLOCK_USED
+    k.journal.bitmap |= 1 << p
+
+
+def ext4_free_blocks(k: Kernel, p: int) -> None:
+    """Free block ``p`` in the running transaction.  kernel: ext4_free_blocks()."""
+    assert k.block[p] == BLOCK_USED
+    k.journal.bitmap &= ~(1 << p)
+    k.block[p] = BLOCK_FREED_RUNNING
+    if k.conf.mutant.reuse_before_commit:
+        k.block[p] = BLOCK_FREE
+
+
+def ext4_process_freed_data(k: Kernel) -> None:
+    """The commit callback gives freed blocks back.  kernel: ext4_process_freed_data().
+
+    From here on their content is somebody else's: no committed state refers to them.
+    """
+    for p in range(k.conf.nr_phys):
+        if k.block[p] == BLOCK_FREED_COMMITTING:
+            k.block[p] = BLOCK_FREE
+            for c in range(k.conf.cells_per_block):
+                k.stable.may[p * k.conf.cells_per_block + c] = FOREIGN
+                k.cached[p * k.conf.cells_per_block + c] = FOREIGN

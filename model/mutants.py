@@ -1,0 +1,117 @@
+"""Mutants: one wrong guard each, with where it comes from and which property must catch it.
+
+A checker that finds nothing must first show that it finds these.  ``design`` is the design that is
+clean of ``caught_by`` in ``scope`` without the mutation.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """``switch`` is a field of ``model.state.Mutants``; the rest says what should happen."""
+
+    slug: str
+    switch: str
+    summary: str
+    source: str
+    caught_by: str
+    scope: str
+    design: str = "seed-eof-ordered"
+
+
+MUTANTS: dict[str, Mutant] = {
+    mutant.slug: mutant
+    for mutant in (
+        Mutant(
+            "written-allocation", "written_allocation",
+            "writeback allocates written instead of unwritten extents",
+            "ext4_iomap_map_one_extent(): EXT4_GET_BLOCKS_CREATE_UNWRIT_EXT",
+            "unstable-conversion", "append-fsync",
+        ),
+        Mutant(
+            "disksize-at-map", "disksize_at_map",
+            "i_disksize is raised when the blocks are allocated, before the data is written",
+            "mpage_map_and_submit_extent() of the buffer_head path",
+            "zeros-for-data", "append-fsync",
+        ),
+        Mutant(
+            "no-min-i-size", "no_min_i_size",
+            "the worker raises i_disksize to the ioend's end without min(i_size)",
+            "ext4_iomap_wb_update_disksize()",
+            "sizes", "span-truncate",
+        ),
+        Mutant(
+            "split-size-update", "split_size_update",
+            "truncate changes i_disksize and i_size in two i_data_sem sections",
+            "ext4_setattr()",
+            "sizes", "span-truncate",
+        ),
+        Mutant(
+            "no-preflush", "no_preflush",
+            "the commit record is written without flushing the device cache before",
+            "journal_submit_commit_record(): REQ_PREFLUSH",
+            "unstable-conversion", "append-fsync",
+        ),
+        Mutant(
+            "early-conversion", "early_conversion",
+            "the conversion is queued at submission instead of at bio completion",
+            "ext4_iomap_end_bio()",
+            "unstable-conversion", "append-fsync",
+        ),
+        Mutant(
+            "no-relookup", "no_relookup",
+            "the delayed extent is not looked up again under i_data_sem",
+            "ext4_iomap_map_one_extent(): ext4_es_lookup_extent() under down_write()",
+            "structure", "span-truncate",
+        ),
+        Mutant(
+            "cookie-unchecked", "cookie_unchecked",
+            "a cached mapping is used without comparing its validity cookie",
+            "ext4_iomap_map_writeback_range(): ext4_iomap_valid()",
+            "late-write", "cookie-race",
+        ),
+        Mutant(
+            "fsync-no-commit-wait", "fsync_no_commit_wait",
+            "fsync returns without waiting for the commit",
+            "ext4_fsync_journal(): jbd2_complete_transaction()",
+            "durability", "append-fsync",
+        ),
+        Mutant(
+            "reuse-before-commit", "reuse_before_commit",
+            "a freed block can be allocated before the freeing transaction committed",
+            "ext4_mb_clear_bb(), ext4_process_freed_data()",
+            "stale-data", "truncate-reuse",
+        ),
+        Mutant(
+            "truncate-no-writeback-wait", "truncate_no_writeback_wait",
+            "truncate drops folios without waiting for their writeback",
+            "truncate_inode_pages_range(): folio_wait_writeback()",
+            "late-write", "span-truncate",
+        ),
+        Mutant(
+            "discard-keeps-reservation", "discard_keeps_reservation",
+            "a discarded delayed block keeps its reservation",
+            "ext4_iomap_discard_folio(): ext4_iomap_punch_delalloc()",
+            "accounting", "eio-abort",
+        ),
+        Mutant(
+            "merge-across-error", "merge_across_error",
+            "ioends are merged although one of them failed",
+            "iomap_ioend_can_merge(): status comparison",
+            "unstable-conversion", "eio-append",
+        ),
+        Mutant(
+            "no-pending-bias", "no_pending_bias",
+            "folio writeback may end while later blocks of the folio are still being mapped",
+            "iomap_writeback_folio(): write_bytes_pending bias",
+            "durability", "two-block-folio",
+        ),
+        Mutant(
+            "no-mapping-error", "no_mapping_error",
+            "a failed bio is not recorded for the next fsync",
+            "iomap_finish_ioend(): mapping_set_error()",
+            "errors", "eio-append",
+        ),
+    )
+}  # fmt: skip

@@ -1,0 +1,122 @@
+"""What a user was promised, followed alongside the kernel: the checkers' only notion of right.
+
+Every journalled image of an inode carries, for each cell, the set of colours that may legally be
+read there should recovery find that image; promises of returned fsyncs are kept apart.
+
+* A write may reach the disk at any time (data is not journalled), so its colour becomes legal in
+  every image.  A store past EOF is legal only in images whose size already covers it.
+* Truncation makes the cut cells zero in the running image only: an older image may be recovered
+  as long as the truncation is not committed.
+* A promise about a cell ends when a call that removes it begins.
+
+Nothing here influences the kernel paths.
+"""
+
+from model.state import ANY_COLOUR, MAX_TASKS, TID_DONE, ZERO, Inode, InodeImage, Kernel
+
+
+def copy_image(k: Kernel, to: InodeImage, source: InodeImage) -> None:
+    """Copy a journalled inode image with its oracle."""
+    to.size = source.size
+    to.orphan = source.orphan
+    for b in range(k.conf.nr_blocks):
+        to.extent[b].state = source.extent[b].state
+        to.extent[b].pblk = source.extent[b].pblk
+    for c in range(k.conf.nr_cells):
+        to.ever[c] = source.ever[c]
+
+
+def clear_image(k: Kernel, to: InodeImage) -> None:
+    """Zero an image that no longer means anything, so that equal situations are equal states."""
+    to.size = 0
+    to.orphan = 0
+    for b in range(k.conf.nr_blocks):
+        to.extent[b].state = 0
+        to.extent[b].pblk = 0
+    for c in range(k.conf.nr_cells):
+        to.ever[c] = 0
+
+
+def note_write(k: Kernel, i: int, cell: int, colour: int) -> None:
+    """The user stored ``colour`` at ``cell`` of file ``i``: legal in whatever is recovered."""
+    inode = k.inode[i]
+    inode.raw.ever[cell] |= colour
+    if k.journal.committing:
+        inode.committing.ever[cell] |= colour
+    k.stable.inode[i].committed.ever[cell] |= colour
+    k.stable.inode[i].promise.cell[cell] |= colour
+    for t in range(MAX_TASKS):
+        if k.caller[t].syncing == i + 1:
+            k.caller[t].snapshot[cell] |= colour
+
+
+def note_store(k: Kernel, i: int, cell: int, colour: int) -> None:
+    """A store through mmap; past EOF it is legal only where the recovered size covers it."""
+    inode = k.inode[i]
+    if cell < inode.i_size or inode.extending:
+        note_write(k, i, cell, colour)
+        return
+    if inode.raw.size > cell:
+        inode.raw.ever[cell] |= colour
+    if k.journal.committing and inode.committing.size > cell:
+        inode.committing.ever[cell] |= colour
+    if k.stable.inode[i].committed.size > cell:
+        k.stable.inode[i].committed.ever[cell] |= colour
+
+
+def note_removal_begins(k: Kernel, i: int, new_size: int) -> None:
+    """A truncate to ``new_size`` begins: promises about the cells it cuts end."""
+    k.inode[i].removing = new_size + 1
+    promise = k.stable.inode[i].promise
+    promise.size = min(promise.size, new_size)
+    for c in range(new_size, k.conf.nr_cells):
+        promise.cell[c] = ANY_COLOUR
+    for t in range(MAX_TASKS):
+        if k.caller[t].syncing == i + 1:
+            k.caller[t].sync_size = min(k.caller[t].sync_size, new_size)
+            for c in range(new_size, k.conf.nr_cells):
+                k.caller[t].snapshot[c] = ANY_COLOUR
+
+
+def note_removed(k: Kernel, i: int, new_size: int) -> None:
+    """The truncate took effect in the running transaction: there, the cut cells are zero."""
+    for c in range(new_size, k.conf.nr_cells):
+        k.inode[i].raw.ever[c] = ZERO
+
+
+def note_removal_ends(k: Kernel, i: int) -> None:
+    """The truncate returned: an fsync called from now on promises what is there."""
+    k.inode[i].removing = 0
+
+
+def note_sync_begins(k: Kernel, t: int, i: int) -> None:
+    """Task ``t`` calls fsync on file ``i``: what is in the page cache now may be promised.
+
+    What a truncate in progress is about to cut may not.
+    """
+    size = k.inode[i].i_size
+    if k.inode[i].removing:
+        size = min(size, k.inode[i].removing - 1)
+    k.caller[t].syncing = i + 1
+    k.caller[t].sync_size = size
+    for c in range(k.conf.nr_cells):
+        k.caller[t].snapshot[c] = ANY_COLOUR
+        if c < size:
+            k.caller[t].snapshot[c] = k.inode[i].page[c]
+
+
+def note_sync_returns(k: Kernel, t: int, i: int, error: int) -> None:
+    """The fsync of task ``t`` returned; without error its snapshot becomes a promise."""
+    if error == 0:
+        promise = k.stable.inode[i].promise
+        promise.size = max(promise.size, k.caller[t].sync_size)
+        for c in range(k.conf.nr_cells):
+            promise.cell[c] &= k.caller[t].snapshot[c]
+        if k.inode[i].error_unreported:
+            k.fsync_missed_error = 1
+    k.inode[i].error_unreported = 0
+    k.caller[t].tid = TID_DONE
+    k.caller[t].syncing = 0
+    k.caller[t].sync_size = 0
+    for c in range(k.conf.nr_cells):
+        k.caller[t].snapshot[c] = 0

@@ -1,0 +1,136 @@
+"""Named scopes: the bounded situations that the default check explores.
+
+Chosen so that every known violation shows in at least one of them, with files of 2 or 3 blocks and 2
+cells a block, 1 or 2 blocks a folio, one or two mounts.  Threads are what costs (ten to twenty times
+the states each), so a scope has few.
+"""
+
+from model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
+
+
+def write(pos_cells: int, length_cells: int = 1) -> Op:
+    """write(2) at a cell offset."""
+    return Op(OpCode.WRITE, pos_cells, length_cells)
+
+
+def store(cell: int) -> Op:
+    """A one-cell store through a shared mapping."""
+    return Op(OpCode.STORE, cell, 1)
+
+
+def truncate(size_cells: int) -> Op:
+    """truncate(2) to a size in cells."""
+    return Op(OpCode.TRUNCATE, size_cells)
+
+
+FSYNC = Op(OpCode.FSYNC)
+FDATASYNC = Op(OpCode.FDATASYNC)
+
+_THREE = Geometry(nr_blocks=3, nr_phys=4)
+
+
+def _one_mount(name: str, summary: str, *tasks: tuple[Op, ...], flushers: int = 1) -> Scope:
+    return Scope(name, summary, (Mount(tasks, flushers),))
+
+
+def _scopes() -> tuple[Scope, ...]:
+    return (
+        Scope(
+            "append-fsync", "one block appended to an aligned file, fsync, flusher",
+            (Mount(((write(2, 2), FSYNC),)),), initial_size_cells=2,
+        ),
+        Scope(
+            "eof-mmap", "two stores past EOF race with writeback, then a gap append",
+            (Mount(((write(2),), (store(1), store(1))), flusher_passes=2),), timer=Timer.ONCE,
+        ),
+        Scope(
+            "eof-truncate-up", "two stores past EOF race with writeback, then truncate up",
+            (Mount(((truncate(3),), (store(1), store(1)))),),
+        ),
+        Scope(
+            "eof-two-mounts", "an append is lost in a crash, its tail stays; then a gap append",
+            (Mount(((write(1),),)), Mount(((write(2),),))),
+        ),
+        Scope(
+            "eof-in-block", "an append is lost in a crash; then an append over its tail and beyond",
+            (Mount(((write(1),),)), Mount(((write(1, 2),),))),
+        ),
+        Scope(
+            "truncate-extend", "truncate down, then a gap append, with a store",
+            (Mount(((truncate(1), write(2)), (store(0),))),), initial_size_cells=2,
+        ),
+        Scope(
+            "truncate-truncate", "truncate down, then up, over written data",
+            (Mount(((truncate(1), truncate(3)),)),), initial_size_cells=2,
+        ),
+        Scope(
+            "span-truncate", "a write across two blocks and fsync race with a truncate",
+            (Mount(((write(1, 2), FSYNC), (truncate(1),))),),
+        ),
+        Scope(
+            "truncate-reuse", "truncate to nothing, then write another block, in a full pool",
+            (Mount(((truncate(0), write(2, 2)),)),),
+            geometry=Geometry(nr_phys=2), initial_size_cells=2,
+        ),
+        Scope(
+            "two-block-folio", "a folio of two blocks: gap append and fsync, with two stores",
+            (Mount(((write(2), FSYNC), (store(1), store(1)))),),
+            geometry=Geometry(blocks_per_folio=2),
+        ),
+        Scope(
+            "two-fsyncs", "a write across two blocks and fsync, and another fsync",
+            (Mount(((write(1, 2), FSYNC), (FDATASYNC,))),), timer=Timer.ONCE,
+        ),
+        Scope(
+            "new-file", "an empty file: write, gap append, fsync, with a store",
+            (Mount(((write(0), write(2), FSYNC), (store(1),))),),
+            initial_size_cells=0, timer=Timer.ONCE,
+        ),
+        Scope(
+            "three-blocks", "two gap appends over three blocks and fsync",
+            (Mount(((write(2), write(4), FSYNC),)),), geometry=_THREE, timer=Timer.ONCE,
+        ),
+        Scope(
+            "three-blocks-two-mounts", "a lost append, then two gap appends over three blocks",
+            (Mount(((write(1),),)), Mount(((write(2), write(4)),))),
+            geometry=_THREE, timer=Timer.ONCE,
+        ),
+        Scope(
+            "two-mounts-truncate", "a write and fsync, a crash, then truncate down and gap append",
+            (Mount(((write(1, 2), FSYNC),)), Mount(((truncate(1), write(2)),))),
+            timer=Timer.ONCE,
+        ),
+        Scope(
+            "cookie-race", "truncate and rewrite while writeback holds a cached mapping",
+            (Mount(((write(0, 4),), (truncate(2), write(2, 2)))),),
+            initial_size_cells=0, timer=Timer.ONCE,
+        ),
+        Scope(
+            "enospc", "blocks freed but not committed: writeback must force a commit and retry",
+            (Mount(((truncate(2), write(2, 2), FSYNC),)),),
+            geometry=Geometry(nr_phys=2), initial_size_cells=4, timer=Timer.NEVER,
+        ),
+        Scope(
+            "log-full", "a log of two transactions: handles wait for a checkpoint",
+            (Mount(((write(2, 2), FSYNC, write(0), FSYNC), (truncate(2),))),),
+            initial_size_cells=2, timer=Timer.NEVER, log_transactions=2,
+        ),
+        Scope(
+            "eio-overwrite", "a plain overwrite whose bio fails, data_err=abort",
+            (Mount(((write(0), FSYNC),)),),
+            initial_size_cells=2, max_errors=1, data_err_abort=True,
+        ),
+        Scope(
+            "eio-append", "two appends and fsync; one bio fails",
+            (Mount(((write(0, 2), write(2, 2), FSYNC),)),),
+            initial_size_cells=0, max_errors=1, timer=Timer.ONCE,
+        ),
+        Scope(
+            "eio-abort", "two appends and fsync; one bio fails, data_err=abort",
+            (Mount(((write(0, 2), write(2, 2), FSYNC),)),),
+            initial_size_cells=0, max_errors=1, timer=Timer.ONCE, data_err_abort=True,
+        ),
+    )  # fmt: skip
+
+
+SCOPES: dict[str, Scope] = {scope.name: scope for scope in _scopes()}

@@ -1,0 +1,139 @@
+"""From a scope, a design and a mutant to the two vectors a run starts from.
+
+The view of the vectors comes from the engine and is passed in: this module only knows the declared
+names.
+"""
+
+from typing import Any
+
+from model.designs import Design
+from model.recovery import Disk, cell_content, recover
+from model.scope import Mount, OpCode, Scope, Timer
+from model.state import (
+    ANY_COLOUR,
+    BLOCK_FREE,
+    BLOCK_USED,
+    FIRST_OP_COLOUR,
+    FOREIGN,
+    WRITTEN,
+    ZERO,
+    Mutants,
+)
+
+NR_OPS = 4
+"""Operations a task can hold (``model.tasks.task`` runs this many)."""
+
+
+def dimensions(scope: Scope, mount: Mount) -> dict[str, int]:
+    """Return the array sizes and thread counts for one mount of ``scope``."""
+    geometry = scope.geometry
+    ioends = geometry.nr_inodes * geometry.nr_blocks
+    return {
+        "nr_inodes": geometry.nr_inodes,
+        "nr_blocks": geometry.nr_blocks,
+        "nr_folios": -(-geometry.nr_blocks // geometry.blocks_per_folio),
+        "nr_cells": geometry.nr_blocks * geometry.cells_per_block,
+        "nr_phys": geometry.nr_phys,
+        "phys_cells": geometry.nr_phys * geometry.cells_per_block,
+        "nr_tasks": len(mount.tasks),
+        "nr_ops": NR_OPS,
+        "nr_flushers": 1 if mount.flusher_passes else 0,
+        "nr_ioends": ioends,
+        "nr_failing_disks": ioends if scope.max_errors else 0,
+        "nr_timers": 0 if scope.timer == Timer.NEVER else 1,
+    }
+
+
+def configure(conf: Any, scope: Scope, mount: Mount, design: Design, switch: str = "") -> None:
+    """Fill the constant part: ``switch`` is the field of :class:`Mutants` to set, if any.
+
+    Raises :class:`ValueError` for an unknown switch.
+    """
+    geometry = scope.geometry
+    dims = dimensions(scope, mount)
+    for name in ("nr_inodes", "nr_blocks", "nr_folios", "nr_cells", "nr_phys"):
+        setattr(conf, name, dims[name])
+    conf.cells_per_block = geometry.cells_per_block
+    conf.blocks_per_folio = geometry.blocks_per_folio
+    conf.cells_per_folio = geometry.cells_per_block * geometry.blocks_per_folio
+    conf.eof_rule = design.eof_rule
+    conf.disksize_at_write_end = int(design.disksize_at_write_end)
+    conf.data_err_abort = int(scope.data_err_abort)
+    conf.max_errors = scope.max_errors
+    conf.log_transactions = scope.log_transactions
+    conf.timer = int(scope.timer)
+    conf.flusher_passes = mount.flusher_passes
+    conf.mutant.disksize_at_map = int(design.disksize_at_map)
+    if switch:
+        if switch not in Mutants.__annotations__:
+            raise ValueError(f"unknown mutant switch {switch!r}")
+        setattr(conf.mutant, switch, 1)
+    _fill_programs(conf, mount)
+
+
+def _fill_programs(conf: Any, mount: Mount) -> None:
+    colour = FIRST_OP_COLOUR
+    for t, ops in enumerate(mount.tasks):
+        for n, op in enumerate(ops):
+            slot = conf.task[t].op[n]
+            slot.code = int(op.code)
+            slot.pos = op.pos_cells
+            slot.length = op.length_cells
+            slot.inode = op.inode
+            if op.code in (OpCode.WRITE, OpCode.STORE):
+                slot.colour = colour
+                colour = (colour << 1) & ANY_COLOUR
+
+
+def mount_disk(k: Any, disk: Disk, scope: Scope) -> None:
+    """Fill the variables as a fresh mount of ``disk`` has them: recovered, cached, nothing dirty.
+
+    What recovery left is on the medium, so it is also promised: another crash must show it again.
+    Blocks nobody refers to hold somebody else's old data.
+    """
+    geometry = scope.geometry
+    found = recover(disk, geometry)
+    per_block = geometry.cells_per_block
+    for p in range(geometry.nr_phys):
+        used = found.bitmap >> p & 1
+        k.block[p] = BLOCK_USED if used else BLOCK_FREE
+        for cell in range(p * per_block, (p + 1) * per_block):
+            k.stable.may[cell] = k.cached[cell] = found.cells[cell] if used else FOREIGN
+    k.journal.bitmap = found.bitmap
+    k.stable.bitmap = found.bitmap
+    for i in range(geometry.nr_inodes):
+        _mount_inode(k, found, scope, i)
+        if disk.inodes[i].orphan:
+            _zero_orphan_tail(k, scope, i)
+
+
+def _mount_inode(k: Any, disk: Disk, scope: Scope, i: int) -> None:
+    inode, stable = k.inode[i], k.stable.inode[i]
+    size = disk.inodes[i].size
+    inode.i_size = inode.i_disksize = size
+    stable.promise.size = size
+    for image in (inode.raw, stable.committed):
+        image.size = size
+        for block, (state, pblk) in enumerate(disk.inodes[i].extents):
+            image.extent[block].state = state
+            image.extent[block].pblk = pblk
+    for cell in range(scope.geometry.nr_blocks * scope.geometry.cells_per_block):
+        colour = cell_content(disk, scope.geometry, i, cell)
+        inside = cell < size
+        inode.page[cell] = colour
+        inode.raw.ever[cell] = stable.committed.ever[cell] = colour | ZERO if inside else ZERO
+        stable.promise.cell[cell] = colour if inside else ANY_COLOUR
+
+
+def _zero_orphan_tail(k: Any, scope: Scope, i: int) -> None:
+    """After orphan processing the EOF block's tail is zero in the page cache, and dirty."""
+    inode = k.inode[i]
+    geometry = scope.geometry
+    block = inode.i_size // geometry.cells_per_block
+    if inode.i_size % geometry.cells_per_block == 0 or inode.raw.extent[block].state != WRITTEN:
+        return
+    for cell in range(inode.i_size, (block + 1) * geometry.cells_per_block):
+        inode.page[cell] = ZERO
+    inode.folio[block // geometry.blocks_per_folio].dirty |= 1 << (
+        block % geometry.blocks_per_folio
+    )

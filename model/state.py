@@ -1,0 +1,327 @@
+"""The shared state: what the kernel, the disk and the checkers' oracle remember between two steps.
+
+Field names are the kernel's where the kernel has the thing.  Everything is a small number:
+
+* Positions and sizes are counted in *cells*; a block is ``conf.cells_per_block`` cells, so that an
+  EOF inside a block and a torn block write can be expressed.
+* The content of a cell is a *colour*, kept as a one-bit mask so that a set of colours is a number
+  too.  A *foreign* colour is what a previous owner of the block left there.
+* Transaction ids are relative (``TID_*``) and mapping cookies are a bit "still current": both are
+  only ever compared, and absolute counters would make the state space infinite.
+* ``stable`` is what a crash keeps, plus what the oracle promised about it.
+
+Not modelled, and why: the buddy and group locks (one allocation is atomic here), extent-status
+entries other than delayed ones (they are a cache of the tree and agree with it), page reclaim.
+"""
+
+from typing import Annotated
+
+from model.declare import Array, Bit, Byte, Len, Max, Struct
+
+# Colours of a cell.
+ZERO = 1
+FOREIGN = 2
+POLLUTION = 4
+OLD = 8
+FIRST_OP_COLOUR = 16
+ANY_COLOUR = 255
+
+# State of a logical block in the extent tree, and m_flags of a mapping.
+HOLE = 0
+UNWRITTEN = 1
+WRITTEN = 2
+DELAYED = 3
+
+# A physical block, as the allocator sees it.
+BLOCK_FREE = 0
+BLOCK_USED = 1
+BLOCK_FREED_RUNNING = 2
+BLOCK_FREED_COMMITTING = 3
+
+# An ioend.
+IOEND_NONE = 0
+IOEND_BUILDING = 1
+IOEND_SUBMITTED = 2
+IOEND_COMPLETED = 3
+IOEND_WORKER = 4
+
+# journal.running and journal.committing.
+T_NONE = 0
+T_RUNNING = 1
+T_LOCKED = 2
+T_FLUSH = 1
+T_COMMIT_JFLUSH = 2
+T_COMMIT_RECORD = 3
+T_COMMIT_CALLBACK = 4
+
+# Transaction ids, relative to now.
+TID_DONE = 0
+TID_COMMITTING = 1
+TID_RUNNING = 2
+
+# How i_disksize is kept from passing an EOF block whose tail on disk is not clean.
+EOF_UNORDERED = 0
+EOF_HOLD_BACK = 1
+EOF_ORDERED_GAP = 2
+
+# hold[block] under EOF_HOLD_BACK.
+HOLD_NONE = 0
+HOLD_NEEDED = 1
+HOLD_IN_FLIGHT = 2
+
+# Results of paths.
+OK = 0
+EIO = 1
+ENOSPC = 2
+EROFS = 3
+
+# Contexts, the numbers under which locks know their holders.
+MAX_TASKS = 3
+FLUSHER = 3
+WORKER = 4
+KJOURNALD = 5
+NR_CONTEXTS = 6
+NR_WRITERS = 4
+
+
+class Mutants(Struct):
+    """One switch a mutant; see ``model.mutants`` for what each one breaks."""
+
+    written_allocation: Bit
+    disksize_at_map: Bit
+    no_min_i_size: Bit
+    split_size_update: Bit
+    no_preflush: Bit
+    early_conversion: Bit
+    no_relookup: Bit
+    cookie_unchecked: Bit
+    fsync_no_commit_wait: Bit
+    reuse_before_commit: Bit
+    truncate_no_writeback_wait: Bit
+    discard_keeps_reservation: Bit
+    merge_across_error: Bit
+    no_pending_bias: Bit
+    no_mapping_error: Bit
+
+
+class OpSlot(Struct):
+    """One operation of a task's program (``model.scope.Op``)."""
+
+    code: Byte
+    pos: Byte
+    length: Byte
+    inode: Byte
+    colour: Byte
+
+
+class TaskProgram(Struct):
+    """The operations of one task, in order; code 0 ends them."""
+
+    op: Annotated[Array[OpSlot], Len("nr_ops")]
+
+
+class Conf(Struct):
+    """What never changes during a run: geometry, design switches, mutants, budgets, programs."""
+
+    nr_inodes: Byte
+    nr_blocks: Byte
+    nr_folios: Byte
+    nr_cells: Byte
+    nr_phys: Byte
+    cells_per_block: Byte
+    blocks_per_folio: Byte
+    cells_per_folio: Byte
+    eof_rule: Annotated[int, Max(2)]
+    disksize_at_write_end: Bit
+    data_err_abort: Bit
+    max_errors: Byte
+    log_transactions: Byte
+    timer: Annotated[int, Max(2)]
+    flusher_passes: Byte
+    lock_yields: Bit
+    mutant: Mutants
+    task: Annotated[Array[TaskProgram], Len("nr_tasks")]
+
+
+class Rwsem(Struct):
+    """A reader/writer semaphore: the writer's context + 1, and a mask of reading contexts."""
+
+    writer: Annotated[int, Max(NR_CONTEXTS)]
+    readers: Byte
+
+
+class Folio(Struct):
+    """A folio of the page cache; ``dirty`` has a bit a block (ifs dirty bits)."""
+
+    locked: Annotated[int, Max(NR_CONTEXTS)]
+    writeback: Bit
+    write_bytes_pending: Annotated[int, Max(8)]
+    dirty: Byte
+
+
+class Extent(Struct):
+    """One block of the extent tree; ``pblk`` is 0 for a hole."""
+
+    state: Annotated[int, Max(WRITTEN)]
+    pblk: Annotated[int, Max("nr_phys")]
+
+
+class InodeImage(Struct):
+    """The journalled part of an inode, and the oracle that travels with it.
+
+    ``size`` is i_disksize as last copied by ext4_mark_inode_dirty.  ``ever[cell]`` is the set of
+    colours that may legally be read there if this image is what recovery finds.
+    """
+
+    size: Annotated[int, Max("nr_cells")]
+    orphan: Bit
+    extent: Annotated[Array[Extent], Len("nr_blocks")]
+    ever: Annotated[Array[int], Len("nr_cells"), Max(255)]
+
+
+class Ioend(Struct):
+    """struct iomap_ioend; the one starting at block ``b`` of an inode is ``inode.ioend[b]``.
+
+    A block belongs to at most one ioend at a time (its folio is under writeback until then), so
+    the slot is the first block.  ``end`` is io_offset + io_size in cells.
+    """
+
+    state: Annotated[int, Max(IOEND_WORKER)]
+    nr_blocks: Annotated[int, Max("nr_blocks")]
+    end: Annotated[int, Max("nr_cells")]
+    pblk: Annotated[int, Max("nr_phys")]
+    unwritten: Bit
+    error: Bit
+    own_end_io: Bit
+    orders_eof: Bit
+    early: Bit
+
+
+class Inode(Struct):
+    """struct ext4_inode_info with its mapping.
+
+    ``raw`` is the inode as the running transaction has it, ``committing`` the frozen copy.
+    ``page[cell]`` is the page cache; ``delayed[block]`` the delayed extents of the status tree.  The
+    oracle keeps ``extending`` (a call that extends the file is in progress) and ``removing`` (the
+    target size + 1 of a truncate in progress).
+    """
+
+    i_rwsem: Rwsem
+    invalidate_lock: Rwsem
+    i_data_sem: Rwsem
+    i_size: Annotated[int, Max("nr_cells")]
+    i_disksize: Annotated[int, Max("nr_cells")]
+    i_reserved_data_blocks: Annotated[int, Max("nr_blocks")]
+    i_sync_tid: Annotated[int, Max(TID_RUNNING)]
+    i_datasync_tid: Annotated[int, Max(TID_RUNNING)]
+    wb_err: Bit
+    work_queued: Bit
+    i_ordered_lblk: Annotated[int, Max("nr_blocks")]
+    held_size: Annotated[int, Max("nr_cells")]
+    hold: Annotated[Array[int], Len("nr_blocks"), Max(HOLD_IN_FLIGHT)]
+    delayed: Annotated[Array[int], Len("nr_blocks"), Max(1)]
+    folio: Annotated[Array[Folio], Len("nr_folios")]
+    page: Annotated[Array[int], Len("nr_cells"), Max(255)]
+    ioend: Annotated[Array[Ioend], Len("nr_blocks")]
+    raw: InodeImage
+    committing: InodeImage
+    extending: Bit
+    removing: Annotated[int, Max(17)]
+    error_unreported: Bit
+
+
+class MapBlocks(Struct):
+    """struct ext4_map_blocks; ``current_cookie`` says whether m_seq still equals i_es_seq."""
+
+    m_lblk: Annotated[int, Max("nr_blocks")]
+    m_len: Annotated[int, Max("nr_blocks")]
+    m_flags: Annotated[int, Max(DELAYED)]
+    m_pblk: Annotated[int, Max("nr_phys")]
+    current_cookie: Bit
+
+
+class WritepageCtx(Struct):
+    """struct iomap_writepage_ctx of one writing context: cached mapping and unsubmitted ioend.
+
+    ``wb_ctx`` is the first block of that ioend plus 1, or 0.
+    """
+
+    map: MapBlocks
+    wb_ctx: Annotated[int, Max("nr_blocks")]
+
+
+class Journal(Struct):
+    """journal_t: the running and the committing transaction, the log, the abort flag.
+
+    ``t_updates`` is the mask of contexts with a handle on the running transaction.
+    """
+
+    running: Annotated[int, Max(T_LOCKED)]
+    t_updates: Byte
+    committing: Annotated[int, Max(T_COMMIT_CALLBACK)]
+    commit_request: Bit
+    log_used: Annotated[int, Max(8)]
+    j_checkpoint_mutex: Annotated[int, Max(NR_CONTEXTS)]
+    aborted: Bit
+    bitmap: Byte
+    committing_bitmap: Byte
+
+
+class Caller(Struct):
+    """What a system call remembers across commits: the tid it waits for, and fsync's snapshot.
+
+    ``snapshot[cell]`` is the set of colours an fsync in progress may promise.
+    """
+
+    tid: Annotated[int, Max(TID_RUNNING)]
+    syncing: Annotated[int, Max("nr_inodes")]
+    sync_size: Annotated[int, Max("nr_cells")]
+    snapshot: Annotated[Array[int], Len("nr_cells"), Max(255)]
+
+
+class Promise(Struct):
+    """What returned fsyncs promised: colours a cell may show, and the least size."""
+
+    size: Annotated[int, Max("nr_cells")]
+    cell: Annotated[Array[int], Len("nr_cells"), Max(255)]
+
+
+class StableInode(Struct):
+    """An inode as the newest durable commit record has it, with the promises made about it."""
+
+    committed: InodeImage
+    promise: Promise
+
+
+class Stable(Struct):
+    """What a crash keeps.
+
+    ``may[cell]`` of a physical cell is the set of colours a power cut may leave there.
+    """
+
+    inode: Annotated[Array[StableInode], Len("nr_inodes")]
+    bitmap: Byte
+    may: Annotated[Array[int], Len("phys_cells"), Max(255)]
+
+
+class Kernel(Struct):
+    """The root of the state.
+
+    ``cached[cell]`` of a physical cell is the set of colours a cache flush would persist;
+    ``rsv_conversion_wq`` is the conversion queue's single slot.
+    """
+
+    conf: Conf
+    inode: Annotated[Array[Inode], Len("nr_inodes")]
+    journal: Journal
+    block: Annotated[Array[int], Len("nr_phys"), Max(BLOCK_FREED_COMMITTING)]
+    cached: Annotated[Array[int], Len("phys_cells"), Max(255)]
+    caller: Annotated[Array[Caller], Len(NR_WRITERS)]
+    wpc: Annotated[Array[WritepageCtx], Len(NR_WRITERS)]
+    s_writepages_rwsem: Rwsem
+    rsv_conversion_wq: Annotated[int, Max(NR_CONTEXTS)]
+    timer_fired: Bit
+    errors_injected: Annotated[int, Max(8)]
+    fsync_missed_error: Bit
+    failed_allocation: Bit
+    stable: Stable

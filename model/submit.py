@@ -1,0 +1,77 @@
+"""From a mapping to a bio: building, clamping and submitting ioends.
+
+Mirrors iomap_add_to_ioend() of fs/iomap/ioend.c and the ->writeback_submit() of the seed.
+"""
+
+from model.eof import eof_submit
+from model.page_io import bio_endio
+from model.state import (
+    HOLE,
+    IOEND_BUILDING,
+    IOEND_COMPLETED,
+    IOEND_NONE,
+    IOEND_SUBMITTED,
+    UNWRITTEN,
+    Inode,
+    Kernel,
+)
+
+
+def ext4_iomap_writeback_submit(k: Kernel, current: int, inode: Inode, error: int) -> None:
+    """Submit the ioend under construction.  kernel: ext4_iomap_writeback_submit(), v3 09/22.
+
+    ext4's completion is installed only for unwritten extents and for sizes beyond i_disksize.  With
+    ``error`` the bio is completed with it at once, good folios included.
+    """
+    first = k.wpc[current].wb_ctx - 1
+    ioend = inode.ioend[first]
+    k.wpc[current].wb_ctx = 0
+    if ioend.unwritten or ioend.end > inode.i_disksize:
+        ioend.own_end_io = 1
+    eof_submit(k, inode, first, ioend)
+    if error:
+        ioend.error = 1
+        bio_endio(k, inode, first, ioend)
+        return
+    ioend.state = IOEND_SUBMITTED
+    if k.conf.mutant.early_conversion and ioend.unwritten:
+        ioend.early = 1
+        ioend.state = IOEND_COMPLETED
+        inode.work_queued = 1
+
+
+def can_append(k: Kernel, current: int, inode: Inode, block: int, pblk: int) -> int:
+    """Tell whether ``block`` continues the ioend under construction.  kernel: iomap_can_add_to_ioend()."""
+    wpc = k.wpc[current]
+    if wpc.wb_ctx == 0:
+        return 0
+    ioend = inode.ioend[wpc.wb_ctx - 1]
+    if ioend.unwritten != (wpc.map.m_flags == UNWRITTEN):
+        return 0
+    if wpc.wb_ctx - 1 + ioend.nr_blocks != block or ioend.pblk + ioend.nr_blocks != pblk:
+        return 0
+    return ioend.end == block * k.conf.cells_per_block
+
+
+def iomap_add_to_ioend(k: Kernel, current: int, inode: Inode, block: int, end_pos: int) -> None:
+    """Add one block to the ioend, clamped to ``end_pos``.  kernel: iomap_add_to_ioend().
+
+    A hole is consumed without I/O.
+    """
+    wpc = k.wpc[current]
+    if wpc.map.m_flags == HOLE:
+        return
+    pblk = wpc.map.m_pblk + block - wpc.map.m_lblk
+    if wpc.wb_ctx and not can_append(k, current, inode, block, pblk):
+        ext4_iomap_writeback_submit(k, current, inode, 0)
+    if wpc.wb_ctx == 0:
+        ioend = inode.ioend[block]
+        assert ioend.state == IOEND_NONE
+        ioend.state = IOEND_BUILDING
+        ioend.pblk = pblk
+        ioend.unwritten = wpc.map.m_flags == UNWRITTEN
+        wpc.wb_ctx = block + 1
+    building = inode.ioend[wpc.wb_ctx - 1]
+    building.nr_blocks += 1
+    building.end = min((block + 1) * k.conf.cells_per_block, end_pos)
+    inode.folio[block // k.conf.blocks_per_folio].write_bytes_pending += 1

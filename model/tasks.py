@@ -1,0 +1,45 @@
+"""The threads of the model and the closed program they make.
+
+Tasks run their list of operations; everything else is a daemon that acts whenever its condition
+holds.  Which threads exist depends on the scope: a thread that can never act would only cost.
+"""
+
+from model.declare import Path, Program, Thread
+from model.device import disk, failing_disk
+from model.file import ext4_buffered_write_iter, ext4_page_mkwrite, ext4_setattr, ext4_sync_file
+from model.jbd2 import commit_timer, kjournald2
+from model.page_io import ext4_iomap_end_io
+from model.scope import OpCode
+from model.state import Kernel
+from model.writeback import flusher
+
+
+def task(k: Kernel, t: int) -> Path[None]:
+    """Run the operations of task ``t`` one after the other."""
+    program = k.conf.task[t]
+    for n in range(4):
+        op = program.op[n]
+        if op.code == OpCode.WRITE:
+            yield from ext4_buffered_write_iter(k, t, op.inode, op.pos, op.length, op.colour)
+        elif op.code == OpCode.STORE:
+            yield from ext4_page_mkwrite(k, t, op.inode, op.pos, op.colour)
+        elif op.code == OpCode.TRUNCATE:
+            yield from ext4_setattr(k, t, op.inode, op.pos)
+        elif op.code == OpCode.FSYNC or op.code == OpCode.FDATASYNC:
+            yield from ext4_sync_file(k, t, op.inode, op.code == OpCode.FDATASYNC)
+
+
+PROGRAM = Program(
+    state=Kernel,
+    threads=(
+        Thread("task", task, "nr_tasks"),
+        Thread("flusher", flusher, "nr_flushers"),
+        Thread("worker", ext4_iomap_end_io, "nr_inodes", daemon=True),
+        Thread("disk", disk, "nr_ioends", daemon=True),
+        Thread("failing_disk", failing_disk, "nr_failing_disks", daemon=True),
+        Thread("kjournald", kjournald2, 1, daemon=True),
+        Thread("timer", commit_timer, "nr_timers", daemon=True),
+    ),
+    constant="conf",
+    projected="stable",
+)

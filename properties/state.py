@@ -1,0 +1,104 @@
+"""Properties of live states, written in the model's language so that every engine can check them.
+
+Each function takes the state root and returns 0 in a good state.  They are helpers of the model's
+language: the compiled engines evaluate them on flat vectors, a native run on the view.
+"""
+
+from model.state import (
+    HOLE,
+    IOEND_COMPLETED,
+    IOEND_NONE,
+    IOEND_SUBMITTED,
+    Inode,
+    Kernel,
+)
+
+
+def is_quiescent(k: Kernel, inode: Inode) -> int:
+    """Nothing in progress on the inode: no caller, nothing dirty, nothing in flight or queued."""
+    if inode.i_rwsem.writer or inode.i_data_sem.writer or inode.invalidate_lock.writer:
+        return 0
+    if inode.invalidate_lock.readers or inode.work_queued:
+        return 0
+    for f in range(k.conf.nr_folios):
+        if inode.folio[f].dirty or inode.folio[f].writeback or inode.folio[f].locked:
+            return 0
+    for b in range(k.conf.nr_blocks):
+        if inode.ioend[b].state != IOEND_NONE:
+            return 0
+    return k.rsv_conversion_wq == 0
+
+
+def had_error(k: Kernel) -> int:
+    """Some bio failed, the journal is aborted, or an allocation was given up."""
+    return k.errors_injected or k.journal.aborted or k.failed_allocation
+
+
+def sizes_broken(k: Kernel) -> int:
+    """i_disksize <= i_size whenever nobody is changing them, and equal at rest without errors."""
+    for i in range(k.conf.nr_inodes):
+        inode = k.inode[i]
+        if inode.i_rwsem.writer == 0 and inode.i_data_sem.writer == 0:
+            if inode.i_disksize > inode.i_size:
+                return 1
+            if inode.i_disksize != inode.i_size and is_quiescent(k, inode) and not had_error(k):
+                return 1
+    return 0
+
+
+def count_delayed(k: Kernel, inode: Inode) -> int:
+    """Return the number of delayed blocks."""
+    count = 0
+    for b in range(k.conf.nr_blocks):
+        if inode.delayed[b]:
+            count += 1
+    return count
+
+
+def accounting_broken(k: Kernel) -> int:
+    """Reservations match the delayed blocks, and none is left at rest."""
+    for i in range(k.conf.nr_inodes):
+        inode = k.inode[i]
+        if inode.i_data_sem.writer == 0:
+            if count_delayed(k, inode) != inode.i_reserved_data_blocks:
+                return 1
+            if inode.i_reserved_data_blocks and is_quiescent(k, inode):
+                return 1
+    return 0
+
+
+def ioend_is_misplaced(k: Kernel, inode: Inode, first: int) -> int:
+    """The bio would write a block that the file does not map there (any more)."""
+    ioend = inode.ioend[first]
+    if ioend.state != IOEND_SUBMITTED and not (ioend.state == IOEND_COMPLETED and ioend.early):
+        return 0
+    for n in range(ioend.nr_blocks):
+        extent = inode.raw.extent[first + n]
+        if extent.state == HOLE or extent.pblk != ioend.pblk + n:
+            return 1
+    return 0
+
+
+def late_write(k: Kernel) -> int:
+    """A bio in flight targets a block that was freed or given to somebody else."""
+    for i in range(k.conf.nr_inodes):
+        for b in range(k.conf.nr_blocks):
+            if ioend_is_misplaced(k, k.inode[i], b):
+                return 1
+    return 0
+
+
+def error_unreported(k: Kernel) -> int:
+    """An fsync returned success although writeback of the file had failed before."""
+    return k.fsync_missed_error
+
+
+def abort_missing(k: Kernel) -> int:
+    """With data_err=abort, a failed data bio must have aborted the journal once all is done."""
+    if not k.conf.data_err_abort or k.errors_injected == 0 or k.journal.aborted:
+        return 0
+    for i in range(k.conf.nr_inodes):
+        for b in range(k.conf.nr_blocks):
+            if k.inode[i].ioend[b].state != IOEND_NONE:
+                return 0
+    return k.rsv_conversion_wq == 0

@@ -1,0 +1,1 @@
+"""Tests of the engine on toy programs whose state spaces are known."""
