@@ -21,7 +21,7 @@ from model.jbd2 import (
 )
 from model.mballoc import ext4_count_free_clusters
 from model.primitives import down_write, up_write
-from model.state import DELAYED, ENOSPC, HOLE, OK, Inode, Kernel, MapBlocks
+from model.state import DELAYED, ENOSPC, OK, Inode, Kernel, MapBlocks
 from model.submit import iomap_add_to_ioend
 
 
@@ -114,13 +114,8 @@ def ext4_iomap_writeback_range(
     """
     ret = yield from ext4_iomap_map_writeback_range(k, current, inode, block)
     if ret == OK:
-        iomap_add_to_ioend(k, current, inode, block, end_pos)
+        yield from iomap_add_to_ioend(k, current, inode, block, end_pos)
         return OK
     k.failed_allocation = 1
     yield from ext4_iomap_discard_folio(k, current, inode, block, last)
     return ret
-
-
-def mapping_is_hole(k: Kernel, inode: Inode, block: int) -> int:
-    """Tell whether ``block`` is neither mapped nor delayed."""
-    return ext4_es_status(k, inode, block) == HOLE

@@ -17,7 +17,7 @@ class Mutant:
     source: str
     caught_by: str
     scope: str
-    design: str = "seed-eof-ordered"
+    design: str = "seed"
 
 
 MUTANTS: dict[str, Mutant] = {
@@ -63,7 +63,7 @@ MUTANTS: dict[str, Mutant] = {
             "no-relookup", "no_relookup",
             "the delayed extent is not looked up again under i_data_sem",
             "ext4_iomap_map_one_extent(): ext4_es_lookup_extent() under down_write()",
-            "structure", "span-truncate",
+            "accounting", "cookie-race",
         ),
         Mutant(
             "cookie-unchecked", "cookie_unchecked",

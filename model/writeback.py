@@ -53,8 +53,8 @@ def end_folio_submission(k: Kernel, inode: Inode, folio: Folio, error: int) -> N
     folio.dirty = 0
     if not k.conf.mutant.no_pending_bias:
         folio.write_bytes_pending -= 1
-        if folio.write_bytes_pending == 0:
-            folio_end_writeback(k, folio)
+    if folio.write_bytes_pending == 0 and folio.writeback:
+        folio_end_writeback(k, folio)
     if error:
         mapping_set_error(k, inode)
 

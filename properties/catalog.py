@@ -66,7 +66,8 @@ PROPERTIES: dict[str, Property] = {
             "state", (), state.sizes_broken,
         ),
         Property(
-            "accounting", "reservations match the delayed blocks and are zero at rest",
+            "accounting",
+            "reservations match the delayed blocks; at rest there are none, and no block behind EOF",
             "state", (), state.accounting_broken,
         ),
         Property(

@@ -88,16 +88,17 @@ class BreadthFirst:
         order, index, parents, via = self.order, self._index, self.parents, self.via
         keep_edges, wanted = self.watch.find_stuck, self.watch.stop_when
         limit = self.limits.max_states
-        transitions = 0
-        level_end, depth = len(order), 0
+        watched = bool(self._pending or self.watch.invariants or self.watch.on_projection)
+        transitions, fresh = 0, len(order)
+        level_end, depth = fresh, 0
         number = -1
         try:
             for state in order:  # grows while we walk it: this is the queue
                 number += 1
                 if number == level_end:
                     depth += 1
-                    level_end = len(order)
-                if not number % _CHECK_EVERY or len(order) >= limit:
+                    level_end = fresh
+                if not number % _CHECK_EVERY or fresh >= limit:
                     self.outcome.transitions, self.outcome.depth = transitions, depth
                     self.outcome.stopped = self._tick(budget, number)
                     if self.outcome.stopped:
@@ -119,7 +120,6 @@ class BreadthFirst:
                         continue
                     new = bytes(work)
                     transitions += 1
-                    fresh = len(order)
                     target = index.setdefault(new, fresh)
                     if keep_edges:
                         successors.append(target)
@@ -127,7 +127,9 @@ class BreadthFirst:
                         order.append(new)
                         parents.append(number)
                         via.append(thread)
-                        self._look_at(new, fresh)
+                        fresh += 1
+                        if watched:
+                            self._look_at(new, target)
                 if keep_edges:
                     self._edges.append(successors)
                 if not moved:
