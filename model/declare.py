@@ -20,7 +20,7 @@ Rejected: dataclasses as live state (ten times slower to hash and copy, measured
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 E = TypeVar("E")
 T = TypeVar("T")
@@ -28,8 +28,12 @@ T = TypeVar("T")
 Guard = Callable[[], object]
 """A condition without side effects that a parked path waits for."""
 
-Path = Generator[Guard | None, None, T]
-"""A kernel path: yields ``None`` (others may run) or a guard (wait until true), returns ``T``."""
+Path = Generator[Any, None, T]
+"""A kernel path: yields nothing (others may run) or a guard (wait until true), returns ``T``.
+
+What it yields is checked by the engine's language rules, not by the type: a type checker that sees
+``Guard | None`` refuses the bare ``yield`` that stands for a preemption point.
+"""
 
 
 class Struct:
@@ -69,8 +73,8 @@ class Thread:
     """A kind of thread: its path, how many there are, and whether it may wait for ever.
 
     ``path`` takes the state and the thread's number within its kind.  ``count`` is a number or the
-    name of a dimension.  A ``daemon`` blocked at a wait is a legal end of a run (a disk with nothing
-    to do); any other blocked thread with nobody else enabled is a deadlock.
+    name of a dimension.  A ``daemon`` blocked at a wait is a legal end of a run (a disk with
+    nothing to do); any other blocked thread with nobody else enabled is a deadlock.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Designs: named settings of the switches, over one source.
 
-A design is what a reviewer argues about; a mutant (``model.mutants``) is a single planted mistake in
-one.  ``data_err=abort`` is a mount option and belongs to the scope.
+A design is what a reviewer argues about; a mutant (``model.mutants``) is one planted mistake in it.
+``data_err=abort`` is a mount option and belongs to the scope.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from model.state import EOF_HOLD_BACK, EOF_ORDERED_GAP, EOF_UNORDERED
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """One setting: ``eof_rule`` as in ``model.eof``; ``disksize_at_*`` as in the buffer_head path."""
+    """One setting: ``eof_rule`` as in ``model.eof``; ``disksize_at_*`` as with buffer_heads."""
 
     name: str
     summary: str

@@ -50,9 +50,11 @@ def failing_disk(k: Kernel, n: int) -> Path[None]:
     i = n // k.conf.nr_blocks
     first = n % k.conf.nr_blocks
     while True:
-        yield lambda: (
-            k.inode[i].ioend[first].state == IOEND_SUBMITTED
-            and k.errors_injected < k.conf.max_errors
+        yield (
+            lambda: (
+                k.inode[i].ioend[first].state == IOEND_SUBMITTED
+                and k.errors_injected < k.conf.max_errors
+            )
         )  # bio fails
         k.errors_injected += 1
         dma(k, k.inode[i], first, k.inode[i].ioend[first], 1)

@@ -9,10 +9,10 @@ rule applies is a switch of the design:
 ``EOF_HOLD_BACK``
     An extension past an unaligned EOF marks the EOF block if it has a physical block.  While a mark
     is set i_disksize is not raised beyond the start of that block; the size is *held*.  A write of
-    the block submitted after the mark clears it when its bio completes, and that ioend, which always
-    goes through the worker, raises the held size.  Nobody waits.
+    the block submitted after the mark clears it when its bio completes, and that ioend, which
+    always goes through the worker, raises the held size.  Nobody waits.
 ``EOF_ORDERED_GAP``
-    The author's later tree (tag v4 of the series): only a zeroed gap is ordered.  The zeroed block is
+    The author's later tree (v4 of the series): only a zeroed gap is ordered.  The zeroed block is
     submitted at once and recorded in i_ordered_lblk; workers of later ioends wait for its bio;
     truncate-up leaves i_disksize alone meanwhile; the ordered ioend then sets it to i_size.
 """

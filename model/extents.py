@@ -1,7 +1,7 @@
 """Extent tree and extent-status tree: lookups, delayed extents, allocation, conversion, removal.
 
-Mirrors fs/ext4/extents.c, extents_status.c and the ext4_map_blocks() family.  A block of the tree is
-a hole, unwritten or written; a delayed block is a hole with a reservation.  The status tree's other
+Mirrors fs/ext4/extents.c, extents_status.c and the ext4_map_blocks() family.  A block of the tree
+is a hole, unwritten or written; a delayed block is a hole with a reservation.  The status tree's other
 entries are a cache that agrees with the tree, so a lookup reads the tree.
 
 All helpers here run inside one step; callers hold i_data_sem where the kernel does.
@@ -179,7 +179,7 @@ def convert_blocks(k: Kernel, inode: Inode, first: int, length: int) -> int:
 def ext4_convert_unwritten_extents(
     k: Kernel, current: int, inode: Inode, first: int, length: int
 ) -> Path[int]:
-    """Convert a completed range, in the caller's handle.  kernel: ext4_convert_unwritten_extents()."""
+    """Convert a completed range, in the caller's handle.  kernel: same name."""
     yield from down_write(k, current, inode.i_data_sem)
     error = convert_blocks(k, inode, first, length)
     ext4_mark_inode_dirty(k, current, inode)

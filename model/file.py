@@ -90,7 +90,7 @@ def zero_tail(k: Kernel, inode: Inode, start: int) -> int:
 def ext4_block_zero_eof(
     k: Kernel, current: int, inode: Inode, size: int, extends: int
 ) -> Path[None]:
-    """Zero the rest of the block that ``size`` ends in, without a handle.  kernel: 7.x, same name."""
+    """Zero the rest of the block that ``size`` ends in, no handle.  kernel: 7.x, same name."""
     if size % k.conf.cells_per_block == 0:
         return
     block = size // k.conf.cells_per_block
@@ -251,7 +251,7 @@ def truncate_folio(k: Kernel, inode: Inode, f: int, size: int) -> None:
 
 
 def truncate_pagecache(k: Kernel, current: int, inode: Inode, size: int) -> Path[None]:
-    """Drop cached pages behind ``size``; waits for their writeback.  kernel: truncate_pagecache()."""
+    """Drop cached pages behind ``size``; waits for their writeback.  kernel: same name."""
     for f in range(k.conf.nr_folios):
         if needs_truncation(k, inode, f, size):
             yield from folio_lock(k, current, inode.folio[f])
@@ -323,6 +323,8 @@ def ext4_setattr(k: Kernel, current: int, i: int, size: int) -> Path[None]:
             note_removed(k, i, size)
         yield from ext4_set_inode_size(k, current, inode, size)
         ext4_mark_inode_dirty(k, current, inode)
+        if k.conf.mutant.truncate_under_handle:
+            yield from truncate_pagecache(k, current, inode, size)
         ext4_journal_stop(k, current)
         yield from truncate_pagecache(k, current, inode, size)
         if shrinks:
@@ -341,7 +343,10 @@ def file_check_and_advance_wb_err(k: Kernel, inode: Inode) -> int:
 
 
 def commit_for_sync(k: Kernel, current: int, inode: Inode, datasync: int) -> Path[int]:
-    """Make the inode's last transaction, then the device cache, durable.  kernel: ext4_fsync_journal()."""
+    """Make the inode's last transaction and the device cache durable.
+
+    kernel: ext4_fsync_journal().
+    """
     tid = inode.i_datasync_tid if datasync else inode.i_sync_tid
     needs_barrier = not jbd2_trans_will_send_data_barrier(k, tid)
     if k.conf.mutant.fsync_no_commit_wait:

@@ -1,7 +1,7 @@
 """The ->writeback_range() side of the seed: from a dirty block to a mapping, under the folio lock.
 
-Mirrors fs/ext4/inode.c, v3 09/22.  This is where the order is opposite to the buffer_head path's: the
-folio is locked, and already under writeback, when the handle is started.
+Mirrors fs/ext4/inode.c, v3 09/22.  Here the order is opposite to the buffer_head path's: the folio
+is locked, and already under writeback, when the handle is started.
 """
 
 from model.declare import Path
@@ -32,9 +32,7 @@ def raise_disksize_at_map(k: Kernel, current: int, inode: Inode, map: MapBlocks)
     ext4_mark_inode_dirty(k, current, inode)
 
 
-def ext4_iomap_map_one_extent(
-    k: Kernel, current: int, inode: Inode, map: MapBlocks
-) -> Path[int]:
+def ext4_iomap_map_one_extent(k: Kernel, current: int, inode: Inode, map: MapBlocks) -> Path[int]:
     """Allocate unwritten blocks for one delayed extent.  kernel: same name, v3 09/22.
 
     The extent is looked up again under i_data_sem: a truncate may have removed it meanwhile.
@@ -63,13 +61,11 @@ def ext4_iomap_valid(k: Kernel, map: MapBlocks) -> int:
     return map.current_cookie or k.conf.mutant.cookie_unchecked
 
 
-def ext4_iomap_map_writeback_range(
-    k: Kernel, current: int, inode: Inode, block: int
-) -> Path[int]:
+def ext4_iomap_map_writeback_range(k: Kernel, current: int, inode: Inode, block: int) -> Path[int]:
     """Find or make a mapping for ``block`` in wpc.map.  kernel: same name, v3 09/22.
 
-    On ENOSPC with free clusters counted, commits (with the folio lock held) and tries again, without
-    limit.  Returns OK, ENOSPC or EROFS.
+    On ENOSPC with free clusters counted, commits (with the folio lock held) and tries again,
+    without limit.  Returns OK, ENOSPC or EROFS.
     """
     if ext4_emergency_state(k):
         return ext4_emergency_state(k)
@@ -90,13 +86,14 @@ def ext4_iomap_map_writeback_range(
             return ret
         if ret != ENOSPC or ext4_count_free_clusters(k) == 0:
             return ret
-        yield from jbd2_journal_force_commit_nested(k, current)
+        if not k.conf.mutant.retry_without_commit:
+            yield from jbd2_journal_force_commit_nested(k, current)
 
 
 def ext4_iomap_discard_folio(
     k: Kernel, current: int, inode: Inode, block: int, last: int
 ) -> Path[None]:
-    """Mapping failed: drop delayed blocks up to the folio's end.  kernel: ext4_iomap_discard_folio()."""
+    """Mapping failed: drop delayed blocks up to the folio's end.  kernel: same name."""
     yield from down_write(k, current, inode.i_data_sem)
     if k.conf.mutant.discard_keeps_reservation:
         for b in range(block, last + 1):

@@ -120,7 +120,7 @@ def jbd2_log_start_commit(k: Kernel) -> None:
 
 
 def jbd2_complete_transaction(k: Kernel, current: int, tid: int) -> Path[None]:
-    """Start (if running) and wait for the commit of ``tid``.  kernel: jbd2_complete_transaction()."""
+    """Start (if running) and wait for the commit of ``tid``.  kernel: same name."""
     k.caller[current].tid = tid
     if tid == TID_RUNNING:
         jbd2_log_start_commit(k)
@@ -235,10 +235,12 @@ def kjournald2(k: Kernel, n: int) -> Path[None]:
 def commit_timer(k: Kernel, n: int) -> Path[None]:
     """The 5 s commit timer: at any time, or once (``conf.timer``).  kernel: commit_timeout()."""
     while True:
-        yield lambda: (
-            k.journal.running == T_RUNNING
-            and k.journal.commit_request == 0
-            and (k.conf.timer == 2 or k.timer_fired == 0)
+        yield (
+            lambda: (
+                k.journal.running == T_RUNNING
+                and k.journal.commit_request == 0
+                and (k.conf.timer == 2 or k.timer_fired == 0)
+            )
         )  # timer expires
         if k.conf.timer == 1:
             k.timer_fired = 1

@@ -113,5 +113,17 @@ MUTANTS: dict[str, Mutant] = {
             "iomap_finish_ioend(): mapping_set_error()",
             "errors", "eio-append",
         ),
+        Mutant(
+            "retry-without-commit", "retry_without_commit",
+            "the ENOSPC retry of writeback does not force a commit",
+            "ext4_iomap_map_writeback_range(): jbd2_journal_force_commit_nested()",
+            "livelock", "enospc",
+        ),
+        Mutant(
+            "truncate-under-handle", "truncate_under_handle",
+            "truncate waits for folio locks and folio writeback with its handle open",
+            "ext4_setattr(): truncate_pagecache() after ext4_journal_stop()",
+            "deadlock", "span-truncate",
+        ),
     )
 }  # fmt: skip

@@ -42,7 +42,7 @@ def bio_endio(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
 
 
 def ext4_iomap_end_bio(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
-    """Decide in irq context whether the worker is needed.  kernel: ext4_iomap_end_bio(), v3 09/22."""
+    """Decide in irq context whether the worker is needed.  kernel: same name, v3 09/22."""
     defer = ioend.unwritten or ioend.end > inode.i_disksize
     if ioend.error and k.conf.data_err_abort and not ext4_emergency_state(k):
         defer = 1
@@ -92,9 +92,7 @@ def ext4_iomap_finish_ioend(
                 k, current, inode, first, ioend.nr_blocks
             )
         if error == 0:
-            yield from ext4_iomap_wb_update_disksize(
-                k, current, inode, ioend.end, ioend.orders_eof
-            )
+            yield from ext4_iomap_wb_update_disksize(k, current, inode, ioend.end, ioend.orders_eof)
         ext4_journal_stop(k, current)
     if ioend.early:
         ioend.early = 0

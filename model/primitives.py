@@ -47,7 +47,7 @@ def percpu_down_read(k: Kernel, current: int, sem: Rwsem) -> None:
 
 
 def folio_lock(k: Kernel, current: int, folio: Folio) -> Path[None]:
-    """Take the folio lock, a sleeping bit lock that lockdep does not track.  kernel: folio_lock()."""
+    """Take the folio lock, a sleeping bit lock unknown to lockdep.  kernel: folio_lock()."""
     yield lambda: folio.locked == 0  # folio lock
     folio.locked = current + 1
 

@@ -64,10 +64,10 @@ class Mount:
 class Scope:
     """A bounded situation to explore.
 
-    ``initial_size_cells`` cells of file 0 exist, committed and written, when the first mount starts;
-    with ``initial_dirty_tail`` the rest of the EOF block holds what an earlier append left there.
-    ``max_errors`` is how many data bios may fail.  ``log_transactions`` is how many transactions fit
-    into the log (0: never full).
+    ``initial_size_cells`` cells of file 0 exist, committed and written, when the first mount
+    starts; with ``initial_dirty_tail`` the rest of the EOF block holds what an earlier append left
+    there.  ``max_errors`` is how many data bios may fail.  ``log_transactions`` is how many
+    transactions fit into the log (0: never full).
     """
 
     name: str

@@ -15,6 +15,7 @@ from model.state import (
     BLOCK_USED,
     FIRST_OP_COLOUR,
     FOREIGN,
+    HOLE,
     WRITTEN,
     ZERO,
     Mutants,
@@ -117,6 +118,8 @@ def _mount_inode(k: Any, disk: Disk, scope: Scope, i: int) -> None:
         for block, (state, pblk) in enumerate(disk.inodes[i].extents):
             image.extent[block].state = state
             image.extent[block].pblk = pblk
+            if state != HOLE and block * scope.geometry.cells_per_block >= size:
+                inode.mounted_behind_eof |= 1 << block
     for cell in range(scope.geometry.nr_blocks * scope.geometry.cells_per_block):
         colour = cell_content(disk, scope.geometry, i, cell)
         inside = cell < size

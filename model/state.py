@@ -102,6 +102,8 @@ class Mutants(Struct):
     merge_across_error: Bit
     no_pending_bias: Bit
     no_mapping_error: Bit
+    retry_without_commit: Bit
+    truncate_under_handle: Bit
 
 
 class OpSlot(Struct):
@@ -201,9 +203,10 @@ class Inode(Struct):
     """struct ext4_inode_info with its mapping.
 
     ``raw`` is the inode as the running transaction has it, ``committing`` the frozen copy.
-    ``page[cell]`` is the page cache; ``delayed[block]`` the delayed extents of the status tree.  The
-    oracle keeps ``extending`` (a call that extends the file is in progress) and ``removing`` (the
-    target size + 1 of a truncate in progress).
+    ``page[cell]`` is the page cache; ``delayed[block]`` the delayed extents of the status tree.
+    The oracle keeps ``extending`` (a call that extends the file is in progress), ``removing`` (the
+    target size + 1 of a truncate in progress), ``mounted_behind_eof`` (the mask of blocks that the
+    mount already found behind EOF, which is legal for unwritten ones) and ``error_unreported``.
     """
 
     i_rwsem: Rwsem
@@ -227,6 +230,7 @@ class Inode(Struct):
     committing: InodeImage
     extending: Bit
     removing: Annotated[int, Max(17)]
+    mounted_behind_eof: Byte
     error_unreported: Bit
 
 

@@ -1,8 +1,8 @@
 """Writeback of a mapping: ext4_iomap_writepages() and the iomap core below it.
 
-Mirrors iomap_writepages() and iomap_writeback_folio() of fs/iomap/buffered-io.c.  One folio is locked
-at a time; PG_writeback is set before any mapping is known; while the ioend under construction is
-not submitted, its folios stay under writeback.
+Mirrors iomap_writepages() and iomap_writeback_folio() of fs/iomap/buffered-io.c.  One folio is
+locked at a time; PG_writeback is set before any mapping is known; while the ioend under
+construction is not submitted, its folios stay under writeback.
 """
 
 from model.declare import Path
@@ -32,7 +32,7 @@ def block_is_dirty(k: Kernel, folio: Folio, block: int) -> int:
 
 
 def iomap_writeback_handle_eof(k: Kernel, inode: Inode, f: int) -> int:
-    """Zero the folio behind EOF; 0 if it is wholly past EOF.  kernel: iomap_writeback_handle_eof()."""
+    """Zero the folio behind EOF; 0 if it is wholly past EOF.  kernel: same name."""
     if f * k.conf.cells_per_folio >= inode.i_size:
         return 0
     for c in range(inode.i_size, folio_end_cells(k, f)):
@@ -92,11 +92,11 @@ def forget_wpc(k: Kernel, current: int) -> None:
 def iomap_writepages(
     k: Kernel, current: int, inode: Inode, sync: int, first: int, last: int
 ) -> Path[int]:
-    """Write dirty folios ``first``..``last`` in order.  kernel: iomap_writepages(), writeback_iter().
+    """Write dirty folios ``first``..``last`` in order.  kernel: iomap_writepages().
 
     ``sync`` (WB_SYNC_ALL) waits for a folio under writeback and goes on after an error; otherwise
-    such a folio is skipped and the first error ends the pass.  The saved error also fails the last
-    ioend, whatever is in it.
+    such a folio is skipped and the first error ends the pass.  The saved error also fails the
+    last ioend, whatever is in it.
     """
     error = OK
     for f in range(k.conf.nr_folios):
@@ -128,7 +128,7 @@ def ext4_iomap_writepages(
 
 
 def ext4_iomap_submit_zero_block(k: Kernel, current: int, inode: Inode, block: int) -> Path[None]:
-    """Record the zeroed EOF block as ordered and submit it.  kernel: same name (author's later tree).
+    """Record the zeroed EOF block as ordered and submit it.  kernel: same name (v4).
 
     A second block is not recorded while one is pending.
     """
@@ -150,9 +150,7 @@ def submits_zeroed_gap(k: Kernel) -> int:
 
 def flusher(k: Kernel, n: int) -> Path[None]:
     """The flusher thread: WB_SYNC_NONE passes over every inode, at any time."""
-    for turn in range(k.conf.flusher_passes):
+    for _pass in range(k.conf.flusher_passes):
         for i in range(k.conf.nr_inodes):
             yield  # wb_workfn
-            ignored = yield from ext4_iomap_writepages(
-                k, FLUSHER, k.inode[i], 0, 0, k.conf.nr_folios
-            )
+            yield from ext4_iomap_writepages(k, FLUSHER, k.inode[i], 0, 0, k.conf.nr_folios)

@@ -67,7 +67,7 @@ PROPERTIES: dict[str, Property] = {
         ),
         Property(
             "accounting",
-            "reservations match the delayed blocks; at rest there are none, and no block behind EOF",
+            "reservations match the delayed blocks; at rest none is left, and no block behind EOF",
             "state", (), state.accounting_broken,
         ),
         Property(
@@ -75,7 +75,8 @@ PROPERTIES: dict[str, Property] = {
             "state", ("data-in-flight",), state.late_write,
         ),
         Property(
-            "errors", "no fsync returns success over an unreported failure of that file's writeback",
+            "errors",
+            "no fsync returns success over an unreported failure of that file's writeback",
             "state", ("bio-failed",), state.error_unreported,
         ),
         Property(
@@ -90,7 +91,10 @@ PROPERTIES: dict[str, Property] = {
             LIVELOCK, "from every state all programs can still finish", "engine",
             ("handle-under-folio-lock",),
         ),
-        Property(ASSERTION, "no assertion of the model fails (what a kernel would WARN about)", "engine"),
+        Property(
+            ASSERTION, "no assertion of the model fails (what a kernel would WARN about)",
+            "engine",
+        ),
     )
 }  # fmt: skip
 

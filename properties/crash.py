@@ -86,7 +86,9 @@ def on_image(state: CrashState, image: Disk) -> list[Finding]:
                 colour = cell_content(disk, state.geometry, i, cell)
                 found += _check_cell(i, inode, cell, colour)
     if recover(disk, state.geometry) != disk:
-        found.append(Finding(STRUCTURE, 0, text="a second recovery changes the result of the first"))
+        found.append(
+            Finding(STRUCTURE, 0, text="a second recovery changes the result of the first")
+        )
     return found
 
 

@@ -56,10 +56,10 @@ def count_delayed(k: Kernel, inode: Inode) -> int:
 
 
 def blocks_behind_eof(k: Kernel, inode: Inode) -> int:
-    """Tell whether a block wholly behind i_size is allocated (nothing modelled keeps such)."""
+    """Tell whether a block wholly behind i_size was allocated in this mount and kept."""
     first = (inode.i_size + k.conf.cells_per_block - 1) // k.conf.cells_per_block
     for b in range(first, k.conf.nr_blocks):
-        if inode.raw.extent[b].state != HOLE:
+        if inode.raw.extent[b].state != HOLE and (inode.mounted_behind_eof >> b) & 1 == 0:
             return 1
     return 0
 

@@ -21,13 +21,13 @@ from checkers.engine.outcome import (
     Watch,
 )
 from checkers.engine.system import System
+from checkers.engine.walk import assert_deterministic
 
 _CHECK_EVERY = 4096
 
 
-def never(_state: bytes, _frame: int, _number: int) -> bool:
-    """Guard of a finished thread."""
-    return False
+def never(_state: bytes, _frame: int, _number: int) -> None:
+    """Stand for the step of a finished thread."""
 
 
 class BreadthFirst:
@@ -80,11 +80,9 @@ class BreadthFirst:
 
     def _search(self, budget: Budget) -> None:
         table = tuple(
-            (index, frame, number, [g or None for g in guards], steps)
-            for index, (frame, number, guards, steps) in enumerate(self.system.table)
+            (index, frame, number, [step or never for step in steps])
+            for index, (frame, number, _, steps) in enumerate(self.system.table)
         )
-        for _, _, _, guards, _ in table:
-            guards[0] = never
         order, index, parents, via = self.order, self._index, self.parents, self.via
         keep_edges, wanted = self.watch.find_stuck, self.watch.stop_when
         limit = self.limits.max_states
@@ -100,25 +98,22 @@ class BreadthFirst:
                     level_end = fresh
                 if not number % _CHECK_EVERY or fresh >= limit:
                     self.outcome.transitions, self.outcome.depth = transitions, depth
+                    assert_deterministic(self.system, (state,))
                     self.outcome.stopped = self._tick(budget, number)
                     if self.outcome.stopped:
                         return
                 moved = False
                 successors = array("l")
-                for thread, frame, which, guards, steps in table:
-                    counter = state[frame]
-                    guard = guards[counter]
+                for thread, frame, which, steps in table:
                     try:
-                        if guard is not None and not guard(state, frame, which):
-                            continue
-                        moved = True
-                        work = bytearray(state)
-                        steps[counter](work, frame, which)  # type: ignore[misc]
+                        new = steps[state[frame]](state, frame, which)
                     except STEP_ERRORS as error:
                         moved = True
                         self._record(ASSERTION, number, str(error), thread)
                         continue
-                    new = bytes(work)
+                    if new is None:
+                        continue
+                    moved = True
                     transitions += 1
                     target = index.setdefault(new, fresh)
                     if keep_edges:

@@ -1,8 +1,8 @@
-"""The Python back end: one function a program point, over a flat ``bytearray``.
+"""The Python back end: one function a program point, over flat states.
 
-``step(S, F, T)`` runs thread number ``T`` of its kind, whose frame starts at ``F``, from the point
-it is parked at to the next one; ``guard(S, F, T)`` tells whether it may.  A frame is ``[program
-counter | slots]``.  Values that differ between runs of one build (design, mutant, programs) are
+``step(S, F, T)`` takes a state and returns the one after thread number ``T`` of its kind, whose
+frame starts at ``F``, ran from the point it is parked at to the next one; ``None`` if it has to
+wait.  ``guard(S, F, T)`` only tells whether it may run.  A frame is ``[program counter | slots]``.  Values that differ between runs of one build (design, mutant, programs) are
 globals ``C`` and ``C<offset>`` of the generated module, so that one build serves them all.
 
 Code reached from several places within a step is emitted once, as a function of its own that finds
@@ -139,9 +139,18 @@ class Emitter:
             start = self.frames.liveness.at_block[block]
         dirty = None if shared else self._slots_of(start)
         body = self._tail(block, frozenset(), dirty, first=True)
+        if point is not None:
+            body = [*self._wait(point), _COPY, *body]
         read = set().union(*(_names(s) for s in body)) if body else set()
         body = [*self._loads(start & read), *body]
         self.out.append(self._definition(name, body))
+
+    def _wait(self, point: int) -> list[ast.stmt]:
+        guard = self.frames.graph.points[point].guard
+        if guard is None:
+            return []
+        blocked = ast.UnaryOp(ast.Not(), guard)
+        return [ast.If(blocked, [ast.Return(ast.Constant(None))], [])]
 
     def _slots_of(self, names: frozenset[str]) -> frozenset[int]:
         return frozenset(self.frames.slots[n] for n in names if n in self.frames.slots)
@@ -183,7 +192,7 @@ class Emitter:
         body += self._saves(live, written)
         body += self._zeroes(live, dirty)
         body.append(_store_slot(0, ast.Constant(counter)))
-        body.append(ast.Return(None))
+        body.append(_DONE)
         return body
 
     def _call_shared(self, block: int) -> ast.stmt:
@@ -232,6 +241,10 @@ class Emitter:
             dirty = frozenset(self.frames.slots.values())
         kept = self._slots_of(live)
         return [_store_slot(1 + slot, ast.Constant(0)) for slot in sorted(dirty - kept)]
+
+
+_COPY = ast.parse("S = bytearray(S)").body[0]
+_DONE = ast.parse("return bytes(S)").body[0]
 
 
 def _slot(offset: int, context: ast.expr_context) -> ast.Subscript:

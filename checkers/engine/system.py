@@ -25,7 +25,7 @@ from model.declare import Program
 if TYPE_CHECKING:
     import ast
 
-Step = Callable[[bytearray, int, int], None]
+Step = Callable[[bytes, int, int], bytes | None]
 GuardCheck = Callable[[bytes, int, int], object]
 Predicate = Callable[[bytes], int]
 
@@ -137,11 +137,10 @@ class System:
 
     def start(self, shared: bytes) -> bytes:
         """Return the state in which every thread is parked at its first preemption point."""
-        state = bytearray(self.build.size)
-        state[: len(shared)] = shared
+        state = shared + bytes(self.build.size - len(shared))
         for thread in self.threads:
-            self._starts[thread.kind](state, thread.frame, thread.number)
-        return bytes(state)
+            state = self._starts[thread.kind](bytearray(state), thread.frame, thread.number)
+        return state
 
     def is_enabled(self, state: bytes, thread: int) -> bool:
         """Tell whether ``thread`` (its index) can take a step in ``state``."""
@@ -157,13 +156,13 @@ class System:
         return [t for t in range(len(self.table)) if self.is_enabled(state, t)]
 
     def step(self, state: bytes, thread: int) -> bytes:
-        """Return the state after ``thread`` ran to its next preemption point."""
+        """Return the state after ``thread``, which must be enabled, ran to its next point."""
         frame, number, _, steps = self.table[thread]
         run = steps[state[frame]]
         assert run is not None, "a finished thread cannot step"
-        work = bytearray(state)
-        run(work, frame, number)
-        return bytes(work)
+        new = run(state, frame, number)
+        assert new is not None, "a waiting thread cannot step"
+        return new
 
     def place(self, state: bytes, thread: int) -> Place:
         """Return where in the source ``thread`` is parked."""

@@ -255,7 +255,7 @@ def free_slot(k: Clients) -> Slot:
     for i in range(2):
         if k.pool.slot[i].user == 0:
             return k.pool.slot[i]
-    assert 0, "no slot is free"
+    assert k.pool.slot[0].user == 0, "no slot is free"
     return k.pool.slot[0]
 
 

@@ -187,43 +187,59 @@ FUNCTIONS = [
     ("def work(*k: int):  # <-\n    yield", "only plain positional parameters"),
     ("def work():  # <-\n    yield", "the first parameter must be the state root"),
     (
-        "@functools.lru_cache\ndef cached(k: K) -> int:\n    return 1\n\n"
-        "def work(k: K, t: int):\n    yield\n    k.count = cached(k)  # <-",
+        (
+            "@functools.lru_cache\ndef cached(k: K) -> int:\n    return 1\n\n"
+            "def work(k: K, t: int):\n    yield\n    k.count = cached(k)  # <-"
+        ),
         "'cached' is not a function of the model",
     ),
     (
-        "def same(f):\n    return f\n\n@same\ndef marked(k: K) -> int:  # <-\n    return 1\n\n"
-        "def work(k: K, t: int):\n    yield\n    k.count = marked(k)",
+        (
+            "def same(f):\n    return f\n\n@same\ndef marked(k: K) -> int:  # <-\n    return 1\n\n"
+            "def work(k: K, t: int):\n    yield\n    k.count = marked(k)"
+        ),
         "decorators are not allowed",
     ),
     (
-        "def wrong(k: K) -> Lock:\n    return k.other  # <-\n\n"
-        "def work(k: K, t: int):\n    yield\n    k.count = wrong(k).owner",
+        (
+            "def wrong(k: K) -> Lock:\n    return k.other  # <-\n\n"
+            "def work(k: K, t: int):\n    yield\n    k.count = wrong(k).owner"
+        ),
         "k.other: a Lock is expected here",
     ),
     (
-        "def wrong(k: K, x: Nowhere) -> int:  # <-\n    return 1\n\n"
-        "def work(k: K, t: int):\n    yield\n    k.count = wrong(k, k.other)",
+        (
+            "def wrong(k: K, x: Nowhere) -> int:  # <-\n    return 1\n\n"
+            "def work(k: K, t: int):\n    yield\n    k.count = wrong(k, k.other)"
+        ),
         "no declared variable is a Nowhere",
     ),
     (
-        "def wrong(k: K) -> Path[Lock]:\n    yield\n    return k.count  # <-\n\n"
-        "def work(k: K, t: int):\n    lock = yield from wrong(k)\n    lock.owner = 1",
+        (
+            "def wrong(k: K) -> Path[Lock]:\n    yield\n    return k.count  # <-\n\n"
+            "def work(k: K, t: int):\n    lock = yield from wrong(k)\n    lock.owner = 1"
+        ),
         "k.count: a Lock is expected here",
     ),
     (
-        "def wrong(k: K) -> Path[int]:\n    yield\n    return  # <-\n\n"
-        "def work(k: K, t: int):\n    n = yield from wrong(k)\n    k.count = n",
+        (
+            "def wrong(k: K) -> Path[int]:\n    yield\n    return  # <-\n\n"
+            "def work(k: K, t: int):\n    n = yield from wrong(k)\n    k.count = n"
+        ),
         "needs a value from this return",
     ),
     (
-        "def wrong(k: K) -> Path[int]:  # <-\n    yield\n    if k.count:\n        return 1\n\n"
-        "def work(k: K, t: int):\n    n = yield from wrong(k)\n    k.count = n",
+        (
+            "def wrong(k: K) -> Path[int]:  # <-\n    yield\n    if k.count:\n        return 1\n\n"
+            "def work(k: K, t: int):\n    n = yield from wrong(k)\n    k.count = n"
+        ),
         "wrong can end without a value",
     ),
     (
-        "def wrong(k: K, n: int) -> Path[None]:\n    yield from work(k, n)  # <-\n\n"
-        "def work(k: K, t: int):\n    yield from wrong(k, t)",
+        (
+            "def wrong(k: K, n: int) -> Path[None]:\n    yield from work(k, n)  # <-\n\n"
+            "def work(k: K, t: int):\n    yield from wrong(k, t)"
+        ),
         "work calls itself: recursion is not allowed",
     ),
 ]

@@ -89,11 +89,11 @@ def test_an_impure_step_is_noticed() -> None:
     assert honest is not None
     calls = 0
 
-    def counting(state: bytearray, frame: int, number: int) -> None:
+    def counting(state: bytes, frame: int, number: int) -> bytes | None:
         nonlocal calls
         calls += 1
-        honest(state, frame, number)
-        state[0] = min(state[0] + calls % 2, 2)
+        new = honest(state, frame, number)
+        return new if new is None or calls % 2 else bytes([0]) + new[1:]
 
     steps[2] = counting
     states = run_schedule(system, system.initial, (0,))

@@ -1,7 +1,7 @@
 """The toy programs with their sizes: made once, shared by the tests of this folder."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from checkers.engine.system import Build, System
 from model.declare import Program
@@ -51,7 +51,7 @@ TOYS = (
 BY_NAME = {toy.name: toy for toy in TOYS}
 
 
-@lru_cache(maxsize=None)
+@cache
 def build_of(name: str, *, checked: bool = False, zero_dead: bool = True) -> Build:
     """Compile a toy, once for each way to compile it."""
     toy = BY_NAME[name]

@@ -1,0 +1,65 @@
+"""SPIN on ``wal.pml``: the yardstick for exhaustive search, when it is installed.
+
+The verifier is built for speed and for the same work: safety only, no partial-order reduction, and
+SPIN's own removal of dead variables off (``-o2``), because ``wal.pml`` zeroes exactly the locals
+that the engine zeroes.
+"""
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.wal import Size
+
+MODEL = Path(__file__).with_name("wal.pml")
+
+
+class Unavailable(Exception):
+    """SPIN cannot be run here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What SPIN's verifier reports."""
+
+    states: int
+    transitions: int
+    seconds: float
+
+
+def verify(size: Size, folder: Path, tries: int) -> Verified:
+    """Build the verifier in ``folder`` and return its fastest run.
+
+    Raises :class:`Unavailable` without SPIN or a C compiler.
+    """
+    for tool, package in (("spin", "spin"), ("gcc", "gcc")):
+        if shutil.which(tool) is None:
+            raise Unavailable(f"{tool} is not installed (Debian, Ubuntu: apt install {package})")
+    sizes = [f"-DWRITERS={size.writers}", f"-DROUNDS={size.rounds}", f"-DSLOTS={size.slots}"]
+    _run(folder, "spin", "-o2", "-a", *sizes, str(MODEL))
+    _run(folder, "gcc", "-O2", "-DSAFETY", "-DNOREDUCE", "-o", "pan", "pan.c")
+    runs = [_read(_run(folder, "./pan", "-m1000000", "-w24")) for _ in range(tries)]
+    return min(runs, key=lambda run: run.seconds)
+
+
+def _run(folder: Path, *command: str) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        text = (done.stderr or done.stdout).strip().splitlines()
+        raise Unavailable(f"{command[0]} failed: {text[-1] if text else done.returncode}")
+    return done.stdout
+
+
+def _read(report: str) -> Verified:
+    if "errors: 0" not in report or "max search depth too small" in report:
+        raise Unavailable(f"unexpected verdict of the verifier:\n{report}")
+    states, transitions, seconds = (
+        re.search(pattern, report)
+        for pattern in (r"(\d+) states, stored", r"(\d+) transitions", r"elapsed time ([\d.]+)")
+    )
+    assert states is not None
+    assert transitions is not None
+    assert seconds is not None
+    return Verified(int(states[1]), int(transitions[1]), float(seconds[1]))
