@@ -6,7 +6,7 @@ A design is what a reviewer argues about; a mutant (``model.mutants``) is one pl
 
 from dataclasses import dataclass
 
-from model.state import EOF_HOLD_BACK, EOF_ORDERED_GAP, EOF_UNORDERED
+from model.state import EOF_DEFERRED, EOF_HOLD_BACK, EOF_ORDERED_GAP, EOF_UNORDERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,12 @@ DESIGNS: dict[str, Design] = {
             "seed-eof-ordered",
             "the seed, and i_disksize is held back behind an unwritten EOF block; nobody waits",
             eof_rule=EOF_HOLD_BACK,
+        ),
+        Design(
+            "seed-eof-deferred",
+            "the seed, and an ioend behind an unwritten EOF block is not converted until it is "
+            "written; nobody waits",
+            eof_rule=EOF_DEFERRED,
         ),
         Design(
             "seed-gap-ordered",

@@ -7,10 +7,15 @@ rule applies is a switch of the design:
 ``EOF_UNORDERED`` (the patch as posted)
     None: any completed ioend raises i_disksize to its end.
 ``EOF_HOLD_BACK``
-    An extension past an unaligned EOF marks the EOF block if it has a physical block.  While a mark
-    is set i_disksize is not raised beyond the start of that block; the size is *held*.  A write of
-    the block submitted after the mark clears it when its bio completes, and that ioend, which
-    always goes through the worker, raises the held size.  Nobody waits.
+    An extension past an unaligned EOF marks the EOF block, with that EOF, if it has a physical
+    block.  While a mark is set i_disksize is not raised beyond the marked EOF; the size is *held*.
+    A write of the block submitted after the mark clears it when its bio completes, and that ioend,
+    which always goes through the worker, raises the held size.  Nobody waits; a failed write
+    leaves the mark.
+``EOF_DEFERRED``
+    The same marks, but an ioend that reaches behind a marked EOF stays on the inode's list, neither
+    converted nor ended, until the mark is gone.  Nobody waits inside the worker here either.  The
+    mark goes away on error too, because folio writeback behind it has to end.
 ``EOF_ORDERED_GAP``
     The author's later tree (v4 of the series): only a zeroed gap is ordered.  The zeroed block is
     submitted at once and recorded in i_ordered_lblk; workers of later ioends wait for its bio;
@@ -19,11 +24,9 @@ rule applies is a switch of the design:
 
 from model.declare import Path
 from model.state import (
+    EOF_DEFERRED,
     EOF_HOLD_BACK,
     EOF_ORDERED_GAP,
-    HOLD_IN_FLIGHT,
-    HOLD_NEEDED,
-    HOLD_NONE,
     HOLE,
     Inode,
     Ioend,
@@ -31,30 +34,39 @@ from model.state import (
 )
 
 
+def marks_eof(k: Kernel) -> int:
+    """Tell whether the design marks EOF blocks."""
+    return k.conf.eof_rule == EOF_HOLD_BACK or k.conf.eof_rule == EOF_DEFERRED
+
+
 def mark_eof_block(k: Kernel, inode: Inode) -> None:
     """An extension begins to cover the EOF block: from now on its next write is needed.
 
-    Called under the folio lock, before i_size moves.
+    Called under the folio lock, before i_size moves.  An older mark that still waits for its write
+    to be submitted stays: it is the stricter one.
     """
-    if k.conf.eof_rule != EOF_HOLD_BACK or inode.i_size % k.conf.cells_per_block == 0:
+    if not marks_eof(k) or inode.i_size % k.conf.cells_per_block == 0:
         return
     block = inode.i_size // k.conf.cells_per_block
-    if inode.raw.extent[block].state != HOLE:
-        inode.hold[block] = HOLD_NEEDED
+    if inode.raw.extent[block].state != HOLE and inode.eof_needed[block] == 0:
+        inode.eof_needed[block] = inode.i_size
 
 
 def unmark_from(k: Kernel, inode: Inode, size: int) -> None:
     """A truncate to ``size`` takes the marks of the blocks it cuts, and the held size, with it."""
     for b in range(size // k.conf.cells_per_block, k.conf.nr_blocks):
-        inode.hold[b] = HOLD_NONE
+        inode.eof_needed[b] = 0
+        inode.eof_in_flight[b] = 0
     inode.held_size = 0
 
 
 def disksize_limit(k: Kernel, inode: Inode) -> int:
-    """Return how far i_disksize may be raised, in cells."""
+    """Return how far i_disksize may be raised, in cells: to the first marked EOF."""
     for b in range(k.conf.nr_blocks):
-        if inode.hold[b] != HOLD_NONE:
-            return b * k.conf.cells_per_block
+        if inode.eof_in_flight[b]:
+            return inode.eof_in_flight[b]
+        if inode.eof_needed[b]:
+            return inode.eof_needed[b]
     return k.conf.nr_cells
 
 
@@ -74,11 +86,18 @@ def raise_disksize(k: Kernel, inode: Inode, size: int) -> None:
         inode.i_disksize = allowed
 
 
+def is_deferred(k: Kernel, inode: Inode, ioend: Ioend) -> int:
+    """Tell whether the ioend must stay on the list because it reaches behind a marked EOF."""
+    return k.conf.eof_rule == EOF_DEFERRED and ioend.end > disksize_limit(k, inode)
+
+
 def eof_submit(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
     """An ioend goes out: note whether it is the write that an EOF block waits for."""
     for b in range(first, first + ioend.nr_blocks):
-        if inode.hold[b] == HOLD_NEEDED:
-            inode.hold[b] = HOLD_IN_FLIGHT
+        if inode.eof_needed[b]:
+            assert inode.eof_in_flight[b] == 0
+            inode.eof_in_flight[b] = inode.eof_needed[b]
+            inode.eof_needed[b] = 0
             ioend.orders_eof = 1
             ioend.own_end_io = 1
         if k.conf.eof_rule == EOF_ORDERED_GAP and inode.i_ordered_lblk == b + 1:
@@ -87,18 +106,18 @@ def eof_submit(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
 
 
 def eof_bio_done(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
-    """The bio of an ordering ioend is complete (irq): later sizes may pass, unless it failed.
+    """The bio of an ordering ioend is complete (irq): later sizes may pass.
 
-    Under EOF_ORDERED_GAP the record is cleared on error too, as the author's tree does.
+    On error only EOF_HOLD_BACK goes on waiting for a good write of the block.
     """
     if k.conf.eof_rule == EOF_ORDERED_GAP:
         inode.i_ordered_lblk = 0
         return
     for b in range(first, first + ioend.nr_blocks):
-        if inode.hold[b] == HOLD_IN_FLIGHT:
-            inode.hold[b] = HOLD_NONE
-            if ioend.error:
-                inode.hold[b] = HOLD_NEEDED
+        if inode.eof_in_flight[b]:
+            if ioend.error and k.conf.eof_rule == EOF_HOLD_BACK:
+                inode.eof_needed[b] = inode.eof_in_flight[b]
+            inode.eof_in_flight[b] = 0
     if ioend.error:
         ioend.orders_eof = 0
 

@@ -1,8 +1,8 @@
 """Extent tree and extent-status tree: lookups, delayed extents, allocation, conversion, removal.
 
 Mirrors fs/ext4/extents.c, extents_status.c and the ext4_map_blocks() family.  A block of the tree
-is a hole, unwritten or written; a delayed block is a hole with a reservation.  The status tree's other
-entries are a cache that agrees with the tree, so a lookup reads the tree.
+is a hole, unwritten or written; a delayed block is a hole with a reservation.  The status tree's
+other entries are a cache that agrees with the tree, so a lookup reads the tree.
 
 All helpers here run inside one step; callers hold i_data_sem where the kernel does.
 """

@@ -335,10 +335,10 @@ def ext4_setattr(k: Kernel, current: int, i: int, size: int) -> Path[None]:
     up_write(k, inode.i_rwsem)
 
 
-def file_check_and_advance_wb_err(k: Kernel, inode: Inode) -> int:
+def file_check_and_advance_wb_err(k: Kernel, current: int, inode: Inode) -> int:
     """Report a recorded writeback error once.  kernel: file_check_and_advance_wb_err()."""
-    error = inode.wb_err
-    inode.wb_err = 0
+    error = inode.wb_err & (1 << current)
+    inode.wb_err &= ~(1 << current)
     return EIO if error else OK
 
 
@@ -370,7 +370,7 @@ def ext4_sync_file(k: Kernel, current: int, i: int, datasync: int) -> Path[None]
     error = yield from ext4_iomap_writepages(k, current, inode, 1, 0, k.conf.nr_folios)
     for f in range(k.conf.nr_folios):
         yield from folio_wait_writeback(k, inode.folio[f])
-    if error == OK and inode.wb_err == 0:
+    if error == OK and inode.wb_err & (1 << current) == 0:
         error = yield from commit_for_sync(k, current, inode, datasync)
-    reported = file_check_and_advance_wb_err(k, inode)
+    reported = file_check_and_advance_wb_err(k, current, inode)
     note_sync_returns(k, current, i, max(error, reported))

@@ -20,6 +20,7 @@ from model.jbd2 import (
     jbd2_journal_force_commit_nested,
 )
 from model.mballoc import ext4_count_free_clusters
+from model.oracle import note_written_back
 from model.primitives import down_write, up_write
 from model.state import DELAYED, ENOSPC, OK, Inode, Kernel, MapBlocks
 from model.submit import iomap_add_to_ioend
@@ -99,6 +100,8 @@ def ext4_iomap_discard_folio(
         for b in range(block, last + 1):
             inode.delayed[b] = 0
     ext4_es_remove_extent(k, inode, block, last)
+    for b in range(block, last + 1):
+        note_written_back(k, inode, b, 1)
     up_write(k, inode.i_data_sem)
 
 

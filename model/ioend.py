@@ -4,6 +4,7 @@ Mirrors fs/iomap/ioend.c.  The lists of the kernel are states of an ioend here: 
 not matter, because the worker sorts it.
 """
 
+from model.oracle import note_written_back
 from model.primitives import folio_end_writeback, mapping_set_error
 from model.state import EOF_ORDERED_GAP, IOEND_NONE, IOEND_WORKER, WRITTEN, Inode, Ioend, Kernel
 
@@ -61,6 +62,7 @@ def iomap_finish_ioends(k: Kernel, inode: Inode, first: int, ioend: Ioend, error
     if error:
         mapping_set_error(k, inode)
     for b in range(first, first + ioend.nr_blocks):
+        note_written_back(k, inode, b, error)
         folio = inode.folio[b // k.conf.blocks_per_folio]
         if folio.write_bytes_pending:
             folio.write_bytes_pending -= 1

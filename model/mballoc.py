@@ -78,11 +78,14 @@ def ext4_free_blocks(k: Kernel, p: int) -> None:
 def ext4_process_freed_data(k: Kernel) -> None:
     """The commit callback gives freed blocks back.  kernel: ext4_process_freed_data().
 
-    From here on their content is somebody else's: no committed state refers to them.
+    From here on their content is somebody else's: no committed state refers to them.  It also runs
+    after an abort, when the last committed state still does (and nobody can allocate any more).
     """
     for p in range(k.conf.nr_phys):
         if k.block[p] == BLOCK_FREED_COMMITTING:
             k.block[p] = BLOCK_FREE
+            if k.journal.aborted:
+                continue
             for c in range(k.conf.cells_per_block):
                 k.stable.may[p * k.conf.cells_per_block + c] = FOREIGN
                 k.cached[p * k.conf.cells_per_block + c] = FOREIGN

@@ -12,7 +12,7 @@ read there should recovery find that image; promises of returned fsyncs are kept
 Nothing here influences the kernel paths.
 """
 
-from model.state import ANY_COLOUR, MAX_TASKS, TID_DONE, ZERO, InodeImage, Kernel
+from model.state import ANY_COLOUR, MAX_TASKS, TID_DONE, ZERO, Inode, InodeImage, Kernel
 
 
 def copy_image(k: Kernel, to: InodeImage, source: InodeImage) -> None:
@@ -89,6 +89,29 @@ def note_removal_ends(k: Kernel, i: int) -> None:
     k.inode[i].removing = 0
 
 
+def note_written_back(k: Kernel, inode: Inode, block: int, error: int) -> None:
+    """Writeback of ``block`` ended; after an error its data is nowhere.
+
+    The page is clean all the same, so a later fsync succeeds: it promises nothing about the block.
+    """
+    inode.lost &= ~(1 << block)
+    if error:
+        inode.lost |= 1 << block
+
+
+def is_lost(k: Kernel, i: int, block: int) -> int:
+    """Tell whether the last writeback of ``block`` failed."""
+    return (k.inode[i].lost >> block) & 1
+
+
+def first_lost_cell(k: Kernel, i: int) -> int:
+    """Return the first cell of the first lost block: sizes beyond it may not be durable."""
+    for b in range(k.conf.nr_blocks):
+        if is_lost(k, i, b):
+            return b * k.conf.cells_per_block
+    return k.conf.nr_cells
+
+
 def note_sync_begins(k: Kernel, t: int, i: int) -> None:
     """Task ``t`` calls fsync on file ``i``: what is in the page cache now may be promised.
 
@@ -109,12 +132,13 @@ def note_sync_returns(k: Kernel, t: int, i: int, error: int) -> None:
     """The fsync of task ``t`` returned; without error its snapshot becomes a promise."""
     if error == 0:
         promise = k.stable.inode[i].promise
-        promise.size = max(promise.size, k.caller[t].sync_size)
+        promise.size = max(promise.size, min(k.caller[t].sync_size, first_lost_cell(k, i)))
         for c in range(k.conf.nr_cells):
-            promise.cell[c] &= k.caller[t].snapshot[c]
-        if k.inode[i].error_unreported:
+            if not is_lost(k, i, c // k.conf.cells_per_block):
+                promise.cell[c] &= k.caller[t].snapshot[c]
+        if k.inode[i].error_unreported & (1 << t):
             k.fsync_missed_error = 1
-    k.inode[i].error_unreported = 0
+    k.inode[i].error_unreported &= ~(1 << t)
     k.caller[t].tid = TID_DONE
     k.caller[t].syncing = 0
     k.caller[t].sync_size = 0

@@ -6,7 +6,7 @@ handle is started, the extent converted, i_disksize raised, and only then folio 
 """
 
 from model.declare import Path
-from model.eof import eof_bio_done, ext4_iomap_wb_ordered_wait, raise_disksize
+from model.eof import eof_bio_done, ext4_iomap_wb_ordered_wait, is_deferred, raise_disksize
 from model.extents import ext4_convert_unwritten_extents
 from model.ioend import first_worker_ioend, iomap_finish_ioends, iomap_ioend_try_merge
 from model.jbd2 import (
@@ -103,10 +103,10 @@ def ext4_iomap_finish_ioend(
 
 
 def splice_ioends(k: Kernel, inode: Inode) -> None:
-    """Move i_iomap_ioend_list to the worker's own list."""
+    """Move i_iomap_ioend_list to the worker's own list, but for what the EOF rule defers."""
     inode.work_queued = 0
     for b in range(k.conf.nr_blocks):
-        if inode.ioend[b].state == IOEND_COMPLETED:
+        if inode.ioend[b].state == IOEND_COMPLETED and not is_deferred(k, inode, inode.ioend[b]):
             inode.ioend[b].state = IOEND_WORKER
 
 

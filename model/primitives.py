@@ -9,7 +9,7 @@ The paths and helpers here take ``current``, the context number of the caller.
 """
 
 from model.declare import Path
-from model.state import Folio, Inode, Kernel, Rwsem
+from model.state import ALL_TASKS, Folio, Inode, Kernel, Rwsem
 
 
 def down_write(k: Kernel, current: int, sem: Rwsem) -> Path[None]:
@@ -72,6 +72,6 @@ def folio_end_writeback(k: Kernel, folio: Folio) -> None:
 
 def mapping_set_error(k: Kernel, inode: Inode) -> None:
     """Record a writeback error for the next fsync.  kernel: mapping_set_error()."""
-    inode.error_unreported = 1
+    inode.error_unreported = ALL_TASKS
     if not k.conf.mutant.no_mapping_error:
-        inode.wb_err = 1
+        inode.wb_err = ALL_TASKS

@@ -56,6 +56,10 @@ def _scopes() -> tuple[Scope, ...]:
             (Mount(((write(1),),)), Mount(((write(1, 2),),))),
         ),
         Scope(
+            "behind-eof", "a gap append is cut short by a crash; then truncate up over its block",
+            (Mount(((write(2, 2),),)), Mount(((truncate(4),),))),
+        ),
+        Scope(
             "truncate-extend", "truncate down, then a gap append, with a store",
             (Mount(((truncate(1), write(2)), (store(0),))),), initial_size_cells=2,
         ),

@@ -63,11 +63,7 @@ TID_RUNNING = 2
 EOF_UNORDERED = 0
 EOF_HOLD_BACK = 1
 EOF_ORDERED_GAP = 2
-
-# hold[block] under EOF_HOLD_BACK.
-HOLD_NONE = 0
-HOLD_NEEDED = 1
-HOLD_IN_FLIGHT = 2
+EOF_DEFERRED = 3
 
 # Results of paths.
 OK = 0
@@ -77,6 +73,7 @@ EROFS = 3
 
 # Contexts, the numbers under which locks know their holders.
 MAX_TASKS = 3
+ALL_TASKS = 7
 FLUSHER = 3
 WORKER = 4
 KJOURNALD = 5
@@ -133,7 +130,7 @@ class Conf(Struct):
     cells_per_block: Byte
     blocks_per_folio: Byte
     cells_per_folio: Byte
-    eof_rule: Annotated[int, Max(2)]
+    eof_rule: Annotated[int, Max(3)]
     disksize_at_write_end: Bit
     data_err_abort: Bit
     max_errors: Byte
@@ -206,7 +203,13 @@ class Inode(Struct):
     ``page[cell]`` is the page cache; ``delayed[block]`` the delayed extents of the status tree.
     The oracle keeps ``extending`` (a call that extends the file is in progress), ``removing`` (the
     target size + 1 of a truncate in progress), ``mounted_behind_eof`` (the mask of blocks that the
-    mount already found behind EOF, which is legal for unwritten ones) and ``error_unreported``.
+    mount already found behind EOF, which is legal for unwritten ones), ``error_unreported`` (the
+    tasks that no fsync has told of a failure) and ``lost`` (the mask of blocks whose last
+    writeback failed: their pages are clean, their data is not on disk).  ``wb_err`` is a mask of
+    tasks as well: each has the file open on its own and hears of an error once.
+
+    ``eof_needed[block]`` and ``eof_in_flight[block]`` belong to designs that mark EOF blocks: the
+    EOF that a write of the block must reach the disk for, not yet submitted or in flight.
     """
 
     i_rwsem: Rwsem
@@ -217,11 +220,12 @@ class Inode(Struct):
     i_reserved_data_blocks: Annotated[int, Max("nr_blocks")]
     i_sync_tid: Annotated[int, Max(TID_RUNNING)]
     i_datasync_tid: Annotated[int, Max(TID_RUNNING)]
-    wb_err: Bit
+    wb_err: Byte
     work_queued: Bit
     i_ordered_lblk: Annotated[int, Max("nr_blocks")]
     held_size: Annotated[int, Max("nr_cells")]
-    hold: Annotated[Array[int], Len("nr_blocks"), Max(HOLD_IN_FLIGHT)]
+    eof_needed: Annotated[Array[int], Len("nr_blocks"), Max("nr_cells")]
+    eof_in_flight: Annotated[Array[int], Len("nr_blocks"), Max("nr_cells")]
     delayed: Annotated[Array[int], Len("nr_blocks"), Max(1)]
     folio: Annotated[Array[Folio], Len("nr_folios")]
     page: Annotated[Array[int], Len("nr_cells"), Max(255)]
@@ -231,7 +235,8 @@ class Inode(Struct):
     extending: Bit
     removing: Annotated[int, Max(17)]
     mounted_behind_eof: Byte
-    error_unreported: Bit
+    error_unreported: Byte
+    lost: Byte
 
 
 class MapBlocks(Struct):

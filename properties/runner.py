@@ -57,7 +57,10 @@ class Violation:
 
 @dataclass(slots=True)
 class RunResult:
-    """What one run found, with its bound: counts add up over the mounts of the scope."""
+    """What one run found, with its bound: counts add up over the mounts of the scope.
+
+    ``files`` are the distinct recovered files (size in cells, colours) over all crash images.
+    """
 
     design: str
     scope: str
@@ -75,6 +78,7 @@ class RunResult:
     reached: dict[str, bool] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
     observations: list[Violation] = field(default_factory=list)
+    files: set[tuple[int, tuple[int, ...]]] = field(default_factory=set)
 
     @property
     def exhaustive(self) -> bool:
@@ -168,7 +172,6 @@ class _Run:
         self.result = RunResult(design.name, scope.name, mutant.slug if mutant else "", wanted)
         self.result.reached = dict.fromkeys(SITUATIONS, False)
         self.origins: dict[Disk, tuple[Epoch, ...]] = {mkfs(scope): ()}
-        self.files: set[tuple[int, tuple[int, ...]]] = set()
 
     def run(self) -> RunResult:
         for index in range(len(self.scope.mounts)):
@@ -181,7 +184,7 @@ class _Run:
                 self.result.stopped = f"mount {index + 1}: {outcome.stopped}"
                 break
             self.origins = mount.next_origins
-        self.result.recovered_files = len(self.files)
+        self.result.recovered_files = len(self.result.files)
         return self.result
 
     def _add(self, outcome: Outcome) -> None:
@@ -236,7 +239,7 @@ class _MountRun:
         for image in file_images(state):
             disk = recover(image, run.scope.geometry)
             for i, inode in enumerate(disk.inodes):
-                run.files.add((inode.size, read_file(disk, run.scope.geometry, i)))
+                run.result.files.add((inode.size, read_file(disk, run.scope.geometry, i)))
             if not self.is_last:
                 self._register(image, number)
         findings = factored(state)

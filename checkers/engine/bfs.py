@@ -47,7 +47,8 @@ class BreadthFirst:
         self.via = array("B")
         self.outcome = Outcome()
         self._projections: set[bytes] = set()
-        self._pending = dict(watch.situations)
+        self._invariants = list(watch.invariants.items())
+        self._pending = list(watch.situations.items())
         self._index: dict[bytes, int] = {}
         self._edges: list[array[int]] = []
         for state in initial if initial is not None else [system.initial]:
@@ -153,13 +154,14 @@ class BreadthFirst:
         return budget.exceeded(states)
 
     def _look_at(self, state: bytes, number: int) -> None:
-        for name, bad in self.watch.invariants.items():
-            if name not in self.outcome.found and bad(state):
+        for name, bad in self._invariants:
+            if bad(state):
                 self._record(name, number, "")
-        if self._pending:
-            for name in [n for n, seen in self._pending.items() if seen(state)]:
+                self._invariants = [pair for pair in self._invariants if pair[0] != name]
+        for name, seen in self._pending:
+            if seen(state):
                 self.outcome.reached.add(name)
-                del self._pending[name]
+                self._pending = [pair for pair in self._pending if pair[0] != name]
         if self.watch.on_projection is not None:
             projection = state[self.system.projected]
             if projection not in self._projections:
@@ -193,10 +195,11 @@ class BreadthFirst:
         for source, successors in enumerate(self._edges):
             for target in successors:
                 predecessors[target].append(source)
+        frames = [t.frame for t in self.system.threads if not t.daemon]
         todo = [
             number
             for number, state in enumerate(self.order)
-            if not self._edges[number] or not self.system.unfinished(state)
+            if not self._edges[number] or not any(state[frame] for frame in frames)
         ]
         can_finish = bytearray(len(self.order))
         for number in todo:

@@ -2,8 +2,9 @@
 
 ``step(S, F, T)`` takes a state and returns the one after thread number ``T`` of its kind, whose
 frame starts at ``F``, ran from the point it is parked at to the next one; ``None`` if it has to
-wait.  ``guard(S, F, T)`` only tells whether it may run.  A frame is ``[program counter | slots]``.  Values that differ between runs of one build (design, mutant, programs) are
-globals ``C`` and ``C<offset>`` of the generated module, so that one build serves them all.
+wait.  ``guard(S, F, T)`` only tells whether it may run.  A frame is ``[program counter | slots]``.
+Values that differ between runs of one build (design, mutant, programs) are globals ``C`` and
+``C<offset>`` of the generated module, so that one build serves them all.
 
 Code reached from several places within a step is emitted once, as a function of its own that finds
 its locals in the frame; the rest is duplicated into the step that runs it, which is what makes a
@@ -105,12 +106,17 @@ def _statements(node: ast.stmt) -> list[ast.AST]:
 
 @dataclass(slots=True)
 class Emitter:
-    """Emits the functions of one kind; names carry the kind so that all share one module."""
+    """Emits the functions of one kind; names carry the kind so that all share one module.
+
+    ``base`` is where the frame starts, if only one thread of the kind exists: then slots are
+    literal offsets.
+    """
 
     frames: Frames
     pointer_tables: dict[str, StructType]
     zero_dead: bool = True
     checked: bool = False
+    base: int | None = None
     out: list[ast.stmt] = field(default_factory=list)
 
     def emit(self) -> list[ast.stmt]:
@@ -191,7 +197,7 @@ class Emitter:
             counter = end.point
         body += self._saves(live, written)
         body += self._zeroes(live, dirty)
-        body.append(_store_slot(0, ast.Constant(counter)))
+        body.append(self._store_slot(0, ast.Constant(counter)))
         body.append(_DONE)
         return body
 
@@ -205,7 +211,7 @@ class Emitter:
     def _loads(self, names: frozenset[str] | set[str]) -> list[ast.stmt]:
         out: list[ast.stmt] = []
         for name in sorted(names):
-            value: ast.expr = _slot(1 + self.frames.slots[name], ast.Load())
+            value: ast.expr = self._slot(1 + self.frames.slots[name], ast.Load())
             kind = self.frames.graph.pointers.get(name)
             if kind is not None:
                 table = self._table(kind)
@@ -225,7 +231,7 @@ class Emitter:
                 where = ast.Constant(f"local {name.rpartition('_')[0]} of {self.frames.graph.kind}")
                 arguments = [value, ast.Constant(255), where]
                 value = ast.Call(ast.Name("check_range", ast.Load()), arguments, [])
-            out.append(_store_slot(1 + self.frames.slots[name], value))
+            out.append(self._store_slot(1 + self.frames.slots[name], value))
         return out
 
     def _table(self, kind: StructType) -> str:
@@ -240,22 +246,22 @@ class Emitter:
         if dirty is None:
             dirty = frozenset(self.frames.slots.values())
         kept = self._slots_of(live)
-        return [_store_slot(1 + slot, ast.Constant(0)) for slot in sorted(dirty - kept)]
+        return [self._store_slot(1 + slot, ast.Constant(0)) for slot in sorted(dirty - kept)]
+
+    def _slot(self, offset: int, context: ast.expr_context) -> ast.Subscript:
+        index: ast.expr = ast.Name("F", ast.Load())
+        if self.base is not None:
+            index = ast.Constant(self.base + offset)
+        elif offset:
+            index = ast.BinOp(index, ast.Add(), ast.Constant(offset))
+        return ast.Subscript(ast.Name("S", ast.Load()), index, context)
+
+    def _store_slot(self, offset: int, value: ast.expr) -> ast.Assign:
+        return ast.Assign([self._slot(offset, ast.Store())], value, lineno=1)
 
 
 _COPY = ast.parse("S = bytearray(S)").body[0]
 _DONE = ast.parse("return bytes(S)").body[0]
-
-
-def _slot(offset: int, context: ast.expr_context) -> ast.Subscript:
-    index: ast.expr = ast.Name("F", ast.Load())
-    if offset:
-        index = ast.BinOp(index, ast.Add(), ast.Constant(offset))
-    return ast.Subscript(ast.Name("S", ast.Load()), index, context)
-
-
-def _store_slot(offset: int, value: ast.expr) -> ast.Assign:
-    return ast.Assign([_slot(offset, ast.Store())], value, lineno=1)
 
 
 def _names(node: ast.AST) -> set[str]:

@@ -83,11 +83,6 @@ class Scope:
         return found
 
 
-def address(operand: Operand) -> ast.expr:
-    """Return where ``operand`` lives in its vector."""
-    return operand.value()
-
-
 def lower_expression(node: ast.expr, scope: Scope) -> Operand:
     """Lower ``node``; raises :class:`LanguageError` for an unknown name or field."""
     value = None if _shadowed(node, scope) else constant_value(scope.source, node)

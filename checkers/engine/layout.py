@@ -288,3 +288,8 @@ def _store(buffer: Any, offset: int, kind: AnyType, path: str, value: int) -> No
     if not 0 <= value <= kind.bound:
         raise RangeError(f"{path} = {value}: outside 0..{kind.bound}")
     buffer[offset] = value
+
+
+def path_of(value: object) -> str:
+    """Return where a viewed struct stands, such as ``inode[0].i_data_sem``; empty for all else."""
+    return str(value._path) if isinstance(value, _StructView) else ""

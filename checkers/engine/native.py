@@ -7,6 +7,7 @@ against its declared range, and every guard and statement is executed by Python 
 from typing import TYPE_CHECKING, Any
 
 from checkers.engine.errors import ScheduleError
+from checkers.engine.layout import path_of
 from checkers.engine.system import Build
 
 if TYPE_CHECKING:
@@ -75,3 +76,15 @@ class NativeRun:
             out.append((path.gi_code.co_name, path.gi_frame.f_lineno))
             path = path.gi_yieldfrom
         return out
+
+    def operands(self, thread: int) -> dict[str, str]:
+        """Return the declared structs the innermost call of a parked thread works on, by name.
+
+        For example ``{"sem": "inode[0].i_data_sem"}``.
+        """
+        path: Any = self._paths[thread]
+        while getattr(path.gi_yieldfrom, "gi_frame", None) is not None:
+            path = path.gi_yieldfrom
+        names = path.gi_frame.f_locals if path.gi_frame is not None else {}
+        places = {name: path_of(value) for name, value in names.items()}
+        return {name: place for name, place in places.items() if place}

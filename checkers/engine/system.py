@@ -75,12 +75,15 @@ class Build:
             graph = build_graph(thread.name, thread.path, self.layout, helpers)
             frames = plan_frames(graph, zero_dead=zero_dead)
             self.frames[thread.name] = frames
-            statements += Emitter(frames, tables, zero_dead, checked).emit()
+        self.threads = self._place_threads()
+        for kind, frames in self.frames.items():
+            own = [thread.frame for thread in self.threads if thread.kind == kind]
+            base = own[0] if len(own) == 1 else None
+            statements += Emitter(frames, tables, zero_dead, checked, base).emit()
         self.predicate_names = [helpers.predicate(p) for p in predicates]
         statements += helpers.definitions.values()
         self.code, self.text = compile_module(statements)
         self._names = runtime_names(tables)
-        self.threads = self._place_threads()
         last = self.threads[-1] if self.threads else None
         self.size = self.layout.shared_size
         if last is not None:

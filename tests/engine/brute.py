@@ -37,6 +37,11 @@ def counters(state: State) -> Iterator[State]:
             yield put(state, t, count + 1)
 
 
+def countdown(state: State) -> Iterator[State]:
+    if state[0]:
+        yield (state[0] - 1,)
+
+
 def race(state: State) -> Iterator[State]:
     total, threads = state
     for t, thread in enumerate(threads):

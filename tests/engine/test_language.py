@@ -12,7 +12,7 @@ from checkers.engine.errors import DeclarationError, LanguageError
 from checkers.engine.system import Build, System
 from checkers.engine.walk import run_schedule
 
-HEAD = '''
+HEAD = """
 import functools
 import math
 from enum import IntEnum
@@ -41,8 +41,13 @@ class Nowhere(Struct):
     value: Byte
 
 
+class Bag(Struct):
+    cell: Annotated[Array[int], Len(2), Max(3)]
+
+
 class K(Struct):
     conf: Conf
+    bag: Annotated[Array[Bag], Len(2)]
     lock: Annotated[Array[Lock], Len(2)]
     other: Other
     count: Byte
@@ -70,17 +75,22 @@ def path(k: K, n: int) -> Path[int]:
     return n
 
 
+def first_of(k: K, cells: Array[int]) -> Path[int]:
+    yield
+    return cells[0]
+
+
 def other_of(k: K) -> Path[Other]:
     yield
     return k.other
 
 
-'''
+"""
 
-FOOT = '''
+FOOT = """
 
 PROGRAM = Program(K, (Thread("task", work),), constant="conf")
-'''
+"""
 
 # Bodies of a path `work(k, t)`, or whole functions; `# <-` marks the line that is refused.
 BODIES = [
@@ -166,6 +176,7 @@ BODIES = [
     ("yield from path(1, k)  # <-", "the first argument must be the state root 'k'"),
     ("yield from path(k)  # <-", "path takes 2 arguments"),
     ("yield from path(k, k.other)  # <-", "k.other: a number is expected here"),
+    ("yield from first_of(k, k.bag[k.count].cell)  # <-", "k.bag[k.count].cell: pass its struct"),
     ("yield from work(k, 1)  # <-", "work calls itself: recursion is not allowed"),
     # yields
     ("yield 1  # <-", "yield nothing, or `lambda: condition`"),
@@ -304,6 +315,7 @@ PURE = "def work(k: K, t: int):\n    yield\n\ndef bad(k: K) -> int:\n    return 
     ("text", "reason"),
     [
         ("def bad(k: K, n: int) -> int:\n    return n", "a predicate takes the state root"),
+        ("def bad(k: K) -> int:\n    yield", "bad is a path"),
         ("def bad(k: K) -> int:\n    return impure(k)", "a predicate must not change the state"),
     ],
 )
@@ -318,7 +330,7 @@ def test_what_is_not_python_is_refused_as_predicate(load: Loader) -> None:
     with pytest.raises(LanguageError, match="is not a plain Python function"):
         Build(module.PROGRAM, {}, [len])
     build = Build(module.PROGRAM, {}, [module.bad])
-    assert System(build, b"\0", bytes(build.layout.shared_size)).predicates[0](bytes(9)) == 0
+    assert System(build, b"\0", bytes(build.layout.shared_size)).predicates[0](bytes(99)) == 0
 
 
 def test_too_many_preemption_points(load: Loader) -> None:

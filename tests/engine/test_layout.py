@@ -1,13 +1,17 @@
 """Declared state: where it lies, what is refused, and views that check every access."""
 
+import re
 from typing import Annotated, Any
 
 import pytest
 
+from checkers.engine.bfs import BreadthFirst
+from checkers.engine.dfs import depth_first
 from checkers.engine.errors import DeclarationError, RangeError
 from checkers.engine.layout import Layout
+from checkers.engine.outcome import ASSERTION, Limits, Watch
 from checkers.engine.system import Build, System
-from checkers.engine.walk import run_schedule
+from checkers.engine.walk import random_walks, run_schedule
 from model.declare import Array, Bit, Byte, Len, Max, Path, Program, Struct, Thread
 
 
@@ -279,3 +283,11 @@ def test_a_checked_build_checks_ranges(path: Any, message: str) -> None:
     system = System(build, b"", bytes([4, 0, 0, 0]))
     with pytest.raises(RangeError, match=message):
         run_schedule(system, system.initial, (0,))
+    outcomes = [
+        BreadthFirst(system, Watch(), Limits()).run(),
+        depth_first(system, Watch(), Limits()),
+        random_walks(system, Watch(), Limits(), seed=1, runs=1),
+    ]
+    for outcome in outcomes:
+        assert set(outcome.found) == {ASSERTION}
+        assert re.search(message, outcome.found[ASSERTION].detail)

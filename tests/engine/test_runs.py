@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checkers.engine.bfs import BreadthFirst
 from checkers.engine.errors import NondeterminismError, RangeError, ScheduleError
 from checkers.engine.native import NativeRun
 from checkers.engine.outcome import Limits, Watch
@@ -99,6 +100,8 @@ def test_an_impure_step_is_noticed() -> None:
     states = run_schedule(system, system.initial, (0,))
     with pytest.raises(NondeterminismError, match="adder0 gave two results from one state"):
         assert_deterministic(system, states)
+    with pytest.raises(NondeterminismError, match="adder0 gave two results from one state"):
+        BreadthFirst(system, Watch(), Limits(), states[1:]).run()
 
 
 def test_a_hidden_variable_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

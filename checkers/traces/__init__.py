@@ -1,0 +1,44 @@
+"""Traces: counterexamples as files, and as something a person reads.
+
+What: :mod:`.format` is the document, :mod:`.codec` reads and writes it, :mod:`.digest` names the
+model it was made with, :mod:`.describe` says what a step changed, :mod:`.ladder` draws a run.
+Why so: a trace outlives the model that made it, so the file is plain, versioned data without
+thread indexes or state vectors, and everything that judges it again is elsewhere.
+Rejected: pickled states (unreadable, tied to one geometry), bare schedules (a trace that no longer
+fits could not say where).
+"""
+
+from .codec import (
+    MAX_TRACE_BYTES,
+    decode_trace,
+    encode_trace,
+    json_schema,
+    load_trace,
+    save_trace,
+    trace_file_name,
+)
+from .digest import model_digest
+from .errors import TraceError, TraceMismatch
+from .format import SCHEMA, DiskImage, Trace, TraceEpoch, TraceStep
+from .views import EpochReplay, StepView, WrongCell
+
+__all__ = [
+    "MAX_TRACE_BYTES",
+    "SCHEMA",
+    "DiskImage",
+    "EpochReplay",
+    "StepView",
+    "Trace",
+    "TraceEpoch",
+    "TraceError",
+    "TraceMismatch",
+    "TraceStep",
+    "WrongCell",
+    "decode_trace",
+    "encode_trace",
+    "json_schema",
+    "load_trace",
+    "model_digest",
+    "save_trace",
+    "trace_file_name",
+]

@@ -1,0 +1,257 @@
+"""Read, check and write trace files.
+
+Why so: a trace comes from a mail or an old checkout, so everything about it is doubted once, here,
+and whatever is wrong is one line that names the place in the document.  Types, enumerations and
+bounds are checked by the typed decoder; then the workload must parse and every disk must fit its
+geometry, so that a loaded trace can be replayed without further care.  Writing goes through a
+temporary file in the same folder, so that no reader ever sees half a trace.
+Rejected: ``json`` and checks by hand (the schema would be written twice), and a plain indented
+document (25 steps become 180 lines; here a step is a line, which is what a diff should show).
+"""
+
+import json
+import os
+import re
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from checkers.workload import WorkloadError, parse_workload
+from model.designs import DESIGNS
+from model.mutants import MUTANTS
+from model.scope import Scope
+
+from .errors import TraceError
+from .format import (
+    COLOURS,
+    DIGEST_PATTERN,
+    FILE_PATTERN,
+    LINE_PATTERN,
+    NAME_PATTERN,
+    OPTIONAL_NAME_PATTERN,
+    SCHEMA,
+    DiskImage,
+    ImageError,
+    Trace,
+    disk_of,
+)
+
+MAX_TRACE_BYTES = 4 * 1024 * 1024
+_WIDTH = 100
+
+_PATTERNS = {
+    NAME_PATTERN: "expected a name of 1..64 ASCII letters, digits, '-', '_' or '.'",
+    OPTIONAL_NAME_PATTERN: "expected nothing or a name of ASCII letters, digits, '-', '_' or '.'",
+    LINE_PATTERN: "expected one line of printable text",
+    DIGEST_PATTERN: "expected a digest of 8..128 lower-case hexadecimal digits",
+    FILE_PATTERN: "expected a relative file name of ASCII letters, digits, '-', '_', '.' or '/'",
+}
+_ENUMERATIONS = {
+    "schema": SCHEMA,
+    "verdict": "violated or holds",
+    "state": "hole, unwritten or written",
+    "cells": ", ".join(COLOURS),
+}
+_PLACE = re.compile(r" - at `(?P<place>[^`]*)`$")
+_INDEX = re.compile(r"\[[^]]*\]$")
+
+_Kind = TypeVar("_Kind")
+
+
+class _Head(msgspec.Struct):
+    """Just enough of a document to tell its version, whatever else is in it."""
+
+    schema: Any = None
+
+
+def load_trace(path: Path) -> Trace:
+    """Return the trace in the file at ``path``.  Raises :class:`TraceError`."""
+    name = str(path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_TRACE_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or "unknown error"
+        raise TraceError(name, "$", f"cannot be read: {reason}; give a readable file") from None
+    except ValueError:
+        raise TraceError(name, "$", "cannot be read: not a file name; give a readable file") from None
+    return decode_trace(data, name)
+
+
+def decode_trace(data: bytes, name: str) -> Trace:
+    """Return the trace in ``data``; ``name`` heads every message.  Raises :class:`TraceError`."""
+    if len(data) > MAX_TRACE_BYTES:
+        raise TraceError(name, "$", f"larger than {MAX_TRACE_BYTES >> 20} MiB; a trace is smaller")
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        message = f"byte {error.start} is not UTF-8; a trace is JSON in UTF-8"
+        raise TraceError(name, "$", message) from None
+    _check_version(data, name)
+    trace = _typed(data, name, Trace)
+    _check_contents(trace, name)
+    return trace
+
+
+def encode_trace(trace: Trace) -> bytes:
+    """Return ``trace`` as JSON, one line a step, the same bytes every time."""
+    return (_pretty(msgspec.to_builtins(trace), 0, 0) + "\n").encode()
+
+
+def save_trace(path: Path, trace: Trace) -> None:
+    """Write ``trace`` to ``path`` in one go: the old file or the new one, never half of one.
+
+    The folder must exist.  Raises :class:`TraceError`; nothing is left behind then.
+    """
+    data = encode_trace(trace)
+    temporary = path.with_name(f".{path.name[:150]}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if not isinstance(error, OSError):
+            raise
+        reason = error.strerror or "unknown error"
+        message = f"cannot be written: {reason}; give a file name in a writable folder"
+        raise TraceError(str(path), "$", message) from None
+
+
+def trace_file_name(trace: Trace) -> str:
+    """Return the name a trace is saved under: design, scope, property and mutant."""
+    parts = [trace.design, trace.scope, trace.property, trace.mutant]
+    return "-".join(part for part in parts if part) + ".trace.json"
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a trace file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": SCHEMA,
+        **msgspec.json.schema(Trace),
+    }
+
+
+def scope_of(trace: Trace, name: str = "trace") -> Scope:
+    """Return the scope that the trace's workload describes.  Raises :class:`TraceError`."""
+    try:
+        scope = parse_workload(trace.workload, "workload")
+    except WorkloadError as error:
+        raise TraceError(name, "$.workload", str(error)) from None
+    if scope.name != trace.scope:
+        message = f'"{trace.scope}", but the workload has the name "{scope.name}"; write that'
+        raise TraceError(name, "$.scope", message)
+    return scope
+
+
+def _check_version(data: bytes, name: str) -> None:
+    found = _typed(data, name, _Head).schema
+    if found == SCHEMA:
+        return
+    if found is None:
+        raise TraceError(name, "$.schema", f'missing; a trace file has "{SCHEMA}" there')
+    shown = json.dumps(found, ensure_ascii=True)
+    shown = shown if len(shown) <= 40 else shown[:40] + "..."
+    message = f'{shown} is not a version this program reads; expected "{SCHEMA}"'
+    raise TraceError(name, "$.schema", message)
+
+
+def _typed(data: bytes, name: str, kind: type[_Kind]) -> _Kind:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        found = _PLACE.search(text)
+        place = found["place"] if found else "$"
+        raise TraceError(name, place, _reworded(_PLACE.sub("", text), place)) from None
+    except msgspec.DecodeError as error:
+        message = f"{_malformed(data, str(error))}; a trace is one JSON object"
+        raise TraceError(name, "$", message) from None
+    except RecursionError:
+        raise TraceError(name, "$", "nested too deeply; a trace is one JSON object") from None
+
+
+def _malformed(data: bytes, text: str) -> str:
+    """Say where the JSON breaks off; the typed decoder only counts bytes."""
+    if not data.strip():
+        return "the file is empty"
+    try:
+        json.loads(data)
+    except json.JSONDecodeError as error:
+        if error.pos >= len(data.decode().rstrip()):
+            return "the document ends too early"
+        return f"not JSON at line {error.lineno} column {error.colno}: {error.msg}"
+    except (ValueError, RecursionError):
+        pass
+    return f"not JSON: {text}"
+
+
+def _reworded(text: str, place: str) -> str:
+    """Turn the decoder's complaint into what is wrong and what would be right."""
+    for pattern, right in _PATTERNS.items():
+        if repr(pattern) in text:
+            return right
+    field = _INDEX.sub("", place).rpartition(".")[2]
+    if text.startswith("Invalid enum value") and field in _ENUMERATIONS:
+        return f"{text[:1].lower()}{text[1:]}; expected {_ENUMERATIONS[field]}"
+    if "unknown field" in text:
+        return f"{text[:1].lower()}{text[1:]}; remove it"
+    if "missing required field" in text:
+        return f"{text[:1].lower()}{text[1:]}; add it"
+    return f"{text[:1].lower()}{text[1:]}"
+
+
+def _check_contents(trace: Trace, name: str) -> None:
+    if trace.design not in DESIGNS:
+        known = ", ".join(DESIGNS)
+        raise TraceError(name, "$.design", f'unknown design "{trace.design}"; expected {known}')
+    if trace.mutant and trace.mutant not in MUTANTS:
+        known = ", ".join(MUTANTS)
+        message = f'unknown mutant "{trace.mutant}"; expected nothing or {known}'
+        raise TraceError(name, "$.mutant", message)
+    scope = scope_of(trace, name)
+    if len(trace.epochs) > len(scope.mounts):
+        message = f"{len(trace.epochs)} epochs, but the workload has {len(scope.mounts)} mounts"
+        raise TraceError(name, "$.epochs", f"{message}; expected at most one a mount")
+    for n, epoch in enumerate(trace.epochs):
+        place = f"$.epochs[{n}]"
+        _check_image(epoch.start, scope, name, f"{place}.start")
+        if epoch.crash is not None:
+            _check_image(epoch.crash, scope, name, f"{place}.crash")
+        elif n + 1 < len(trace.epochs):
+            message = "null, but another epoch follows; expected the disk it started from"
+            raise TraceError(name, f"{place}.crash", message)
+
+
+def _check_image(image: DiskImage, scope: Scope, name: str, place: str) -> None:
+    try:
+        disk_of(image, scope.geometry)
+    except ImageError as error:
+        raise TraceError(name, place + error.place, error.message) from None
+
+
+def _pretty(value: Any, indent: int, column: int) -> str:
+    """Return ``value`` as JSON: on one line where it fits, else one element a line."""
+    flat = json.dumps(value, ensure_ascii=False)
+    is_step = isinstance(value, dict) and "thread" in value
+    if is_step or column + len(flat) < _WIDTH or not isinstance(value, dict | list) or not value:
+        return flat
+    inner = indent + 2
+    if isinstance(value, list):
+        parts = [_pretty(each, inner, inner) for each in value]
+        opening, closing = "[", "]"
+    else:
+        parts = []
+        for key, each in value.items():
+            head = f"{json.dumps(key)}: "
+            parts.append(head + _pretty(each, inner, inner + len(head)))
+        opening, closing = "{", "}"
+    separator = ",\n" + " " * inner
+    return f"{opening}\n{' ' * inner}{separator.join(parts)}\n{' ' * indent}{closing}"

@@ -1,0 +1,28 @@
+"""Which model a trace was made with: a digest over the sources of the ``model`` package.
+
+Why so: a trace that no longer replays is either a fixed model or a broken one, and the first
+question is whether the model changed at all.
+Rejected: the project's version (it stays the same while the model is edited) and the commit (a
+trace may come from an uncommitted tree).
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import model
+
+_DIGEST_BYTES = 16
+
+
+@cache
+def model_digest() -> str:
+    """Return the blake2b digest, in hex, of every source file of the model, sorted by name."""
+    folder = Path(model.__file__).parent
+    sources = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py")}
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    for name in sorted(sources):
+        content = sources[name].read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()

@@ -1,0 +1,52 @@
+"""What a replay shows of a run: plain data, made by the replay and drawn by the ladder.
+
+Why so: the ladder, the explorer and JSON output all show the same steps, and none of them should
+know how a run is executed.
+Rejected: handing out state vectors (every reader would need the layout).
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One step as it was taken.
+
+    ``function`` is the kernel function the thread was in and ``call`` what it stood at there (a
+    lock with its operand, or the label of the point); ``place`` is both.  ``locks`` are held after
+    the step, ``changes`` are in kernel words.
+    """
+
+    thread: str
+    place: str
+    function: str
+    call: str
+    locks: list[str]
+    changes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class WrongCell:
+    """What recovery shows that it should not; ``cell`` is -1 where ``text`` says it all."""
+
+    inode: int
+    cell: int
+    colour: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class EpochReplay:
+    """One mount as it was replayed.
+
+    ``possible`` has, for each physical cell, the colours a power cut may leave at the end;
+    ``journal`` says what the cut finds of each transaction, ``state`` the live state at the end,
+    ``waiting`` who waits there and for what.  ``wrong`` is set where the property is violated.
+    """
+
+    steps: list[StepView]
+    possible: list[list[str]] = field(default_factory=list)
+    journal: list[str] = field(default_factory=list)
+    state: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    wrong: list[WrongCell] = field(default_factory=list)

@@ -1,0 +1,1 @@
+"""The front door: command line, reports and the crash-point explorer."""

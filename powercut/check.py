@@ -1,0 +1,153 @@
+"""``powercut check``: explore designs × scopes and report a verdict per property with its bound."""
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from checkers.engine.outcome import Limits
+from model.designs import DEFAULT_DESIGNS, DESIGNS
+from model.mutants import MUTANTS
+from powercut.documents import RunReport, check_document
+from powercut.errors import InputError, exit_code_of
+from powercut.files import make_writable, write_whole
+from powercut.jobs import Job, JobResult
+from powercut.names import pick, pick_all, quoted, suggestion
+from powercut.pool import default_jobs, run_all
+from powercut.progress import ProgressLine
+from powercut.report import CheckReport
+from powercut.scopes import chosen_scopes
+from properties.catalog import PROPERTIES
+
+ENGINES = ("auto", "python", "c")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line of ``check``, as typed."""
+
+    designs: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    workloads: tuple[Path, ...] = ()
+    properties: tuple[str, ...] = ()
+    mutant: str | None = None
+    engine: str = "auto"
+    max_states: int | None = None
+    max_memory: int | None = None
+    time_limit: float | None = None
+    save_traces: Path | None = None
+    jobs: int | None = None
+    json: bool = False
+
+
+def run_check(options: Options) -> int:
+    """Check what ``options`` ask for, print the report and return the exit code."""
+    check_engine(options.engine)
+    processes = process_count(options.jobs)
+    jobs = _jobs(options, processes)
+    if options.save_traces is not None:
+        make_writable("--save-traces", options.save_traces)
+    started = time.perf_counter()
+    report = CheckReport(jobs, min(processes, len(jobs)), sys.stdout)
+    reports: list[RunReport] = []
+    if not options.json:
+        report.begin()
+    for run in _runs(jobs, processes, options.save_traces):
+        reports.append(run)
+        if not options.json:
+            report.add(run)
+    document = check_document(reports, time.perf_counter() - started)
+    verdict = str(document["verdict"])
+    if options.json:
+        json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
+        print()
+    else:
+        report.finish(verdict, time.perf_counter() - started)
+    return exit_code_of(verdict)
+
+
+def check_engine(engine: str) -> None:
+    """Raise :class:`InputError` unless ``engine`` is one that exists."""
+    if engine == "c":
+        raise InputError("--engine c: this engine is not built; give --engine python or auto")
+    if engine not in ENGINES:
+        raise InputError(f"--engine: unknown engine {quoted(engine)}; {suggestion(engine, ENGINES)}")
+
+
+def process_count(jobs: int | None) -> int:
+    """Return how many runs to explore at a time.  Raises :class:`InputError`."""
+    if jobs is None:
+        return default_jobs()
+    return at_least_one("--jobs", jobs)
+
+
+def at_least_one(option: str, value: int) -> int:
+    """Return ``value``.  Raises :class:`InputError` if it is below 1."""
+    if value < 1:
+        raise InputError(f"{option}: must be a whole number from 1 up, not {value}")
+    return value
+
+
+def _jobs(options: Options, processes: int) -> list[Job]:
+    designs = pick_all("--design", options.designs or DEFAULT_DESIGNS, DESIGNS)
+    mutant = None if options.mutant is None else pick("--mutant", options.mutant, MUTANTS)
+    pick_all("--property", options.properties, PROPERTIES)
+    properties = tuple(dict.fromkeys(options.properties))
+    limits = _limits(options, processes)
+    deadline = None
+    if options.time_limit is not None:
+        if not (math.isfinite(options.time_limit) and options.time_limit > 0):
+            raise InputError(
+                f"--time-limit: must be a number of seconds above 0, not {options.time_limit:g}"
+            )
+        deadline = time.monotonic() + options.time_limit
+    scopes = chosen_scopes(options.scopes, options.workloads)
+    return [
+        Job(design, scope, mutant, properties, limits, deadline, options.time_limit or 0.0)
+        for design in designs
+        for scope in scopes
+    ]
+
+
+def _limits(options: Options, processes: int) -> Limits:
+    defaults = Limits()
+    states = defaults.max_states
+    if options.max_states is not None:
+        states = at_least_one("--max-states", options.max_states)
+    if options.max_memory is not None:
+        memory = at_least_one("--max-memory", options.max_memory)
+    else:
+        memory = min(defaults.max_memory_mib, _fair_share_mib(processes))
+    return Limits(states, memory, options.time_limit or defaults.time_limit_s)
+
+
+def _fair_share_mib(processes: int) -> int:
+    """Return how much memory each of ``processes`` may use, leaving a fifth to others."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1024 * 1024)
+    except (ValueError, OSError):
+        return Limits().max_memory_mib
+    return max(256, total * 4 // 5 // processes)
+
+
+def _runs(jobs: list[Job], processes: int, folder: Path | None) -> Iterator[RunReport]:
+    line = ProgressLine(len(jobs))
+    for job, done in zip(jobs, run_all(jobs, processes, line), strict=True):
+        yield RunReport(job, done.result, saved(done.traces, folder))
+    line.clear()
+
+
+def saved(traces: Mapping[str, tuple[str, bytes]], folder: Path | None) -> dict[str, str]:
+    """Write ``traces`` (by property: name, content) into ``folder``, if any; return their paths."""
+    if folder is None:
+        return {}
+    paths: dict[str, str] = {}
+    for prop, (name, content) in traces.items():
+        path = folder / name
+        write_whole(path, content)
+        paths[prop] = str(path)
+    return paths

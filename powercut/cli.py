@@ -1,0 +1,104 @@
+"""The entry point: dispatch a verb, turn every ending into an exit code.
+
+Why so: ``powercut --help`` must answer at once, and importing a command line library costs more than
+that, so the overview is printed from a table here and everything else is imported when a verb runs.
+Signatures and help of the verbs are in :mod:`powercut.verbs`.  Rejected: importing the verbs' own
+modules for the overview (they pull in the whole checker).
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+from powercut.errors import (
+    BAD_INPUT,
+    INTERNAL,
+    TRACEBACK_VARIABLE,
+    InputError,
+    InternalError,
+    one_line,
+)
+
+VERBS = {
+    "check": "explore designs × scopes with a power cut at every step; a verdict per property",
+    "exam": "plant every mutant in its design and say which property catches it",
+    "explore": "walk a run step by step, cut the power, choose what survives, see the file",
+    "list": "show designs, scopes, mutants, properties, situations and kernel paths",
+    "replay": "re-run saved traces natively and compare the verdict",
+}
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""What a shell reports for a command that SIGINT or SIGPIPE ended."""
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and leave with its exit code."""
+    raise SystemExit(run(sys.argv[1:] if argv is None else argv))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        code = _dispatch(argv)
+        sys.stdout.flush()
+    except InputError as error:
+        return _fail(BAD_INPUT, str(error))
+    except BrokenPipeError:
+        # Python flushes standard output once more at exit; give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return _fail(INTERRUPTED, "interrupted")
+    except Exception as error:  # the last resort: whatever it is, it is a bug of ours
+        return _internal(error)
+    return code
+
+
+def overview() -> str:
+    """Return what ``powercut --help`` prints."""
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {name:{width}}  {summary}" for name, summary in VERBS.items())
+    return f"""Usage: powercut VERB [OPTIONS]
+
+Checks the design of ext4's writeback path: explores every interleaving of the kernel paths in a
+bounded scope, cuts the power at every step, recovers, and says what can go wrong.
+
+Verbs:
+{verbs}
+
+Every verb has --help, and --json for one document on standard output.
+Exit codes: 0 holds, 1 violated, 2 bad usage or input, 3 inconclusive, 4 internal error.
+"""
+
+
+def _dispatch(argv: Sequence[str]) -> int:
+    if len(argv) == 1 and argv[0] in ("--help", "-h", "help"):
+        sys.stdout.write(overview())
+        return 0
+    if not argv:
+        raise InputError(f"no verb given; give one of {', '.join(VERBS)}, or --help")
+    from powercut import verbs
+
+    return verbs.call(argv)
+
+
+def _fail(code: int, message: str) -> int:
+    try:
+        sys.stdout.flush()
+        print(f"powercut: {one_line(message)}", file=sys.stderr)
+    except OSError:
+        pass  # nobody is listening; the exit code still tells
+    return code
+
+
+def _internal(error: Exception) -> int:
+    if os.environ.get(TRACEBACK_VARIABLE):
+        sys.stderr.write(getattr(error, "origin", "") or "".join(traceback.format_exception(error)))
+        return INTERNAL
+    what = str(error) if isinstance(error, InternalError) else f"{type(error).__name__}: {error}"
+    return _fail(
+        INTERNAL, f"internal error: {what}; {TRACEBACK_VARIABLE}=1 in the environment shows where"
+    )

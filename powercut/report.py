@@ -1,0 +1,209 @@
+"""The text report of ``check``: a line a run, then the verdicts with their bounds, then the details.
+
+Why so: a run's line appears as soon as it and all before it are done, so that a long check shows
+where it is; everything that compares runs comes at the end.  Below 100 columns for three designs.
+Rejected: tables that adapt to the terminal (a pasted report would depend on somebody's window).
+"""
+
+from collections.abc import Sequence
+from typing import TextIO
+
+from powercut.documents import RunReport, overall, summary_of, unreached
+from powercut.errors import exit_code_of
+from powercut.jobs import Job
+from powercut.style import Style
+from properties.catalog import PROPERTIES, SITUATIONS
+from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
+
+_NO_NEED = "+"
+"""Marks a verdict whose situations were never reached."""
+
+
+class CheckReport:
+    """Collects runs and prints them; call :meth:`begin`, :meth:`add` for each run, :meth:`finish`."""
+
+    def __init__(self, jobs: Sequence[Job], processes: int, out: TextIO) -> None:
+        self.jobs = jobs
+        self.processes = processes
+        self.out = out
+        self.style = Style.of(out)
+        self.runs: list[RunReport] = []
+        self.designs = list(dict.fromkeys(job.design.name for job in jobs))
+        self.scopes = list(dict.fromkeys(job.scope.name for job in jobs))
+        self.design_width = max(len("design"), *map(len, self.designs))
+        self.scope_width = max(len("scope"), *map(len, self.scopes))
+
+    def begin(self) -> None:
+        """Say what will be explored."""
+        mutant = self.jobs[0].mutant
+        planted = f", with the mutant {mutant.slug} ({mutant.summary})" if mutant else ""
+        at_a_time = f", {self.processes} at a time" if self.processes > 1 else ""
+        self._print(
+            f"{_count(len(self.designs), 'design')} × {_count(len(self.scopes), 'scope')} = "
+            f"{_count(len(self.jobs), 'run')}{at_a_time}{planted}"
+        )
+        self._print()
+        self._title(
+            f"{'design':{self.design_width}}  {'scope':{self.scope_width}}  {'verdict':12}"
+            f"  {'states':>9}  {'transitions':>11}  {'seconds':>7}  seen"
+        )
+
+    def add(self, run: RunReport) -> None:
+        """Print the line of a finished run."""
+        self.runs.append(run)
+        result = run.result
+        verdict = "VIOLATED" if result.verdict == VIOLATED else result.verdict
+        found = ", ".join(f"{v.prop} in {v.steps} steps" for v in result.violations)
+        seen = "all" if result.exhaustive else f"cut short ({result.stopped})"
+        self._print(
+            f"{result.design:{self.design_width}}  {result.scope:{self.scope_width}}  "
+            f"{self.style.paint(result.verdict, f'{verdict:12}')}  {result.states:9,}  "
+            f"{result.transitions:11,}  {result.seconds:7.2f}  {seen}{'; ' if found else ''}{found}"
+        )
+        self.out.flush()
+
+    def finish(self, verdict: str, seconds: float) -> None:
+        """Print the verdict table, the violations, what else was seen, and the last line."""
+        self._table()
+        self._violations()
+        self._observations()
+        self._never_reached()
+        states = sum(run.result.states for run in self.runs)
+        transitions = sum(run.result.transitions for run in self.runs)
+        cut = sum(not run.result.exhaustive for run in self.runs)
+        bound = f"{cut} of {len(self.runs)} runs cut short" if cut else "all runs exhausted"
+        word = "VIOLATED" if verdict == VIOLATED else verdict
+        self._print()
+        self._print(
+            f"{states:,} states, {transitions:,} transitions, {seconds:.1f} s, {bound}: "
+            f"{self.style.paint(verdict, word)} (exit code {exit_code_of(verdict)})"
+        )
+
+    def _of(self, design: str) -> list[RunResult]:
+        return [run.result for run in self.runs if run.result.design == design]
+
+    def _table(self) -> None:
+        width = max(len(name) for name in PROPERTIES) + 2
+        columns = {design: max(22, len(design)) for design in self.designs}
+        mutant = self.jobs[0].mutant
+        self._print()
+        self._title(f"{'property':{width}}" + _row(columns, {d: d for d in self.designs}))
+        if mutant:
+            self._print(" " * width + _row(columns, dict.fromkeys(self.designs, f"+ {mutant.slug}")))
+        marked = False
+        for name in PROPERTIES:
+            label = f"{name} *" if self._is_advisory(name) else name
+            cells = []
+            for design in self.designs:
+                text, kind = self._verdict(name, design)
+                marked = marked or text.endswith(_NO_NEED)
+                cells.append(self.style.paint(kind, f"{text:{columns[design]}}"))
+            self._print(f"{label:{width}}{'  '.join(cells)}".rstrip())
+        for label, bound in self._bounds():
+            self._print(f"{label:{width}}{_row(columns, bound)}".rstrip())
+        if any(self._is_advisory(name) for name in PROPERTIES):
+            self._print("* does not decide the verdict (see below)")
+        if marked:
+            self._print(f"{_NO_NEED} nothing it needs was reached: says little (see below)")
+
+    def _is_advisory(self, name: str) -> bool:
+        chosen = self.jobs[0].properties
+        return name not in chosen if chosen else PROPERTIES[name].advisory
+
+    def _verdict(self, prop: str, design: str) -> tuple[str, str]:
+        """Return the verdict of a property over all scopes of a design, and its colour."""
+        results = self._of(design)
+        verdict = overall([result.verdict_of(prop) for result in results])
+        if verdict == VIOLATED:
+            found = [v for r in results for v in (*r.violations, *r.observations) if v.prop == prop]
+            steps = min(v.steps for v in found)
+            if self._is_advisory(prop):
+                return f"seen in {steps} steps", INCONCLUSIVE
+            return f"VIOLATED in {steps} steps", VIOLATED
+        if verdict == HOLDS and unreached(results, prop):
+            return f"{verdict} {_NO_NEED}", INCONCLUSIVE
+        return verdict, verdict
+
+    def _bounds(self) -> list[tuple[str, dict[str, str]]]:
+        scopes: dict[str, str] = {}
+        states: dict[str, str] = {}
+        search: dict[str, str] = {}
+        for design in self.designs:
+            results = self._of(design)
+            cut = sum(not result.exhaustive for result in results)
+            scopes[design] = _count(len(results), "scope")
+            states[design] = f"{sum(result.states for result in results):,} states"
+            search[design] = f"cut short in {cut}" if cut else "exhausted"
+        return [("bound:", scopes), ("", states), ("", search)]
+
+    def _violations(self) -> None:
+        if not any(run.result.violations for run in self.runs):
+            return
+        self._print()
+        self._title("violations (each replayed on the native model)")
+        for run in self.runs:
+            for violation in run.result.violations:
+                place = f"{run.result.design}, {run.result.scope}"
+                if run.result.mutant:
+                    place += f", {run.result.mutant}"
+                self._print(f"  {place}: {_told(violation)}")
+                if violation.prop in run.traces:
+                    self._print(f"      {run.traces[violation.prop]}")
+        if not any(run.traces for run in self.runs):
+            self._print("  no trace saved; --save-traces DIR keeps them")
+
+    def _observations(self) -> None:
+        seen = dict.fromkeys(v.prop for run in self.runs for v in run.result.observations)
+        if not seen:
+            return
+        self._print()
+        self._title("also seen (does not decide the verdict)")
+        for prop in seen:
+            self._print(f"  {prop}: would say that {PROPERTIES[prop].statement}")
+            for design in self.designs:
+                found = [
+                    (violation.steps, result.scope, violation)
+                    for result in self._of(design)
+                    for violation in result.observations
+                    if violation.prop == prop
+                ]
+                if found:
+                    _, scope, violation = min(found, key=lambda entry: entry[:2])
+                    where = f"{len(found)} of {_count(len(self._of(design)), 'scope')}"
+                    self._print(f"    {design}: in {where}; shortest: {scope}, {_told(violation)}")
+
+    def _never_reached(self) -> None:
+        lines: dict[str, list[str]] = {}
+        for design in self.designs:
+            results = self._of(design)
+            for prop in PROPERTIES:
+                missing = unreached(results, prop)
+                if missing:
+                    text = f"nothing reached {' or '.join(missing)}: {prop} says little here"
+                    lines.setdefault(text, []).append(design)
+            others = [s for s in SITUATIONS if not any(r.reached.get(s) for r in results)]
+            if others:
+                lines.setdefault(f"never reached: {', '.join(others)}", []).append(design)
+        if lines:
+            self._print()
+            self._title("situations")
+        for text, designs in lines.items():
+            self._print(f"  {', '.join(designs)}: {text}")
+
+    def _title(self, text: str) -> None:
+        self._print(self.style.paint("title", text.rstrip()))
+
+    def _print(self, text: str = "") -> None:
+        print(text, file=self.out)
+
+
+def _told(violation: Violation) -> str:
+    return f"{violation.prop} in {violation.steps} steps: {summary_of(violation)}"
+
+
+def _row(columns: dict[str, int], cells: dict[str, str]) -> str:
+    return "  ".join(f"{cells[name]:{width}}" for name, width in columns.items())
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

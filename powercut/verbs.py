@@ -1,0 +1,180 @@
+"""The verbs: their options, their help, and nothing else.
+
+Why so: one place shows the whole command line, and importing it costs the command line library only;
+what a verb does is imported when it runs.  Rejected: one signature module per verb (options that
+several verbs share drift apart).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import cyclopts
+from cyclopts import Parameter
+
+from powercut.cli import VERBS
+from powercut.errors import InputError
+
+T = TypeVar("T")
+Names = tuple[str, ...] | None
+Files = tuple[Path, ...] | None
+
+
+def _many(name: str, text: str) -> Parameter:
+    return Parameter(name=name, consume_multiple=True, negative=(), help=text)
+
+
+def _one(name: str, text: str) -> Parameter:
+    return Parameter(name=name, negative=(), help=text)
+
+
+JsonFlag = Annotated[bool, Parameter(name="--json", negative=(), show_default=False,
+                                     help="Print one JSON document instead of text.")]  # fmt: skip
+Jobs = Annotated[int | None, _one("--jobs", "Runs explored at a time [default: one a core].")]
+SaveTraces = Annotated[
+    Path | None,
+    _one("--save-traces", "Write the counterexamples there, as *.trace.json; made if missing."),
+]
+
+app = cyclopts.App(
+    name="powercut",
+    help_format="plaintext",
+    version_flags=["--version"],
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+
+
+def call(argv: Sequence[str]) -> int:
+    """Parse ``argv``, run the verb and return its exit code.  Raises :class:`InputError`."""
+    try:
+        result = app(argv, print_error=False, exit_on_error=False)
+    except cyclopts.CycloptsError as error:
+        verb = f" {argv[0]}" if argv[0] in VERBS else ""
+        raise InputError(f'{error} "powercut{verb} --help" shows what is possible') from None
+    return result if isinstance(result, int) else 0
+
+
+@app.command
+def check(
+    *,
+    design: Annotated[Names, _many("--design", "Designs [default: the three seed designs].")] = None,
+    scope: Annotated[Names, _many("--scope", "Scopes [default: all, or the given workloads].")] = None,
+    workload: Annotated[
+        Files, _many("--workload", "Workload files (text, or fsx op files), each one scope more.")
+    ] = None,
+    properties: Annotated[
+        Names, _many("--property", "Properties that decide [default: all but the advisory ones].")
+    ] = None,
+    mutant: Annotated[str | None, _one("--mutant", "Plant this mistake in every design.")] = None,
+    engine: Annotated[str, _one("--engine", "auto, python or c.")] = "auto",
+    max_states: Annotated[
+        int | None, _one("--max-states", "States a search may reach, for each mount of each run.")
+    ] = None,
+    max_memory: Annotated[
+        int | None, _one("--max-memory", "MiB a process may use [default: what fits, at most 8192].")
+    ] = None,
+    time_limit: Annotated[
+        float | None, _one("--time-limit", "Seconds for the whole command.")
+    ] = None,
+    save_traces: SaveTraces = None,
+    jobs: Jobs = None,
+    json: JsonFlag = False,
+) -> int:
+    """Explore designs × scopes with a power cut at every step.
+
+    Every verdict comes with its bound; a run that a limit or Ctrl-C cuts short
+    is inconclusive, never "holds".  A violation counts only after the native
+    model has replayed its trace.
+
+    Exit codes: 0 all hold, 1 some violated, 2 bad usage or input,
+    3 inconclusive, 4 internal error.
+    """
+    from powercut import check as verb
+
+    options = verb.Options(
+        _given("--design", design), _given("--scope", scope), _given("--workload", workload),
+        _given("--property", properties), mutant, engine, max_states, max_memory, time_limit,
+        save_traces, jobs, json,
+    )  # fmt: skip
+    return verb.run_check(options)
+
+
+@app.command
+def exam(
+    *,
+    mutant: Annotated[Names, _many("--mutant", "Mutants [default: all].")] = None,
+    save_traces: SaveTraces = None,
+    jobs: Jobs = None,
+    json: JsonFlag = False,
+) -> int:
+    """Plant every mutant in its design and say which property catches it.
+
+    The design without the mutant must be clean of that property in the same
+    scope.
+
+    Exit codes: 0 all are caught by the property they name, 1 some are not,
+    2 bad usage or input, 3 cut short.
+    """
+    from powercut import exam as verb
+
+    return verb.run_exam(_given("--mutant", mutant), save_traces, jobs, json)
+
+
+@app.command
+def replay(
+    *traces: Annotated[Path, Parameter(name="TRACE", help="Trace files.")],
+    ladder: Annotated[
+        bool, Parameter(name="--ladder", help="Print each run, one column a context.")
+    ] = True,
+    json: JsonFlag = False,
+) -> int:
+    """Re-run saved traces on the native model and compare the verdict.
+
+    Exit codes: 0 every trace kept its recorded verdict, 1 some did not,
+    2 some could not be used (the others are still replayed).
+    """
+    from powercut import replay as verb
+
+    return verb.run_replay(traces, ladder, json)
+
+
+@app.command(name="list")
+def list_(*, json: JsonFlag = False) -> int:
+    """Show designs, scopes, mutants, properties, situations and kernel paths."""
+    from powercut import listing
+
+    return listing.run_list(json)
+
+
+@app.command
+def explore(
+    trace: Annotated[Path | None, Parameter(help="Start from this trace; \"next\" follows it.")] = None,
+    *,
+    design: Annotated[str | None, _one("--design", "Design to walk [default: seed].")] = None,
+    scope: Annotated[str | None, _one("--scope", "Scope to walk.")] = None,
+    workload: Annotated[Path | None, _one("--workload", "Workload file to walk.")] = None,
+    mutant: Annotated[str | None, _one("--mutant", "Plant this mistake.")] = None,
+    script: Annotated[Path | None, _one("--script", "Read commands from this file.")] = None,
+    json: JsonFlag = False,
+) -> int:
+    """Walk a run step by step, cut the power, choose what survives, see the recovered file.
+
+    Commands come from the terminal, from standard input or from --script;
+    "help" lists them.
+
+    Exit codes at the end of a script: 1 if the point where it ends violates a
+    property, else 0; 2 for a bad command (nothing after it is run).  On a
+    terminal always 0.
+    """
+    from powercut.explore import shell
+
+    return shell.run_explore(trace, design, scope, workload, mutant, script, json)
+
+
+def _given(option: str, values: tuple[T, ...] | None) -> tuple[T, ...]:
+    if values is None:
+        return ()
+    if not values:
+        raise InputError(f"{option}: give at least one value")
+    return values

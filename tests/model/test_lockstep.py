@@ -1,0 +1,93 @@
+"""The compiled model against the native one: same variables, same enabled threads, every step."""
+
+import random
+
+import pytest
+
+from checkers.engine.bfs import BreadthFirst
+from checkers.engine.native import NativeRun
+from checkers.engine.outcome import Limits, Watch
+from checkers.engine.system import Build, System
+from checkers.engine.walk import compare
+from model.designs import DESIGNS
+from model.mutants import MUTANTS
+from model.recovery import mkfs
+from model.scopes import SCOPES
+from model.setup import dimensions
+from model.tasks import PROGRAM
+from properties.catalog import PREDICATES, SITUATIONS, STATE_PROPERTIES
+from properties.runner import make_system, mounted, predicates_of
+
+CHOICES = (*DESIGNS.values(), *MUTANTS.values())
+
+
+def native_of(system: System, scope_name: str) -> NativeRun:
+    variables = mounted(system, mkfs(SCOPES[scope_name]), SCOPES[scope_name])
+    return NativeRun(system.build, system.constants, variables)
+
+
+@pytest.mark.parametrize("scope_name", SCOPES)
+def test_random_schedules_agree(scope_name: str) -> None:
+    chooser = random.Random(scope_name)
+    for choice in chooser.sample(CHOICES, 4):
+        design = choice if choice in DESIGNS.values() else DESIGNS["seed"]
+        mutant = None if choice in DESIGNS.values() else choice
+        system = make_system(SCOPES[scope_name], 0, design, mutant)  # type: ignore[arg-type]
+        native = native_of(system, scope_name)
+        state = system.initial
+        for number in range(300):
+            compare(system, state, native, number)
+            enabled = system.enabled(state)
+            if not enabled:
+                break
+            thread = chooser.choice(enabled)
+            native.step(thread)
+            state = system.step(state, thread)
+
+
+def test_properties_agree_on_native_views() -> None:
+    system = make_system(SCOPES["eio-abort"], 0, DESIGNS["seed"], None)
+    properties, situations = predicates_of(system)
+    checks = {**STATE_PROPERTIES, **SITUATIONS}
+    chooser = random.Random(3)
+    for _ in range(6):
+        native = native_of(system, "eio-abort")
+        state = system.initial
+        while enabled := system.enabled(state):
+            for name, compiled in {**properties, **situations}.items():
+                assert bool(compiled(state)) == bool(checks[name](native.root)), name
+            thread = chooser.choice(enabled)
+            native.step(thread)
+            state = system.step(state, thread)
+
+
+def build(scope_name: str, *, checked: bool = False, zero_dead: bool = True) -> Build:
+    dims = dimensions(SCOPES[scope_name], SCOPES[scope_name].mounts[0])
+    return Build(PROGRAM, dims, PREDICATES, checked=checked, zero_dead=zero_dead)
+
+
+def explore(built: Build, scope_name: str) -> BreadthFirst:
+    reference = make_system(SCOPES[scope_name], 0, DESIGNS["seed"], None)
+    variables = mounted(reference, mkfs(SCOPES[scope_name]), SCOPES[scope_name])
+    system = System(built, reference.constants, variables)
+    invariants, situations = predicates_of(system)
+    search = BreadthFirst(system, Watch(invariants, situations), Limits())
+    search.run()
+    return search
+
+
+@pytest.mark.parametrize("scope_name", ["append-fsync", "eio-abort", "cookie-race", "log-full"])
+def test_no_write_leaves_its_declared_range(scope_name: str) -> None:
+    checked = explore(build(scope_name, checked=True), scope_name).outcome
+    plain = explore(build(scope_name), scope_name).outcome
+    assert not checked.found
+    assert (checked.states, checked.transitions) == (plain.states, plain.transitions)
+
+
+@pytest.mark.parametrize("scope_name", ["append-fsync", "eio-overwrite", "truncate-truncate"])
+def test_zeroing_dead_locals_changes_no_verdict(scope_name: str) -> None:
+    zeroed = explore(build(scope_name), scope_name).outcome
+    kept = explore(build(scope_name, zero_dead=False), scope_name).outcome
+    assert set(zeroed.found) == set(kept.found)
+    assert zeroed.reached == kept.reached
+    assert zeroed.states <= kept.states

@@ -1,0 +1,55 @@
+"""Every mutant is caught by the property it names, and the unmutated design is clean of it there."""
+
+import pytest
+
+from model.designs import DESIGNS
+from model.mutants import MUTANTS, Mutant
+from model.scopes import SCOPES
+from model.state import Mutants
+from properties.catalog import PROPERTIES
+from properties.runner import RunResult, run_scope
+
+BIG = ("span-truncate", "two-block-folio")
+_baselines: dict[tuple[str, str], RunResult] = {}
+
+
+def names(result: RunResult) -> set[str]:
+    return {v.prop for v in (*result.violations, *result.observations)}
+
+
+def baseline(mutant: Mutant) -> RunResult:
+    key = (mutant.design, mutant.scope)
+    if key not in _baselines:
+        _baselines[key] = run_scope(DESIGNS[mutant.design], SCOPES[mutant.scope])
+    return _baselines[key]
+
+
+def check(mutant: Mutant) -> None:
+    clean = baseline(mutant)
+    assert clean.exhaustive
+    assert mutant.caught_by not in names(clean)
+    found = run_scope(
+        DESIGNS[mutant.design], SCOPES[mutant.scope], mutant, stop_at=mutant.caught_by
+    )
+    assert mutant.caught_by in names(found)
+
+
+@pytest.mark.parametrize("slug", [m.slug for m in MUTANTS.values() if m.scope not in BIG])
+def test_mutant_is_caught(slug: str) -> None:
+    check(MUTANTS[slug])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slug", [m.slug for m in MUTANTS.values() if m.scope in BIG])
+def test_mutant_in_a_big_scope_is_caught(slug: str) -> None:
+    check(MUTANTS[slug])
+
+
+def test_every_switch_has_a_mutant() -> None:
+    assert {m.switch for m in MUTANTS.values()} == set(Mutants.__annotations__)
+
+
+def test_every_property_catches_a_mutant_or_a_design() -> None:
+    """Structure and data-err-abort are violated by the designs themselves (test_designs)."""
+    caught = {m.caught_by for m in MUTANTS.values()} | {"structure", "data-err-abort"}
+    assert caught | {"assertion"} == set(PROPERTIES)
