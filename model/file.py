@@ -119,6 +119,31 @@ def iomap_write_end(k: Kernel, i: int, start: int, stop: int, colour: int) -> No
     inode.i_size = max(inode.i_size, stop)
 
 
+def zero_exposed_range(k: Kernel, inode: Inode, f: int, start: int, stop: int) -> None:
+    """Zero the part of a dirty folio that a size extension just made part of the file."""
+    if inode.folio[f].dirty == 0:
+        return
+    for c in range(start, min(stop, folio_end_cells(k, f))):
+        inode.page[c] = ZERO
+
+
+def pagecache_isize_extended(
+    k: Kernel, current: int, inode: Inode, start: int, stop: int
+) -> Path[None]:
+    """The size grew from ``start``, nothing is written up to ``stop``.  kernel: same name, 6.13+.
+
+    Matters only for folios of several blocks: stores past EOF may sit in the blocks behind the EOF
+    block.  Runs after i_size moved and the folio was unlocked.
+    """
+    per_block = k.conf.cells_per_block
+    rounded = (start + per_block - 1) // per_block * per_block
+    if k.conf.blocks_per_folio == 1 or stop <= rounded or rounded % k.conf.cells_per_folio == 0:
+        return
+    yield from folio_lock(k, current, inode.folio[start // k.conf.cells_per_folio])
+    zero_exposed_range(k, inode, start // k.conf.cells_per_folio, start, stop)
+    folio_unlock(k, inode.folio[start // k.conf.cells_per_folio])
+
+
 def ext4_da_write_end(k: Kernel, current: int, inode: Inode, stop: int) -> Path[None]:
     """The buffer_head rule for an append within a written block: i_disksize moves at once.
 
@@ -173,8 +198,11 @@ def iomap_file_buffered_write(
             if error:
                 return
             yield from folio_lock(k, current, inode.folio[f])
+            old_size = inode.i_size
             iomap_write_end(k, i, start, stop, colour)
             folio_unlock(k, inode.folio[f])
+            if old_size < start:
+                yield from pagecache_isize_extended(k, current, inode, old_size, start)
             if k.conf.disksize_at_write_end:
                 yield from ext4_da_write_end(k, current, inode, stop)
 
@@ -316,16 +344,19 @@ def ext4_setattr(k: Kernel, current: int, i: int, size: int) -> Path[None]:
         yield from ext4_block_zero_eof(k, current, inode, inode.i_size, 1)
     error = yield from ext4_journal_start(k, current)
     if error == OK:
-        shrinks = size <= inode.i_size
+        old_size = inode.i_size
+        shrinks = size <= old_size
         if shrinks:
             inode.raw.orphan = 1
-        if size < inode.i_size:
+        if size < old_size:
             note_removed(k, i, size)
         yield from ext4_set_inode_size(k, current, inode, size)
         ext4_mark_inode_dirty(k, current, inode)
         if k.conf.mutant.truncate_under_handle:
             yield from truncate_pagecache(k, current, inode, size)
         ext4_journal_stop(k, current)
+        if size > old_size:
+            yield from pagecache_isize_extended(k, current, inode, old_size, size)
         yield from truncate_pagecache(k, current, inode, size)
         if shrinks:
             yield from ext4_truncate(k, current, i)

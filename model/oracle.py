@@ -104,14 +104,6 @@ def is_lost(k: Kernel, i: int, block: int) -> int:
     return (k.inode[i].lost >> block) & 1
 
 
-def first_lost_cell(k: Kernel, i: int) -> int:
-    """Return the first cell of the first lost block: sizes beyond it may not be durable."""
-    for b in range(k.conf.nr_blocks):
-        if is_lost(k, i, b):
-            return b * k.conf.cells_per_block
-    return k.conf.nr_cells
-
-
 def note_sync_begins(k: Kernel, t: int, i: int) -> None:
     """Task ``t`` calls fsync on file ``i``: what is in the page cache now may be promised.
 
@@ -129,10 +121,16 @@ def note_sync_begins(k: Kernel, t: int, i: int) -> None:
 
 
 def note_sync_returns(k: Kernel, t: int, i: int, error: int) -> None:
-    """The fsync of task ``t`` returned; without error its snapshot becomes a promise."""
+    """The fsync of task ``t`` returned; without error its snapshot becomes a promise.
+
+    While data of the file is lost to an earlier error, no size is promised beyond what is durable.
+    """
     if error == 0:
         promise = k.stable.inode[i].promise
-        promise.size = max(promise.size, min(k.caller[t].sync_size, first_lost_cell(k, i)))
+        size = k.caller[t].sync_size
+        if k.inode[i].lost:
+            size = min(size, k.stable.inode[i].committed.size)
+        promise.size = max(promise.size, size)
         for c in range(k.conf.nr_cells):
             if not is_lost(k, i, c // k.conf.cells_per_block):
                 promise.cell[c] &= k.caller[t].snapshot[c]

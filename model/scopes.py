@@ -29,16 +29,37 @@ FDATASYNC = Op(OpCode.FDATASYNC)
 _THREE = Geometry(nr_blocks=3, nr_phys=4)
 
 
-def _one_mount(name: str, summary: str, *tasks: tuple[Op, ...], flushers: int = 1) -> Scope:
-    return Scope(name, summary, (Mount(tasks, flushers),))
-
-
-def _scopes() -> tuple[Scope, ...]:
+def _data() -> tuple[Scope, ...]:
+    """Return the scopes about writes, fsync and the flusher."""
     return (
         Scope(
             "append-fsync", "one block appended to an aligned file, fsync, flusher",
             (Mount(((write(2, 2), FSYNC),)),), initial_size_cells=2,
         ),
+        Scope(
+            "two-fsyncs", "a write across two blocks and fsync, and another fsync",
+            (Mount(((write(1, 2), FSYNC), (FDATASYNC,))),), timer=Timer.ONCE,
+        ),
+        Scope(
+            "new-file", "an empty file: write, gap append, fsync, with a store",
+            (Mount(((write(0), write(2), FSYNC), (store(1),))),),
+            initial_size_cells=0, timer=Timer.ONCE,
+        ),
+        Scope(
+            "three-blocks", "two gap appends over three blocks and fsync",
+            (Mount(((write(2), write(4), FSYNC),)),), geometry=_THREE, timer=Timer.ONCE,
+        ),
+        Scope(
+            "cookie-race", "truncate and rewrite while writeback holds a cached mapping",
+            (Mount(((write(0, 4),), (truncate(2), write(2, 2)))),),
+            initial_size_cells=0, timer=Timer.ONCE,
+        ),
+    )  # fmt: skip
+
+
+def _eof() -> tuple[Scope, ...]:
+    """Return the scopes about the block that EOF is in, and what its tail holds."""
+    return (
         Scope(
             "eof-mmap", "two stores past EOF race with writeback, then a gap append",
             (Mount(((write(2),), (store(1), store(1))), flusher_passes=2),), timer=Timer.ONCE,
@@ -56,9 +77,34 @@ def _scopes() -> tuple[Scope, ...]:
             (Mount(((write(1),),)), Mount(((write(1, 2),),))),
         ),
         Scope(
+            "eof-unsubmitted", "a gap append written twice, with an fsync and the flusher",
+            (Mount(((write(2), write(2)), (FSYNC,))),), timer=Timer.NEVER,
+        ),
+        Scope(
             "behind-eof", "a gap append is cut short by a crash; then truncate up over its block",
             (Mount(((write(2, 2),),)), Mount(((truncate(4),),))),
         ),
+        Scope(
+            "folio-tail", "a store past EOF into a later block of the EOF folio, then a gap append",
+            (Mount(((store(2), write(3)),)),),
+            geometry=Geometry(blocks_per_folio=2), timer=Timer.ONCE,
+        ),
+        Scope(
+            "two-block-folio", "a folio of two blocks: gap append and fsync, with two stores",
+            (Mount(((write(2), FSYNC), (store(1), store(1)))),),
+            geometry=Geometry(blocks_per_folio=2), timer=Timer.ONCE,
+        ),
+        Scope(
+            "three-blocks-two-mounts", "a lost append, then two gap appends over three blocks",
+            (Mount(((write(1),),)), Mount(((write(2), write(4)),))),
+            geometry=_THREE, timer=Timer.ONCE,
+        ),
+    )  # fmt: skip
+
+
+def _truncates() -> tuple[Scope, ...]:
+    """Return the scopes about truncates, alone and against writeback."""
+    return (
         Scope(
             "truncate-extend", "truncate down, then a gap append, with a store",
             (Mount(((truncate(1), write(2)), (store(0),))),), initial_size_cells=2,
@@ -69,7 +115,7 @@ def _scopes() -> tuple[Scope, ...]:
         ),
         Scope(
             "span-truncate", "a write across two blocks and fsync race with a truncate",
-            (Mount(((write(1, 2), FSYNC), (truncate(1),))),),
+            (Mount(((write(1, 2), FSYNC), (truncate(1),))),), timer=Timer.ONCE,
         ),
         Scope(
             "truncate-reuse", "truncate to nothing, then write another block, in a full pool",
@@ -77,38 +123,16 @@ def _scopes() -> tuple[Scope, ...]:
             geometry=Geometry(nr_phys=2), initial_size_cells=2,
         ),
         Scope(
-            "two-block-folio", "a folio of two blocks: gap append and fsync, with two stores",
-            (Mount(((write(2), FSYNC), (store(1), store(1)))),),
-            geometry=Geometry(blocks_per_folio=2),
-        ),
-        Scope(
-            "two-fsyncs", "a write across two blocks and fsync, and another fsync",
-            (Mount(((write(1, 2), FSYNC), (FDATASYNC,))),), timer=Timer.ONCE,
-        ),
-        Scope(
-            "new-file", "an empty file: write, gap append, fsync, with a store",
-            (Mount(((write(0), write(2), FSYNC), (store(1),))),),
-            initial_size_cells=0, timer=Timer.ONCE,
-        ),
-        Scope(
-            "three-blocks", "two gap appends over three blocks and fsync",
-            (Mount(((write(2), write(4), FSYNC),)),), geometry=_THREE, timer=Timer.ONCE,
-        ),
-        Scope(
-            "three-blocks-two-mounts", "a lost append, then two gap appends over three blocks",
-            (Mount(((write(1),),)), Mount(((write(2), write(4)),))),
-            geometry=_THREE, timer=Timer.ONCE,
-        ),
-        Scope(
             "two-mounts-truncate", "a write and fsync, a crash, then truncate down and gap append",
             (Mount(((write(1, 2), FSYNC),)), Mount(((truncate(1), write(2)),))),
             timer=Timer.ONCE,
         ),
-        Scope(
-            "cookie-race", "truncate and rewrite while writeback holds a cached mapping",
-            (Mount(((write(0, 4),), (truncate(2), write(2, 2)))),),
-            initial_size_cells=0, timer=Timer.ONCE,
-        ),
+    )  # fmt: skip
+
+
+def _shortages() -> tuple[Scope, ...]:
+    """Return the scopes about a full pool, a full log, failing bios."""
+    return (
         Scope(
             "enospc", "blocks freed but not committed: writeback must force a commit and retry",
             (Mount(((truncate(2), write(2, 2), FSYNC),)),),
@@ -137,4 +161,6 @@ def _scopes() -> tuple[Scope, ...]:
     )  # fmt: skip
 
 
-SCOPES: dict[str, Scope] = {scope.name: scope for scope in _scopes()}
+SCOPES: dict[str, Scope] = {
+    scope.name: scope for scope in (*_data(), *_eof(), *_truncates(), *_shortages())
+}

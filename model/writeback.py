@@ -109,6 +109,8 @@ def iomap_writepages(
                 if error == OK:
                     error = ret
             folio_unlock(k, inode.folio[f])
+            if f < last and f + 1 < k.conf.nr_folios:
+                yield  # next folio
     if k.wpc[current].wb_ctx:
         ext4_iomap_writeback_submit(k, current, inode, error)
     forget_wpc(k, current)

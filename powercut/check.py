@@ -15,7 +15,7 @@ from model.mutants import MUTANTS
 from powercut.documents import RunReport, check_document
 from powercut.errors import InputError, exit_code_of
 from powercut.files import make_writable, write_whole
-from powercut.jobs import Job, JobResult
+from powercut.jobs import Job
 from powercut.names import pick, pick_all, quoted, suggestion
 from powercut.pool import default_jobs, run_all
 from powercut.progress import ProgressLine
@@ -75,7 +75,9 @@ def check_engine(engine: str) -> None:
     if engine == "c":
         raise InputError("--engine c: this engine is not built; give --engine python or auto")
     if engine not in ENGINES:
-        raise InputError(f"--engine: unknown engine {quoted(engine)}; {suggestion(engine, ENGINES)}")
+        raise InputError(
+            f"--engine: unknown engine {quoted(engine)}; {suggestion(engine, ENGINES)}"
+        )
 
 
 def process_count(jobs: int | None) -> int:

@@ -1,9 +1,9 @@
 """The entry point: dispatch a verb, turn every ending into an exit code.
 
-Why so: ``powercut --help`` must answer at once, and importing a command line library costs more than
-that, so the overview is printed from a table here and everything else is imported when a verb runs.
-Signatures and help of the verbs are in :mod:`powercut.verbs`.  Rejected: importing the verbs' own
-modules for the overview (they pull in the whole checker).
+Why so: ``powercut --help`` must answer at once, and importing a command line library costs
+more than that, so the overview is printed from a table here and the rest is imported when a verb
+runs.  Signatures and help of the verbs are in :mod:`powercut.verbs`.  Rejected: importing the
+verbs' own modules for the overview (they pull in the whole checker).
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What the JSON documents of ``check`` and ``exam`` contain: plain dictionaries, built in one place.
+"""What the JSON documents of ``check`` and ``exam`` contain, built in one place.
 
 Why so: these keys are a contract with other programs.  The text reports are built from the same
 results, not from these documents, so that either can change its form alone.
@@ -86,10 +86,12 @@ def _run(run: RunReport) -> dict[str, Any]:
         "engine": result.engine,
         "reached": dict(result.reached),
         "properties": {name: result.verdict_of(name) for name in PROPERTIES},
-        "unreached": {name: list(n) for name in PROPERTIES if (n := unreached([result], name))},
-        "violations": [
-            {**_finding(v), "trace": run.traces.get(v.prop)} for v in result.violations
-        ],
+        "unreached": {
+            name: list(missing)
+            for name in PROPERTIES
+            if result.verdict_of(name) == HOLDS and (missing := unreached([result], name))
+        },
+        "violations": [{**_finding(v), "trace": run.traces.get(v.prop)} for v in result.violations],
         "observations": [_finding(v) for v in result.observations],
     }
 

@@ -1,8 +1,9 @@
 """``powercut exam``: the checker's own test.  Which property catches which planted mistake?
 
-Why so: a checker that finds nothing must first show that it would.  Each mutant runs in the scope and
-design it names, and so does that design without it: a property that is violated in both has not
-caught the mutant.  Rejected: stopping at the first violation (who else notices is half the point).
+Why so: a checker that finds nothing must first show that it would.  Each mutant runs in the scope
+and design it names, and so does that design without it: a property that is violated in both has
+not caught the mutant.  Rejected: stopping at the first violation (who else notices is half the
+point).
 """
 
 import json
@@ -69,9 +70,7 @@ class Grade:
         return f"cut short: {stopped}" if stopped else "exhausted"
 
 
-def run_exam(
-    slugs: Sequence[str], folder: Path | None, jobs: int | None, as_json: bool
-) -> int:
+def run_exam(slugs: Sequence[str], folder: Path | None, jobs: int | None, as_json: bool) -> int:
     """Examine the chosen mutants (default: all), print the table and return the exit code."""
     mutants = pick_all("--mutant", slugs, MUTANTS) if slugs else list(MUTANTS.values())
     processes = process_count(jobs)

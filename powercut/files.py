@@ -1,4 +1,4 @@
-"""Writing files: a directory is checked before hours of work, a file appears whole or not at all."""
+"""Writing files: a directory is checked before the work, a file appears whole or not at all."""
 
 import os
 import tempfile

@@ -85,9 +85,7 @@ class _Watcher:
             raise _Cancel
 
 
-def execute(
-    job: Job, report: Callable[[Progress], None], stopped: Callable[[], bool]
-) -> JobResult:
+def execute(job: Job, report: Callable[[Progress], None], stopped: Callable[[], bool]) -> JobResult:
     """Do ``job``; never raises, because the caller may be another process."""
     watcher = _Watcher(job, report, stopped)
     if watcher.look():
@@ -138,7 +136,8 @@ def _replayed(job: Job, result: RunResult) -> JobResult:
 
 def _confirm(job: Job, result: RunResult, violation: Violation) -> "tuple[Trace, str]":
     """Return the trace of ``violation`` and why it does not replay (empty if it does)."""
-    from properties.replay import TraceMismatch, replay
+    from checkers.traces.errors import TraceMismatch
+    from properties.replay import replay
     from properties.tracing import trace_of
 
     trace = trace_of(violation, result, job.design, job.scope, job.mutant)

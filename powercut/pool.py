@@ -4,8 +4,8 @@ Why so: runs share nothing, a core each is all the speed there is, and a report 
 which run ended first.  The first Ctrl-C is a request: searches end at their next look at the clock
 and say what they know; the second one ends everything at once.  A process that dies (out of memory,
 say) makes its run inconclusive and no more.
-Rejected: ``concurrent.futures`` (no progress, no partial results, a dead worker breaks the pool) and
-forking (a forked child shares its parent's peak memory and threads).
+Rejected: ``concurrent.futures`` (no progress, no partial results, a dead worker breaks the pool)
+and forking (a forked child shares its parent's peak memory and threads).
 """
 
 import multiprocessing

@@ -117,9 +117,7 @@ def _print_replay(done: Replayed, ladder: bool, is_later: bool) -> None:
     word = style.paint("holds", "reproduced")
     if not result.reproduced:
         word = style.paint("violated", "NOT reproduced")
-    changed = "" if result.same_model else " (the model has changed since; it does not matter)"
-    if not result.reproduced and changed:
-        changed = " (the model has changed since)"
+    changed = "" if result.same_model else " (the model has changed since the trace was made)"
     print(
         f"{done.path}: {word}: {result.expected} in {result.steps} steps: {result.detail}{changed}"
     )

@@ -1,10 +1,11 @@
-"""The text report of ``check``: a line a run, then the verdicts with their bounds, then the details.
+"""The text report of ``check``: a line a run, the verdicts with their bounds, the details.
 
 Why so: a run's line appears as soon as it and all before it are done, so that a long check shows
 where it is; everything that compares runs comes at the end.  Below 100 columns for three designs.
 Rejected: tables that adapt to the terminal (a pasted report would depend on somebody's window).
 """
 
+import textwrap
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -15,12 +16,13 @@ from powercut.style import Style
 from properties.catalog import PROPERTIES, SITUATIONS
 from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
 
+_WIDTH = 100
 _NO_NEED = "+"
 """Marks a verdict whose situations were never reached."""
 
 
 class CheckReport:
-    """Collects runs and prints them; call :meth:`begin`, :meth:`add` for each run, :meth:`finish`."""
+    """Collects runs and prints them: :meth:`begin`, :meth:`add` for each run, :meth:`finish`."""
 
     def __init__(self, jobs: Sequence[Job], processes: int, out: TextIO) -> None:
         self.jobs = jobs
@@ -89,7 +91,9 @@ class CheckReport:
         self._print()
         self._title(f"{'property':{width}}" + _row(columns, {d: d for d in self.designs}))
         if mutant:
-            self._print(" " * width + _row(columns, dict.fromkeys(self.designs, f"+ {mutant.slug}")))
+            self._print(
+                " " * width + _row(columns, dict.fromkeys(self.designs, f"+ {mutant.slug}"))
+            )
         marked = False
         for name in PROPERTIES:
             label = f"{name} *" if self._is_advisory(name) else name
@@ -146,7 +150,7 @@ class CheckReport:
                 place = f"{run.result.design}, {run.result.scope}"
                 if run.result.mutant:
                     place += f", {run.result.mutant}"
-                self._print(f"  {place}: {_told(violation)}")
+                self._wrapped(f"{place}: {_told(violation)}")
                 if violation.prop in run.traces:
                     self._print(f"      {run.traces[violation.prop]}")
         if not any(run.traces for run in self.runs):
@@ -159,7 +163,7 @@ class CheckReport:
         self._print()
         self._title("also seen (does not decide the verdict)")
         for prop in seen:
-            self._print(f"  {prop}: would say that {PROPERTIES[prop].statement}")
+            self._wrapped(f"{prop}, against: {PROPERTIES[prop].statement}")
             for design in self.designs:
                 found = [
                     (violation.steps, result.scope, violation)
@@ -170,25 +174,47 @@ class CheckReport:
                 if found:
                     _, scope, violation = min(found, key=lambda entry: entry[:2])
                     where = f"{len(found)} of {_count(len(self._of(design)), 'scope')}"
-                    self._print(f"    {design}: in {where}; shortest: {scope}, {_told(violation)}")
+                    told = f"{violation.steps} steps: {summary_of(violation)}"
+                    self._wrapped(f"{design}: in {where}; shortest in {scope}, {told}", "    ")
 
     def _never_reached(self) -> None:
-        lines: dict[str, list[str]] = {}
+        notes: dict[str, list[str]] = {}
         for design in self.designs:
-            results = self._of(design)
-            for prop in PROPERTIES:
-                missing = unreached(results, prop)
-                if missing:
-                    text = f"nothing reached {' or '.join(missing)}: {prop} says little here"
-                    lines.setdefault(text, []).append(design)
-            others = [s for s in SITUATIONS if not any(r.reached.get(s) for r in results)]
-            if others:
-                lines.setdefault(f"never reached: {', '.join(others)}", []).append(design)
-        if lines:
+            for text in self._reach_notes(self._of(design)):
+                notes.setdefault(text, []).append(design)
+        if notes:
             self._print()
             self._title("situations")
-        for text, designs in lines.items():
-            self._print(f"  {', '.join(designs)}: {text}")
+        for text, designs in notes.items():
+            self._wrapped(f"{', '.join(designs)}: {text}")
+
+    def _reach_notes(self, results: list[RunResult]) -> list[str]:
+        """Say which properties hold for want of the situations they need."""
+        silent: dict[tuple[str, ...], list[str]] = {}
+        for prop in PROPERTIES:
+            verdict = overall([result.verdict_of(prop) for result in results])
+            missing = unreached(results, prop)
+            if missing and verdict == HOLDS:
+                silent.setdefault(missing, []).append(prop)
+        notes = []
+        for missing, props in silent.items():
+            says = "says" if len(props) == 1 else "say"
+            notes.append(
+                f"nothing reached {' or '.join(missing)}: {', '.join(props)} {says} little"
+            )
+        others = [s for s in SITUATIONS if not any(r.reached.get(s) for r in results)]
+        if others:
+            notes.append(f"never reached at all: {', '.join(others)}")
+        return notes
+
+    def _wrapped(self, text: str, indent: str = "  ") -> None:
+        """Print a paragraph; what follows its first line is indented further."""
+        self._print(
+            textwrap.fill(
+                text, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}    ",
+                break_long_words=False, break_on_hyphens=False,
+            )
+        )  # fmt: skip
 
     def _title(self, text: str) -> None:
         self._print(self.style.paint("title", text.rstrip()))

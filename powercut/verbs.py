@@ -1,7 +1,7 @@
 """The verbs: their options, their help, and nothing else.
 
-Why so: one place shows the whole command line, and importing it costs the command line library only;
-what a verb does is imported when it runs.  Rejected: one signature module per verb (options that
+Why so: one place shows the whole command line, and importing it costs the command line library
+only; what a verb does is imported when it runs.  Rejected: one signature module per verb (options that
 several verbs share drift apart).
 """
 
@@ -58,8 +58,12 @@ def call(argv: Sequence[str]) -> int:
 @app.command
 def check(
     *,
-    design: Annotated[Names, _many("--design", "Designs [default: the three seed designs].")] = None,
-    scope: Annotated[Names, _many("--scope", "Scopes [default: all, or the given workloads].")] = None,
+    design: Annotated[
+        Names, _many("--design", 'Designs [default: those marked in "list"].')
+    ] = None,
+    scope: Annotated[
+        Names, _many("--scope", "Scopes [default: all, or the given workloads].")
+    ] = None,
     workload: Annotated[
         Files, _many("--workload", "Workload files (text, or fsx op files), each one scope more.")
     ] = None,
@@ -72,7 +76,8 @@ def check(
         int | None, _one("--max-states", "States a search may reach, for each mount of each run.")
     ] = None,
     max_memory: Annotated[
-        int | None, _one("--max-memory", "MiB a process may use [default: what fits, at most 8192].")
+        int | None,
+        _one("--max-memory", "MiB a process may use [default: what fits, at most 8192]."),
     ] = None,
     time_limit: Annotated[
         float | None, _one("--time-limit", "Seconds for the whole command.")
@@ -149,7 +154,9 @@ def list_(*, json: JsonFlag = False) -> int:
 
 @app.command
 def explore(
-    trace: Annotated[Path | None, Parameter(help="Start from this trace; \"next\" follows it.")] = None,
+    trace: Annotated[
+        Path | None, Parameter(help='Start from this trace; "next" follows it.')
+    ] = None,
     *,
     design: Annotated[str | None, _one("--design", "Design to walk [default: seed].")] = None,
     scope: Annotated[str | None, _one("--scope", "Scope to walk.")] = None,

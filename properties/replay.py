@@ -1,14 +1,15 @@
 """Replay a trace natively and judge it again: the last word on every counterexample.
 
 What: every step of every mount is taken by the model's own generators, in lockstep with the
-compiled system; the crash image must be possible where the trace cuts the power; the next mount must
-start from what that image gives; then the property is evaluated on what is there.
+compiled system; the crash image must be possible where the trace cuts the power; the next mount
+must start from what that image gives; then the property is evaluated on what is there.
 Why so: a counterexample that only the search believes proves a bug of the search.  Lines may have
 moved since the trace was made, functions and labels may not.
 Rejected: trusting the recorded verdict, and replaying the compiled system alone (it is what is
 being checked).
 """
 
+import traceback
 from dataclasses import dataclass, field
 
 from checkers.crash.image import CrashState, decode
@@ -141,31 +142,25 @@ class _EpochRun:
         self.name = name
         self.where = f"mount {n + 1}, " if len(trace.epochs) > 1 else ""
         self.steps: list[StepView] = []
-        disk = _disk(self.epoch, "start", n, scope, name)
-        variables = mounted(system, disk, scope)
-        self.state = system.start(variables)
-        self.native = NativeRun(system.build, system.constants, variables)
+        self.variables = mounted(system, _disk(self.epoch, "start", n, scope, name), scope)
+        self.state = system.start(self.variables)
+        self.native = NativeRun(system.build, system.constants, self.variables)
         self.layout = system.build.layout
 
     def begin(self, expected: Disk) -> None:
         """Check that the mount starts from what came before it."""
-        variables = mounted(self.system, expected, self.scope)
-        if self.system.start(variables) == self.system.start(bytes(self._initial())):
+        if mounted(self.system, expected, self.scope) == self.variables:
             return
         source = "the crash before it leaves" if self.n else "the workload starts from"
         message = f"mount {self.n + 1}: not the disk that {source}; save the trace again"
         raise TraceMismatch(self.name, f"$.epochs[{self.n}].start", message)
-
-    def _initial(self) -> bytes:
-        disk = _disk(self.epoch, "start", self.n, self.scope, self.name)
-        return mounted(self.system, disk, self.scope)
 
     def take_steps(self, *, may_fail: bool) -> str:
         """Take every step; return the model's failure in the last one, if it ``may_fail``."""
         names = {info.name: index for index, info in enumerate(self.system.threads)}
         last = len(self.epoch.steps)
         for number, step in enumerate(self.epoch.steps, 1):
-            compare(self.system, self.state, self.native, number - 1)
+            self._compare(number)
             if step.thread not in names:
                 known = ", ".join(names)
                 raise self._mismatch(number, f"there is no thread {step.thread}; there are {known}")
@@ -175,12 +170,19 @@ class _EpochRun:
                     return failure
                 raise self._mismatch(number, f"{step.thread} fails here: {failure}")
         try:
-            compare(self.system, self.state, self.native, last)
-        except _FAILURES as error:
+            self._compare(last + 1)
+        except TraceMismatch as error:
             if may_fail:
-                return _failure(error)
+                return error.message
             raise
         return ""
+
+    def _compare(self, number: int) -> None:
+        """Check that native and compiled run agree before step ``number``."""
+        try:
+            compare(self.system, self.state, self.native, number - 1)
+        except _FAILURES as error:
+            raise self._mismatch(number, f"a wait fails here: {_failure(error)}") from None
 
     def _take(self, number: int, thread: int, step: TraceStep) -> str:
         function, call = self._check_place(number, thread, step)
@@ -291,7 +293,9 @@ class _EpochRun:
         values = values_of(self.layout, self.native.variables)
         state = self._crash_state()
         waiting = []
-        for thread in self.native.unfinished():
+        for thread in range(len(self.system.threads)):
+            if not _is_blocked(self.native, thread):
+                continue
             info = self.system.threads[thread]
             function, call = self._call(thread)
             held = ", ".join(locks_held(values, context_of(info.kind, info.number)))
@@ -315,6 +319,19 @@ def _is_service(file: str, function: str) -> bool:
 
 
 def _failure(error: Exception) -> str:
-    text = str(error).splitlines()
+    """Say in one line what failed, and where in the model if the error does not say."""
+    text = " ".join(str(error).split())
     kind = "assertion failed" if isinstance(error, AssertionError) else type(error).__name__
-    return f"{kind}: {text[0]}" if text else kind
+    if text:
+        return f"{kind}: {text}"
+    places = traceback.extract_tb(error.__traceback__)
+    return f"{kind}: {places[-1].line} in {places[-1].name}()" if places else kind
+
+
+def _is_blocked(native: NativeRun, thread: int) -> bool:
+    """Tell whether a thread waits in the middle of its work; an idle daemon does not."""
+    depth = len(native.stack(thread))
+    try:
+        return depth > native.threads[thread].daemon and not native.is_enabled(thread)
+    except _FAILURES:
+        return False

@@ -20,6 +20,7 @@ from .codec import (
 from .digest import model_digest
 from .errors import TraceError, TraceMismatch
 from .format import SCHEMA, DiskImage, Trace, TraceEpoch, TraceStep
+from .ladder import render_ladder, render_list
 from .views import EpochReplay, StepView, WrongCell
 
 __all__ = [
@@ -39,6 +40,8 @@ __all__ = [
     "json_schema",
     "load_trace",
     "model_digest",
+    "render_ladder",
+    "render_list",
     "save_trace",
     "trace_file_name",
 ]

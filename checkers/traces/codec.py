@@ -77,7 +77,9 @@ def load_trace(path: Path) -> Trace:
         reason = error.strerror or "unknown error"
         raise TraceError(name, "$", f"cannot be read: {reason}; give a readable file") from None
     except ValueError:
-        raise TraceError(name, "$", "cannot be read: not a file name; give a readable file") from None
+        raise TraceError(
+            name, "$", "cannot be read: not a file name; give a readable file"
+        ) from None
     return decode_trace(data, name)
 
 
@@ -185,7 +187,7 @@ def _malformed(data: bytes, text: str) -> str:
     try:
         json.loads(data)
     except json.JSONDecodeError as error:
-        if error.pos >= len(data.decode().rstrip()):
+        if error.msg.startswith("Unterminated") or error.pos >= len(data.decode().rstrip()):
             return "the document ends too early"
         return f"not JSON at line {error.lineno} column {error.colno}: {error.msg}"
     except (ValueError, RecursionError):

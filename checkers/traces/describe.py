@@ -9,7 +9,7 @@ list of changed variables (a commit changes forty, and says one thing).
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from checkers.engine.layout import Layout
 from model.state import (
@@ -41,12 +41,11 @@ Values = Mapping[str, int]
 _EXTENTS = ("hole", "unwritten", "written")
 _COMMIT = ("finished", "T_FLUSH", "T_COMMIT_JFLUSH", "T_COMMIT_RECORD", "T_COMMIT_CALLBACK")
 _TIDS = ("done", "the committing transaction", "the running transaction")
-_HOLDS = ("clean again", "needs a write before the size may pass", "write in flight")
 
 # Oracle and bookkeeping: they follow from what is shown, or decide nothing a reader would miss.
 _HIDDEN = re.compile(
     r"(\.(ever|snapshot)\[\d+\]|\.(syncing|sync_size|extending|removing|error_unreported"
-    r"|mounted_behind_eof|write_bytes_pending|own_end_io|orders_eof|early|wb_ctx|i_sync_tid"
+    r"|mounted_behind_eof|lost|write_bytes_pending|own_end_io|orders_eof|early|wb_ctx|i_sync_tid"
     r"|i_datasync_tid|promise\.size|writer|readers|locked))$"
     r"|^(timer_fired|errors_injected|rsv_conversion_wq|stable\.bitmap)$"
     r"|^journal\.(t_updates|bitmap|committing_bitmap|j_checkpoint_mutex)$"
@@ -182,6 +181,10 @@ class _InodeDiff:
     def take(self, name: str) -> bool:
         return self.diff.take(self.path + name)
 
+    def take_any(self, names: Sequence[str]) -> bool:
+        """Take all of ``names``; tell whether one of them changed."""
+        return sum(self.take(name) for name in names) > 0
+
     def say(self, line: str) -> None:
         self.diff.say(self.intro + line)
 
@@ -221,7 +224,7 @@ def _pages(inode: _InodeDiff) -> None:
 def _folios(inode: _InodeDiff) -> None:
     for f in range(inode.nr_folios):
         names = [f"folio[{f}].dirty", f"folio[{f}].writeback"]
-        if any([inode.take(name) for name in names]):
+        if inode.take_any(names):
             inode.say(f"folio {f}: {folio_state(inode, f)}")
 
 
@@ -252,7 +255,7 @@ def _blocks(inode: _InodeDiff) -> None:
     for b in range(inode.nr_blocks):
         delayed += inode.now(f"delayed[{b}]") - inode.was(f"delayed[{b}]")
         names = [f"delayed[{b}]", f"raw.extent[{b}].state", f"raw.extent[{b}].pblk"]
-        if any([inode.take(name) for name in names]):
+        if inode.take_any(names):
             inode.say(f"block {b}: {_block_state(inode.was, b)} > {_block_state(inode.now, b)}")
     name = "i_reserved_data_blocks"
     if inode.take(name) and inode.now(name) - inode.was(name) != delayed:
@@ -275,12 +278,12 @@ def _journalled(inode: _InodeDiff) -> None:
 def _ioends(inode: _InodeDiff) -> None:
     grown = [
         b for b in range(inode.nr_blocks)
-        if inode.was(f"ioend[{b}].state") == IOEND_WORKER
-        and inode.now(f"ioend[{b}].nr_blocks") > inode.was(f"ioend[{b}].nr_blocks")
+        if inode.now(f"ioend[{b}].state") == IOEND_WORKER
+        and 0 < inode.was(f"ioend[{b}].nr_blocks") < inode.now(f"ioend[{b}].nr_blocks")
     ]  # fmt: skip
     for b in range(inode.nr_blocks):
-        names = ("state", "nr_blocks", "end", "pblk", "unwritten", "error")
-        if any([inode.take(f"ioend[{b}].{name}") for name in names]):
+        fields = ("state", "nr_blocks", "end", "pblk", "unwritten", "error")
+        if inode.take_any([f"ioend[{b}].{name}" for name in fields]):
             inode.say(_ioend_line(inode, b, grown))
 
 
@@ -289,11 +292,12 @@ def _ioend_line(inode: _InodeDiff, b: int, grown: list[int]) -> str:
     failed = ", failed" if inode.now(f"ioend[{b}].error") else ""
     if now == IOEND_NONE:
         into = [g for g in grown if g < b]
-        if was == IOEND_WORKER and into:
+        if was in (IOEND_COMPLETED, IOEND_WORKER) and into:
             return f"ioend {b} merged into ioend {into[-1]}"
         return f"ioend {b} finished"
     if now == IOEND_WORKER and was == IOEND_COMPLETED:
-        return f"ioend {b} taken by the worker{failed}"
+        target = f": {_ioend_target(inode, b)}" if b in grown else ""
+        return f"ioend {b} taken by the worker{target}{failed}"
     if now == IOEND_COMPLETED:
         return f"ioend {b} queued for the worker{failed}"
     words = {IOEND_BUILDING: "built", IOEND_SUBMITTED: "submitted", IOEND_WORKER: "merged"}[now]
@@ -313,8 +317,14 @@ def _ioend_target(inode: _InodeDiff, b: int) -> str:
 
 def _eof(inode: _InodeDiff) -> None:
     for b in range(inode.nr_blocks):
-        if inode.take(f"hold[{b}]"):
-            inode.say(f"EOF block {b}: {_HOLDS[inode.now(f'hold[{b}]')]}")
+        if inode.take_any([f"eof_needed[{b}]", f"eof_in_flight[{b}]"]):
+            needed, flying = inode.now(f"eof_needed[{b}]"), inode.now(f"eof_in_flight[{b}]")
+            state = "mark cleared"
+            if needed:
+                state = f"marked at EOF {needed}, a write of it must come first"
+            elif flying:
+                state = f"marked at EOF {flying}, its write is in flight"
+            inode.say(f"EOF block {b}: {state}")
     if inode.take("i_ordered_lblk"):
         block = inode.now("i_ordered_lblk")
         inode.say(f"i_ordered_lblk: {f'block {block - 1}' if block else 'none'}")
@@ -324,7 +334,8 @@ def _inode_rest(inode: _InodeDiff) -> None:
     if inode.diff.rose(inode.path + "work_queued"):
         inode.say("work queued on rsv_conversion_wq")
     if inode.take("wb_err"):
-        inode.say("writeback error recorded" if inode.now("wb_err") else "error reported")
+        recorded = inode.now("wb_err") & ~inode.was("wb_err")
+        inode.say("writeback error recorded" if recorded else "error reported")
 
 
 def _journal(diff: _Diff) -> None:
@@ -388,19 +399,18 @@ def _stable(diff: _Diff) -> None:
 
 
 def _disk(diff: _Diff) -> None:
-    for kind, verb in (("stable.may", "may be"), ("cached", "in cache")):
-        for p in range(diff.nr_phys):
-            changed: dict[int, str] = {}
-            for c in range(diff.per_block):
-                cell = p * diff.per_block + c
-                may, cached = diff.after[f"stable.may[{cell}]"], diff.after[f"cached[{cell}]"]
-                if not diff.take(f"{kind}[{cell}]"):
-                    continue
-                if kind == "stable.may":
-                    diff.take(f"cached[{cell}]")
-                    changed[c] = f"{'may be' if may & may - 1 else 'is'} {colour_set(may)}"
-                elif cached != may:
-                    changed[c] = f"{verb} {colour_set(cached)}"
+    for p in range(diff.nr_phys):
+        medium: dict[int, str] = {}
+        cache: dict[int, str] = {}
+        for c in range(diff.per_block):
+            cell = p * diff.per_block + c
+            may, cached = diff.after[f"stable.may[{cell}]"], diff.after[f"cached[{cell}]"]
+            in_cache = diff.take(f"cached[{cell}]")
+            if diff.take(f"stable.may[{cell}]"):
+                medium[c] = f"{'may be' if may & may - 1 else '='} {colour_set(may)}"
+            elif in_cache and cached != may:
+                cache[c] = f"may be {colour_set(may)}, {colour_set(cached)} after a flush"
+        for changed in (medium, cache):
             for first, last, text in _runs(changed):
                 diff.say(f"disk p{p}: {cell_range(first, last)} {text}")
 

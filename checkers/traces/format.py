@@ -9,7 +9,7 @@ image has one colour a cell), a disk given by its difference to the one before (
 would need a replay to be understood).
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -17,7 +17,7 @@ from model.recovery import Disk, DiskInode
 from model.scope import Geometry
 from model.state import HOLE, UNWRITTEN, WRITTEN
 
-SCHEMA = "powercut.trace/1"
+SCHEMA: Final = "powercut.trace/1"
 
 NAME_PATTERN = r"^[A-Za-z0-9._-]{1,64}$(?!\n)"
 OPTIONAL_NAME_PATTERN = r"^[A-Za-z0-9._-]{0,64}$(?!\n)"

@@ -1,0 +1,398 @@
+"""A walk through the mounts of a scope: step, go back, cut the power, choose survivors, go on.
+
+Why so: all of it is plain calls and plain data, so that a line-based shell, a script and any richer
+interface drive the same thing.  Steps are taken by the compiled system (going back is keeping a
+list); where a thread waits, and for what, is asked of the native model, which knows the operands.
+Rejected: native runs for the walk itself (a generator cannot be copied, so going back means
+starting over).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from checkers.crash.image import CrashState, decode, file_images, make_disk
+from checkers.engine.errors import STEP_ERRORS
+from checkers.engine.native import NativeRun
+from checkers.engine.outcome import ASSERTION, DEADLOCK, LIVELOCK
+from checkers.traces.describe import context_of, describe_changes, locks_held, values_of
+from checkers.traces.digest import model_digest
+from checkers.traces.format import COLOURS, SCHEMA, Trace, TraceEpoch, disk_of, image_of
+from checkers.workload import format_workload
+from model.designs import Design
+from model.mutants import Mutant
+from model.recovery import Disk, canonical, mkfs, read_file, recover
+from model.scope import Scope
+from powercut.explore.views import CrashCell, ThreadRow, Verdict
+from properties.catalog import PROPERTIES
+from properties.crash import on_image
+from properties.runner import describe_finding, make_system, mounted, predicates_of
+from properties.tracing import trace_steps
+
+_SERVICES = ("ext4_journal_start", "jbd2_complete_transaction")
+"""Functions outside ``model/primitives.py`` that wait on behalf of their caller."""
+
+
+class CommandError(Exception):
+    """What was asked for cannot be done here; the message says why, and what can."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastMount:
+    """A mount that ended in a power cut: where it started, what ran, what was left."""
+
+    start: Disk
+    schedule: tuple[int, ...]
+    crash: Disk
+
+
+class Session:
+    """One walk; ``at`` is how many steps of the current mount are behind us.
+
+    ``known`` are the states of the current mount, as far as they were visited; ``image`` is the
+    chosen crash image at the current point, if one was chosen.  ``guide`` is the trace that
+    :meth:`next` follows.
+    """
+
+    def __init__(
+        self, design: Design, scope: Scope, mutant: Mutant | None, guide: Trace | None = None
+    ) -> None:
+        self.design = design
+        self.scope = scope
+        self.mutant = mutant
+        self.guide = guide
+        self.past: list[PastMount] = []
+        self._open(mkfs(scope))
+
+    def _open(self, start: Disk) -> None:
+        self.system = make_system(self.scope, len(self.past), self.design, self.mutant)
+        self.start = start
+        self.known = [self.system.start(mounted(self.system, start, self.scope))]
+        self.schedule: list[int] = []
+        self.at = 0
+        self.image: Disk | None = None
+        self.failure = ""
+
+    @property
+    def state(self) -> bytes:
+        """The state at the current point."""
+        return self.known[self.at]
+
+    @property
+    def mount_number(self) -> int:
+        """Which mount this is, from 1."""
+        return len(self.past) + 1
+
+    # Walking
+
+    def thread_index(self, word: str) -> int:
+        """Return the thread that ``word`` names, by name or by number."""
+        names = [thread.name for thread in self.system.threads]
+        if word in names:
+            return names.index(word)
+        if word.isascii() and word.isdigit() and int(word[:4]) < len(names) and len(word) < 4:
+            return int(word)
+        raise CommandError(f'there is no thread "{word}"; there are {", ".join(names)}')
+
+    def step(self, thread: int) -> list[str]:
+        """Let ``thread`` take a step; return what changed.  A known future is forgotten."""
+        name = self.system.threads[thread].name
+        if self.failure:
+            raise CommandError("the model has failed here; go back")
+        if self.system.is_finished(self.state, thread):
+            raise CommandError(f"{name} has finished; {self._can_run()}")
+        if not self.system.is_enabled(self.state, thread):
+            raise CommandError(f"{name} has to wait; {self._can_run()}")
+        del self.known[self.at + 1 :], self.schedule[self.at :]
+        self.image = None
+        before = self.values()
+        try:
+            new = self.system.step(self.state, thread)
+        except STEP_ERRORS as error:
+            self.failure = f"{name} fails: {type(error).__name__}: {error}"
+            self.schedule.append(thread)
+            return [self.failure]
+        self.known.append(new)
+        self.schedule.append(thread)
+        self.at += 1
+        return describe_changes(before, self.values())
+
+    def _can_run(self) -> str:
+        names = [self.system.threads[t].name for t in self.system.enabled(self.state)]
+        return f"{', '.join(names)} can run" if names else "nobody can run"
+
+    def goto(self, number: int) -> None:
+        """Go to the point after step ``number`` of this mount, which must be known."""
+        last = len(self.known) - 1
+        if not 0 <= number <= last:
+            raise CommandError(f"step {number} is not known; give 0..{last}")
+        if number < last or self.failure:
+            self._drop_failure()
+        self.at = number
+        self.image = None
+
+    def _drop_failure(self) -> None:
+        if self.failure:
+            self.failure = ""
+            self.schedule.pop()
+
+    def back(self) -> None:
+        """Take back what was done last: the choice of survivors, a step, or the mount."""
+        if self.image is not None:
+            self.image = None
+        elif self.failure:
+            self._drop_failure()
+        elif self.at:
+            self.at -= 1
+        elif self.past:
+            last = self.past.pop()
+            self._open(last.start)
+            for thread in last.schedule:
+                self.step(thread)
+            self.image = last.crash
+        else:
+            raise CommandError("this is the beginning")
+
+    def next(self) -> tuple[str, list[str]]:
+        """Do what the trace does next; return which thread (or event) and what changed."""
+        if self.guide is None:
+            raise CommandError("there is no trace to follow; start explore with one")
+        epoch = self._guide_epoch(self.guide)
+        if self.at < len(epoch.steps):
+            name = epoch.steps[self.at].thread
+            return name, self.step(self.thread_index(name))
+        if epoch.crash is not None and self.image is None:
+            self.cut(disk_of(epoch.crash, self.scope.geometry))
+            return "power cut", []
+        if self.image is not None and self.mount_number < len(self.guide.epochs):
+            self.mount()
+            return "mount", []
+        raise CommandError("the trace ends here")
+
+    def _guide_epoch(self, guide: Trace) -> TraceEpoch:
+        """Return the trace's mount that matches this one, up to here."""
+        if self.mount_number > len(guide.epochs):
+            raise CommandError("the trace ends here")
+        epoch = guide.epochs[self.mount_number - 1]
+        geometry = self.scope.geometry
+        taken = [self.system.threads[t].name for t in self.schedule[: self.at]]
+        same_steps = taken == [step.thread for step in epoch.steps[: self.at]]
+        start = canonical(disk_of(epoch.start, geometry), geometry)
+        if not same_steps or start != canonical(self.start, geometry):
+            raise CommandError(
+                "this is not the run of the trace any more; go back to where it left it"
+            )
+        return epoch
+
+    def values(self) -> dict[str, int]:
+        """Return every variable by name."""
+        return values_of(self.system.build.layout, self.system.shared(self.state))
+
+    def threads(self) -> list[ThreadRow]:
+        """Return all threads: where they are, what they hold, whether they can run."""
+        native = self._native()
+        values = self.values()
+        rows = []
+        for index, info in enumerate(self.system.threads):
+            place = self.system.place(self.state, index)
+            finished = self.system.is_finished(self.state, index)
+            enabled = self.system.is_enabled(self.state, index)
+            function, call = ("", "") if finished else self._call(native, index)
+            rows.append(
+                ThreadRow(
+                    index, info.name, "finished" if finished else "can run" if enabled else "waits",
+                    function, call, place.file, place.line,
+                    tuple(locks_held(values, context_of(info.kind, info.number))), info.daemon,
+                )
+            )  # fmt: skip
+        return rows
+
+    def _native(self) -> NativeRun:
+        variables = mounted(self.system, self.start, self.scope)
+        native = NativeRun(self.system.build, self.system.constants, variables)
+        for thread in self.schedule[: self.at]:
+            native.step(thread)
+        return native
+
+    def _call(self, native: NativeRun, thread: int) -> tuple[str, str]:
+        """Return the kernel function a thread is in and what it stands at there."""
+        stack = native.stack(thread)
+        place = self.system.place(self.state, thread)
+        function = stack[-1][0]
+        is_service = place.file == "model/primitives.py" or function in _SERVICES
+        if len(stack) < 3 or not is_service:
+            return function, place.label
+        paths = native.operands(thread).values()
+        operands = [path.removeprefix("inode[0].") for path in paths]
+        locks = [o for o in operands if "folio[" in o or o.endswith(("sem", "lock"))]
+        return stack[-2][0], f"{function}({', '.join(locks)})"
+
+    # Crashing
+
+    def crash_state(self) -> CrashState:
+        """Return what a power cut at the current point can see."""
+        projection = self.state[self.system.projected]
+        return decode(self.system.build.layout, projection, self.scope.geometry)
+
+    def crash_cells(self) -> list[CrashCell]:
+        """Return the physical cells that a power cut here can leave in more than one colour."""
+        crash = self.crash_state()
+        view = self.system.view(self.state)
+        per_block = self.scope.geometry.cells_per_block
+        owners = {
+            pblk: block
+            for inode in crash.inodes
+            for block, (kind, pblk) in enumerate(inode.extents)
+            if kind
+        }
+        cells = []
+        for cell, may in enumerate(crash.may):
+            if may.bit_count() > 1:
+                block = owners.get(cell // per_block)
+                offset = cell % per_block
+                cells.append(
+                    CrashCell(
+                        cell // per_block, offset,
+                        None if block is None else block * per_block + offset,
+                        tuple(names(may)), tuple(names(view.cached[cell])),
+                    )
+                )  # fmt: skip
+        return cells
+
+    def survivors(self, rule: str) -> list[int]:
+        """Return a colour for each physical cell: all cached writes survive (``new``) or none."""
+        view = self.system.view(self.state)
+        colours = []
+        for cell, may in enumerate(self.crash_state().may):
+            cached = view.cached[cell]
+            older = may & ~cached or may
+            newest = may & cached or may
+            colours.append(1 << newest.bit_length() - 1 if rule == "new" else older & -older)
+        return colours
+
+    def cut_with(self, rule: str, kept: Sequence[tuple[str, int, int]] = ()) -> None:
+        """Cut the power: ``rule`` for all cells, then ``kept`` (colour, block, cell) on top."""
+        crash = self.crash_state()
+        cells = self.survivors(rule)
+        per_block = self.scope.geometry.cells_per_block
+        for colour, block, offset in kept:
+            if block >= self.scope.geometry.nr_phys or offset >= per_block:
+                raise CommandError(f"there is no p{block}.{offset} on this disk")
+            cell = block * per_block + offset
+            mask = 1 << COLOURS.index(colour)
+            if not crash.may[cell] & mask:
+                possible = " or ".join(names(crash.may[cell]))
+                raise CommandError(f"p{block}.{offset} cannot show {colour} here, only {possible}")
+            cells[cell] = mask
+        self.cut(make_disk(crash, cells))
+
+    def cut(self, image: Disk) -> None:
+        """Cut the power and leave ``image``, which must be possible here."""
+        crash = self.crash_state()
+        possible = all(c & may for c, may in zip(image.cells, crash.may, strict=True))
+        if not possible or make_disk(crash, image.cells) != image:
+            raise CommandError("a power cut here cannot leave this disk")
+        self.image = image
+
+    def mount(self) -> None:
+        """Go on in the next mount, from the disk that the power cut left."""
+        if self.image is None:
+            raise CommandError('cut the power first: "crash new", "crash old" or "crash keep ..."')
+        if self.mount_number == len(self.scope.mounts):
+            count = len(self.scope.mounts)
+            raise CommandError(f"the scope has {count} mount{'s' * (count > 1)}, this is the last")
+        self.past.append(PastMount(self.start, tuple(self.schedule[: self.at]), self.image))
+        self._open(canonical(self.image, self.scope.geometry))
+
+    def recovered(self) -> Disk:
+        """Return the chosen image after recovery."""
+        if self.image is None:
+            raise CommandError("no power cut chosen here")
+        return recover(self.image, self.scope.geometry)
+
+    def files(self) -> dict[tuple[int, tuple[int, ...]], Disk]:
+        """Return the distinct files (size, colours) a power cut here can leave, with an image."""
+        geometry = self.scope.geometry
+        found: dict[tuple[int, tuple[int, ...]], Disk] = {}
+        for image in file_images(self.crash_state()):
+            disk = recover(image, geometry)
+            found.setdefault((disk.inodes[0].size, read_file(disk, geometry, 0)), image)
+        return found
+
+    # Judging
+
+    def verdicts(self) -> list[Verdict]:
+        """Judge the current point: every property, on the live state and the chosen image."""
+        predicates, _ = predicates_of(self.system)
+        found: dict[str, list[str]] = {}
+        if self.image is not None:
+            for finding in on_image(self.crash_state(), self.image):
+                found.setdefault(finding.prop, []).append(describe_finding(finding))
+        rows = []
+        for name, prop in PROPERTIES.items():
+            violated, detail = False, ""
+            if prop.kind == "crash":
+                violated = name in found
+                detail = "; ".join(found.get(name, [])) if self.image else "cut the power to see"
+                known = self.image is not None
+            elif name in predicates:
+                known, violated = True, bool(predicates[name](self.state))
+                detail = f"not so: {prop.statement}" if violated else ""
+            else:
+                known, violated, detail = self._engine_verdict(name)
+            rows.append(Verdict(name, violated, known, detail, prop.advisory))
+        return rows
+
+    def _engine_verdict(self, name: str) -> tuple[bool, bool, str]:
+        if name == ASSERTION:
+            return True, bool(self.failure), self.failure
+        if name == DEADLOCK:
+            blocked = [self.system.threads[t].name for t in self.system.unfinished(self.state)]
+            stuck = bool(blocked) and not self.system.enabled(self.state)
+            return True, stuck, f"waiting for ever: {', '.join(blocked)}" if stuck else ""
+        assert name == LIVELOCK
+        return False, False, "only a search can tell"
+
+    def violated(self) -> str:
+        """Return the first property violated here that is not advisory, or an empty string."""
+        return next((v.prop for v in self.verdicts() if v.violated and not v.advisory), "")
+
+    def trace(self, prop: str = "") -> Trace:
+        """Return the walk so far as a trace about ``prop`` (default: what is violated here)."""
+        prop = prop or self.violated() or "stale-data"
+        verdict = next((v for v in self.verdicts() if v.prop == prop), None)
+        if verdict is None:
+            raise CommandError(f'unknown property "{prop}"; known: {", ".join(PROPERTIES)}')
+        if not verdict.known:
+            raise CommandError(f"{prop} is not decided here: {verdict.detail}")
+        here = (self.start, tuple(self.schedule[: self.at + bool(self.failure)]), self.image)
+        mounts = [*((p.start, p.schedule, p.crash) for p in self.past), here]
+        epochs = [
+            self._trace_epoch(n, start, schedule, crash)
+            for n, (start, schedule, crash) in enumerate(mounts)
+        ]
+        text = verdict.detail if verdict.violated else f"holds here: {PROPERTIES[prop].statement}"
+        return Trace(
+            schema_version=SCHEMA,
+            design=self.design.name,
+            mutant=self.mutant.slug if self.mutant else "",
+            scope=self.scope.name,
+            workload=format_workload(self.scope),
+            property=prop,
+            verdict="violated" if verdict.violated else "holds",
+            summary=text[:400],
+            model_digest=model_digest(),
+            epochs=epochs,
+        )
+
+    def _trace_epoch(
+        self, n: int, start: Disk, schedule: tuple[int, ...], crash: Disk | None
+    ) -> TraceEpoch:
+        system = make_system(self.scope, n, self.design, self.mutant)
+        first = system.start(mounted(system, start, self.scope))
+        steps = trace_steps(system, first, schedule, may_fail=bool(self.failure))
+        return TraceEpoch(image_of(start), steps, None if crash is None else image_of(crash))
+
+
+def names(mask: int) -> list[str]:
+    """Return the names of the colours in a set."""
+    return [name for n, name in enumerate(COLOURS) if mask >> n & 1]

@@ -1,0 +1,176 @@
+"""Input and output of the explorer: a terminal, standard input or a script file.
+
+Why so: on a terminal a mistake costs a line and the walk goes on; in a script it ends the walk,
+because every later command would be about another run than its author meant.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from checkers.traces.codec import load_trace
+from checkers.traces.errors import TraceError
+from model.designs import DESIGNS
+from model.mutants import MUTANTS
+from model.scope import Scope
+from model.scopes import SCOPES
+from powercut.errors import HOLDS, VIOLATED, InputError
+from powercut.explore.commands import command_name, execute, position
+from powercut.explore.session import CommandError, Session
+from powercut.names import pick
+from powercut.scopes import read_workload
+from properties.replay import check_names
+
+_MAX_SCRIPT_BYTES = 1 << 20
+
+
+def run_explore(
+    trace: Path | None, design: str | None, scope: str | None, workload: Path | None,
+    mutant: str | None, script: Path | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Run the explorer and return the exit code."""
+    if trace is not None:
+        given = {"--design": design, "--scope": scope, "--workload": workload, "--mutant": mutant}
+        for option, value in given.items():
+            if value is not None:
+                raise InputError(f"{option}: a trace brings its own; give one or the other")
+        session = _from_trace(trace)
+    else:
+        session = Session(
+            pick("--design", design or "seed", DESIGNS),
+            _chosen_scope(scope, workload),
+            None if mutant is None else pick("--mutant", mutant, MUTANTS),
+        )
+    if script is None and sys.stdin.isatty() and not as_json:
+        return _interactive(session)
+    name = "standard input" if script is None else str(script)
+    lines = _stdin_lines() if script is None else _script_lines(script)
+    return _scripted(session, name, lines, as_json)
+
+
+def _from_trace(path: Path) -> Session:
+    try:
+        trace = load_trace(path)
+        design, mutant, scope = check_names(trace, str(path))
+    except TraceError as error:
+        raise InputError(str(error)) from None
+    return Session(design, scope, mutant, trace)
+
+
+def _chosen_scope(scope: str | None, workload: Path | None) -> Scope:
+    if (scope is None) == (workload is None):
+        raise InputError(
+            'explore: give a trace, --scope or --workload; "powercut list" shows scopes'
+        )
+    return (
+        pick("--scope", scope, SCOPES) if scope is not None else read_workload(workload or Path())
+    )
+
+
+def _script_lines(path: Path) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_SCRIPT_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+        raise InputError(f"--script {path}: cannot be read: {reason}") from None
+    if len(data) > _MAX_SCRIPT_BYTES:
+        raise InputError(f"--script {path}: larger than 1 MiB; a script is some lines of text")
+    try:
+        return data.decode("utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"--script {path}: not UTF-8; a script is some lines of text") from None
+
+
+def _stdin_lines() -> Iterator[str]:
+    try:
+        for line in sys.stdin:
+            yield line.rstrip("\n")
+    except UnicodeDecodeError:
+        raise InputError("standard input: not UTF-8; commands are plain text") from None
+
+
+def _heading(session: Session) -> str:
+    mutant = f" with {session.mutant.slug}" if session.mutant else ""
+    trace = f"; following a trace of {len(session.guide.epochs)} mounts" if session.guide else ""
+    return f"{session.design.name}{mutant}, {session.scope.name}: {session.scope.summary}{trace}"
+
+
+def _scripted(
+    session: Session, name: str, lines: "list[str] | Iterator[str]", as_json: bool
+) -> int:
+    """Run commands, echoing each; a bad one raises :class:`InputError` with its line."""
+    log: list[dict[str, Any]] = []
+    if not as_json:
+        print(_heading(session))
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        if not as_json:
+            print(f"> {text}", flush=True)
+        try:
+            output = execute(session, text)
+        except CommandError as error:
+            raise InputError(f"{name}:{number}: {error}") from None
+        log.append({"line": number, "command": text, "output": output})
+        if not as_json:
+            for out in output:
+                print(out)
+        if command_name(text.split()[0]) == "quit":
+            break
+    code = VIOLATED if session.violated() else HOLDS
+    if as_json:
+        json.dump(explore_document(session, log, code), sys.stdout, indent=1, ensure_ascii=False)
+        print()
+    return code
+
+
+def explore_document(session: Session, log: list[dict[str, Any]], code: int) -> dict[str, Any]:
+    """Return the document of ``powercut explore --json``: where the walk ended, and the log."""
+    return {
+        "schema": "powercut.explore/1",
+        "verdict": "violated" if code == VIOLATED else "holds",
+        "exit_code": code,
+        "design": session.design.name,
+        "mutant": session.mutant.slug if session.mutant else None,
+        "scope": session.scope.name,
+        "mount": session.mount_number,
+        "step": session.at,
+        "schedule": [session.system.threads[t].name for t in session.schedule[: session.at]],
+        "power_cut": session.image is not None,
+        "properties": {
+            row.prop: "violated" if row.violated else "holds" if row.known else "inconclusive"
+            for row in session.verdicts()
+        },
+        "commands": log,
+    }
+
+
+def _interactive(session: Session) -> int:
+    """Read commands from the terminal until the user leaves."""
+    with suppress(ImportError):
+        import readline  # noqa: F401  (importing it gives input() a history)
+    print(_heading(session))
+    print('"help" lists the commands, "threads" says who can run, Ctrl-D leaves')
+    while True:
+        try:
+            text = input(f"{position(session)}> ").strip()
+        except EOFError:
+            print()
+            return HOLDS
+        except KeyboardInterrupt:
+            print()
+            continue
+        if not text or text.startswith("#"):
+            continue
+        try:
+            for line in execute(session, text):
+                print(line)
+            if command_name(text.split()[0]) == "quit":
+                return HOLDS
+        except CommandError as error:
+            print(f"  {error}")

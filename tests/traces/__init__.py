@@ -1,0 +1,1 @@
+"""Tests of trace files: reading, writing, replaying, drawing."""

@@ -1,0 +1,357 @@
+"""Reading and writing trace files: round trip, every kind of damage, no half files."""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from checkers.traces import (
+    MAX_TRACE_BYTES,
+    SCHEMA,
+    Trace,
+    TraceError,
+    TraceStep,
+    decode_trace,
+    encode_trace,
+    json_schema,
+    load_trace,
+    model_digest,
+    save_trace,
+)
+from checkers.traces.format import (
+    COLOURS,
+    DiskImage,
+    ImageExtent,
+    ImageInode,
+    TraceEpoch,
+    colour_name,
+    colour_set,
+    disk_of,
+    image_of,
+)
+from checkers.workload import format_workload
+from model.designs import DESIGNS
+from model.mutants import MUTANTS
+from model.recovery import Disk, mkfs
+from model.scope import Geometry, Scope
+from model.scopes import SCOPES
+from tests.traces.corpus import FOLDER
+from tests.workload.strategies import scopes
+
+SAMPLE = (FOLDER / "seed-eof-two-mounts-stale-data.trace.json").read_bytes()
+WORDS = st.text("abcXYZ_019", min_size=1, max_size=20)
+LABELS = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), max_size=60)
+
+
+@st.composite
+def images(draw: st.DrawFn, geometry: Geometry) -> DiskImage:
+    """Any image of a disk of this geometry."""
+    blocks = st.integers(0, geometry.nr_phys - 1)
+    extent = st.one_of(
+        st.just(ImageExtent("hole")),
+        st.builds(ImageExtent, st.sampled_from(["unwritten", "written"]), blocks),
+    )
+    size = st.integers(0, geometry.nr_blocks * geometry.cells_per_block)
+    extents = st.lists(extent, min_size=geometry.nr_blocks, max_size=geometry.nr_blocks)
+    cells = geometry.nr_phys * geometry.cells_per_block
+    return DiskImage(
+        inodes=[ImageInode(draw(size), draw(st.booleans()), draw(extents))],
+        used_blocks=sorted(draw(st.sets(blocks))),
+        cells=draw(st.lists(st.sampled_from(COLOURS), min_size=cells, max_size=cells)),
+    )
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> Trace:
+    """Any well-formed trace."""
+    scope: Scope = draw(scopes())
+    image = images(scope.geometry)
+    step = st.builds(TraceStep, WORDS, WORDS, WORDS, st.integers(0, 10**6), LABELS)
+    count = draw(st.integers(1, len(scope.mounts)))
+    epochs = [
+        TraceEpoch(
+            draw(image),
+            draw(st.lists(step, max_size=4)),
+            draw(image if n + 1 < count else st.none() | image),
+        )
+        for n in range(count)
+    ]
+    return Trace(
+        schema_version=SCHEMA,
+        design=draw(st.sampled_from(sorted(DESIGNS))),
+        mutant=draw(st.sampled_from(["", *MUTANTS])),
+        scope=scope.name,
+        workload=format_workload(scope),
+        property=draw(WORDS),
+        verdict=draw(st.sampled_from(["violated", "holds"])),
+        summary=draw(LABELS),
+        model_digest=model_digest(),
+        epochs=epochs,
+    )
+
+
+@settings(max_examples=60)
+@given(trace=traces())
+def test_round_trip(trace: Trace) -> None:
+    data = encode_trace(trace)
+    assert decode_trace(data, "t") == trace
+    assert encode_trace(decode_trace(data, "t")) == data
+    assert data.endswith(b"}\n")
+    conforms(json.loads(data), json_schema())
+
+
+def test_a_step_is_a_line() -> None:
+    trace = decode_trace(SAMPLE, "t")
+    steps = sum(len(epoch.steps) for epoch in trace.epochs)
+    assert sum('{"thread"' in line for line in SAMPLE.decode().splitlines()) == steps > 10
+
+
+@pytest.mark.parametrize("scope", SCOPES.values(), ids=lambda scope: str(scope.name))
+def test_disks_round_trip(scope: Scope) -> None:
+    disk = mkfs(scope)
+    assert disk_of(image_of(disk), scope.geometry) == disk
+
+
+def test_colours_have_names() -> None:
+    assert [colour_name(1 << n) for n in range(8)] == list(COLOURS)
+    assert colour_set(1 | 16) == "zero|write1"
+    for wrong in (0, 3, 256):
+        with pytest.raises(ValueError, match="not one colour"):
+            colour_name(wrong)
+    with pytest.raises(ValueError, match="not one colour"):
+        image_of(Disk((), 0, (3,)))
+
+
+# ---- damage -------------------------------------------------------------------------------------
+
+
+def put(*path: Any) -> Callable[[Any], None]:
+    """Set the last of ``path`` at the place the others lead to."""
+    *way, key, value = path
+
+    def change(document: Any) -> None:
+        for step in way:
+            document = document[step]
+        document[key] = value
+
+    return change
+
+
+def drop(*path: Any) -> Callable[[Any], None]:
+    """Delete what ``path`` leads to."""
+    *way, key = path
+
+    def change(document: Any) -> None:
+        for step in way:
+            document = document[step]
+        del document[key]
+
+    return change
+
+
+STEP = ("epochs", 0, "steps", 3)
+CRASH = ("epochs", 0, "crash")
+INODE = (*CRASH, "inodes", 0)
+DAMAGE: dict[str, tuple[Callable[[Any], None], str, str]] = {
+    "line is a string": (put(*STEP, "line", "x"), "$.epochs[0].steps[3].line", "expected `int`"),
+    "line is huge": (put(*STEP, "line", 10**400), "$.epochs[0].steps[3].line", "<= 1000000"),
+    "line is negative": (put(*STEP, "line", -1), "$.epochs[0].steps[3].line", ">= 0"),
+    "thread with a line end": (put(*STEP, "thread", "a\n"), "$.epochs[0].steps[3].thread", "name"),
+    "label with an escape": (put(*STEP, "label", "\x1b[2J"), "$.epochs[0].steps[3].label", "text"),
+    "label too long": (put(*STEP, "label", "x" * 401), "$.epochs[0].steps[3].label", "<= 400"),
+    "step without label": (drop(*STEP, "label"), "$.epochs[0].steps[3]", "add it"),
+    "unknown field": (put(*STEP, "extra", 1), "$.epochs[0].steps[3]", "remove it"),
+    "steps are an object": (put("epochs", 0, "steps", {}), "$.epochs[0].steps", "array"),
+    "no epochs": (put("epochs", []), "$.epochs", "length >= 1"),
+    "too many epochs": (put("epochs", json.loads(SAMPLE)["epochs"] * 2), "$.epochs", "length <= 3"),
+    "unknown colour": (put(*CRASH, "cells", 0, "red"), "$.epochs[0].crash.cells[0]", "foreign"),
+    "unknown verdict": (put("verdict", "maybe"), "$.verdict", "violated or holds"),
+    "unknown extent": (
+        put(*INODE, "extents", 0, "state", "x"),
+        "$.epochs[0].crash.inodes[0].extents[0].state",
+        "unwritten",
+    ),
+    "wrong version": (put("schema", "powercut.trace/2"), "$.schema", f'expected "{SCHEMA}"'),
+    "version of another type": (put("schema", [1]), "$.schema", f'expected "{SCHEMA}"'),
+    "no version": (drop("schema"), "$.schema", "missing"),
+    "unknown design": (put("design", "xfs"), "$.design", "seed"),
+    "unknown mutant": (put("mutant", "xfs"), "$.mutant", "no-preflush"),
+    "design is a number": (put("design", 3), "$.design", "expected `str`"),
+    "bad workload": (put("workload", "mount\n  task frob 1\n"), "$.workload", "workload:2:8"),
+    "empty workload": (put("workload", ""), "$.workload", "empty workload"),
+    "other scope": (put("scope", "other"), "$.scope", "eof-two-mounts"),
+    "orphan is a number": (put(*INODE, "orphan", 0), "inodes[0].orphan", "expected `bool`"),
+    "size beyond the file": (put(*INODE, "size_cells", 9), "inodes[0].size_cells", "larger"),
+    "extent missing": (drop(*INODE, "extents", 0), "inodes[0].extents", "needs 2"),
+    "block outside the disk": (
+        put(*INODE, "extents", 0, "block", 5),
+        "$.epochs[0].crash.inodes[0].extents[0].block",
+        "0..2",
+    ),
+    "hole with a block": (put(*INODE, "extents", 1, "block", 0), "extents[1]", "a hole has no"),
+    "extent without block": (drop(*INODE, "extents", 0, "block"), "extents[0]", "needs one"),
+    "used block outside": (put(*CRASH, "used_blocks", [7]), "used_blocks[0]", "outside"),
+    "used blocks unsorted": (put(*CRASH, "used_blocks", [1, 0]), "used_blocks[1]", "sort"),
+    "cell missing": (drop(*CRASH, "cells", 0), "$.epochs[0].crash.cells", "needs 6 cells"),
+    "inode missing": (drop(*CRASH, "inodes", 0), "$.epochs[0].crash.inodes", "needs 1 inode"),
+    "no crash before an epoch": (put(*CRASH, None), "$.epochs[0].crash", "another epoch follows"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE.values(), ids=DAMAGE.keys())
+def test_damage_is_one_line(case: tuple[Callable[[Any], None], str, str], tmp_path: Path) -> None:
+    change, place, words = case
+    document = json.loads(SAMPLE)
+    change(document)
+    message = refused(json.dumps(document).encode(), tmp_path)
+    assert place in message
+    assert words in message
+
+
+RAW = {
+    "empty": (b"", "the file is empty"),
+    "truncated": (SAMPLE[:1000], "ends too early"),
+    "binary": (bytes(range(256)), "byte 128 is not UTF-8"),
+    "not JSON": (b"hello\n", "not JSON at line 1 column 1"),
+    "an array": (b"[1, 2]", "$: expected `object`, got `array`"),
+    "trailing garbage": (SAMPLE + b"x", "not JSON at line"),
+    "deeply nested": (b"[" * 200_000, "$: "),
+    "nested in an unknown field": (b'{"q": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", "$"),
+    "half a surrogate pair": (SAMPLE.replace(b"violated", b"\\ud800"), "$"),
+    "too large": (SAMPLE + b" " * MAX_TRACE_BYTES, "larger than 4 MiB"),
+}
+
+
+@pytest.mark.parametrize("case", RAW.values(), ids=RAW.keys())
+def test_other_bytes_are_one_line(case: tuple[bytes, str], tmp_path: Path) -> None:
+    data, words = case
+    assert words in refused(data, tmp_path)
+
+
+def refused(data: bytes, folder: Path) -> str:
+    """Return the one line that refuses ``data``; nothing else may appear in ``folder``."""
+    path = folder / "bad.trace.json"
+    path.write_bytes(data)
+    with pytest.raises(TraceError) as caught:
+        load_trace(path)
+    message = str(caught.value)
+    assert message.isprintable()
+    assert message.startswith(f"{path}: $")
+    assert len(message) < 600
+    assert os.listdir(folder) == ["bad.trace.json"]
+    return message
+
+
+@pytest.mark.parametrize("name", ["missing.trace.json", ".", "nul\0", "x" * 300])
+def test_unreadable_is_one_line(name: str, tmp_path: Path) -> None:
+    with pytest.raises(TraceError) as caught:
+        load_trace(tmp_path / name)
+    assert str(caught.value).isprintable()
+    assert "cannot be read" in str(caught.value)
+
+
+# ---- writing ------------------------------------------------------------------------------------
+
+
+def test_save_replaces_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.trace.json"
+    path.write_text("old")
+    trace = decode_trace(SAMPLE, "t")
+    save_trace(path, trace)
+    assert load_trace(path) == trace
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("broken", ["fsync", "replace"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failed_save_changes_nothing(
+    broken: str, error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise error
+
+    path = tmp_path / "a.trace.json"
+    path.write_text("old")
+    monkeypatch.setattr(os, broken, fail)
+    expected = TraceError if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(expected) as caught:
+        save_trace(path, decode_trace(SAMPLE, "t"))
+    if expected is TraceError:
+        assert "No space left" in str(caught.value)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_save_without_a_folder_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="cannot be written: No such file or directory"):
+        save_trace(tmp_path / "no" / "a.trace.json", decode_trace(SAMPLE, "t"))
+    assert os.listdir(tmp_path) == []
+
+
+def test_digest_names_this_model() -> None:
+    assert re.fullmatch("[0-9a-f]{32}", model_digest())
+
+
+# ---- the JSON Schema ----------------------------------------------------------------------------
+
+TYPES: dict[str, tuple[type, ...]] = {
+    "object": (dict,), "array": (list,), "string": (str,), "integer": (int,), "null": (type(None),),
+    "boolean": (bool,),
+}  # fmt: skip
+
+
+def conforms(value: Any, schema: dict[str, Any], root: dict[str, Any] | None = None) -> None:
+    """Check ``value`` against the part of JSON Schema that trace files need."""
+    root = root or schema
+    if "$ref" in schema:
+        conforms(value, root["$defs"][schema["$ref"].rpartition("/")[2]], root)
+    if "anyOf" in schema:
+        fits = [kind for kind in schema["anyOf"] if _fits(value, kind, root)]
+        assert fits, f"{value!r} is none of {schema['anyOf']}"
+    if "enum" in schema:
+        assert value in schema["enum"]
+    if "type" in schema:
+        assert isinstance(value, TYPES[schema["type"]])
+        assert schema["type"] != "integer" or not isinstance(value, bool)
+    if "minimum" in schema:
+        assert schema["minimum"] <= value <= schema["maximum"]
+    if "pattern" in schema:
+        assert re.search(schema["pattern"], value)
+    if "maxLength" in schema:
+        assert len(value) <= schema["maxLength"]
+    if "properties" in schema:
+        assert schema["additionalProperties"] is False
+        assert set(schema["required"]) <= value.keys() <= schema["properties"].keys()
+        for key, each in value.items():
+            conforms(each, schema["properties"][key], root)
+    if "items" in schema:
+        assert schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
+        for each in value:
+            conforms(each, schema["items"], root)
+
+
+def _fits(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
+    try:
+        conforms(value, schema, root)
+    except AssertionError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: str(path.stem))
+def test_saved_traces_fit_the_schema(path: Path) -> None:
+    conforms(json.loads(path.read_bytes()), json_schema())
+
+
+@pytest.mark.parametrize("name", ["unknown field", "line is a string", "no version"])
+def test_the_schema_refuses_damage(name: str) -> None:
+    document = json.loads(SAMPLE)
+    DAMAGE[name][0](document)
+    with pytest.raises(AssertionError):
+        conforms(document, json_schema())
