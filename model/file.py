@@ -215,7 +215,7 @@ def ext4_buffered_write_iter(
     yield from down_write(k, current, inode.i_rwsem)
     if not ext4_emergency_state(k):
         if pos + length > inode.i_size:
-            inode.extending = 1
+            inode.extending = inode.i_size + 1
         if pos > inode.i_size:
             yield from ext4_block_zero_eof(k, current, inode, inode.i_size, 1)
         yield from iomap_file_buffered_write(k, current, i, pos, pos + length, colour)
@@ -340,7 +340,7 @@ def ext4_setattr(k: Kernel, current: int, i: int, size: int) -> Path[None]:
     if size < inode.i_size:
         note_removal_begins(k, i, size)
     elif size > inode.i_size:
-        inode.extending = 1
+        inode.extending = inode.i_size + 1
         yield from ext4_block_zero_eof(k, current, inode, inode.i_size, 1)
     error = yield from ext4_journal_start(k, current)
     if error == OK:

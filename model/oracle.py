@@ -107,9 +107,12 @@ def is_lost(k: Kernel, i: int, block: int) -> int:
 def note_sync_begins(k: Kernel, t: int, i: int) -> None:
     """Task ``t`` calls fsync on file ``i``: what is in the page cache now may be promised.
 
-    What a truncate in progress is about to cut may not.
+    What a truncate in progress is about to cut may not, nor may the extension of a call that has
+    not returned.
     """
     size = k.inode[i].i_size
+    if k.inode[i].extending:
+        size = min(size, k.inode[i].extending - 1)
     if k.inode[i].removing:
         size = min(size, k.inode[i].removing - 1)
     k.caller[t].syncing = i + 1

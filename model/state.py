@@ -201,12 +201,13 @@ class Inode(Struct):
 
     ``raw`` is the inode as the running transaction has it, ``committing`` the frozen copy.
     ``page[cell]`` is the page cache; ``delayed[block]`` the delayed extents of the status tree.
-    The oracle keeps ``extending`` (a call that extends the file is in progress), ``removing`` (the
-    target size + 1 of a truncate in progress), ``mounted_behind_eof`` (the mask of blocks that the
-    mount already found behind EOF, which is legal for unwritten ones), ``error_unreported`` (the
-    tasks that no fsync has told of a failure) and ``lost`` (the mask of blocks whose last
-    writeback failed: their pages are clean, their data is not on disk).  ``wb_err`` is a mask of
-    tasks as well: each has the file open on its own and hears of an error once.
+    The oracle keeps ``extending`` (the size + 1 before a call in progress that extends the file),
+    ``removing`` (the target size + 1 of a truncate in progress), ``mounted_behind_eof`` (the mask
+    of blocks that the mount already found behind EOF, which is legal for unwritten ones),
+    ``error_unreported`` (the tasks that no fsync has told of a failure) and ``lost`` (the mask of
+    blocks whose last writeback failed: their pages are clean, their data is not on disk).
+    ``wb_err`` is a mask of tasks as well: each has the file open on its own and hears of an error
+    once.
 
     ``eof_needed[block]`` and ``eof_in_flight[block]`` belong to designs that mark EOF blocks: the
     EOF that a write of the block must reach the disk for, not yet submitted or in flight.
@@ -232,7 +233,7 @@ class Inode(Struct):
     ioend: Annotated[Array[Ioend], Len("nr_blocks")]
     raw: InodeImage
     committing: InodeImage
-    extending: Bit
+    extending: Annotated[int, Max(17)]
     removing: Annotated[int, Max(17)]
     mounted_behind_eof: Byte
     error_unreported: Byte

@@ -8,7 +8,7 @@ point).
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,23 +97,21 @@ def run_exam(slugs: Sequence[str], folder: Path | None, jobs: int | None, as_jso
     return exit_code_of(verdict)
 
 
-def examine(mutants: Sequence[Mutant], processes: int, folder: Path | None) -> "list[Grade]":
-    """Run every mutant and every design it is planted in."""
+def examine(mutants: Sequence[Mutant], processes: int, folder: Path | None) -> Iterator[Grade]:
+    """Run every design without a mutant, then every mutant; yield a grade each as it is known."""
     keys = list(dict.fromkeys((m.design, m.scope) for m in mutants))
     properties = tuple(PROPERTIES)
     jobs = [Job(DESIGNS[d], SCOPES[s], None, properties, Limits()) for d, s in keys]
     jobs += [Job(DESIGNS[m.design], SCOPES[m.scope], m, properties, Limits()) for m in mutants]
     line = ProgressLine(len(jobs))
-    done = list(run_all(jobs, processes, line))
-    line.clear()
-    baselines = {key: job.result for key, job in zip(keys, done, strict=False)}
-    grades = []
-    for mutant, mutated in zip(mutants, done[len(keys) :], strict=True):
+    done = run_all(jobs, processes, line)
+    baselines = {key: next(done).result for key in keys}
+    for mutant, mutated in zip(mutants, done, strict=True):
         wanted = {p: t for p, t in mutated.traces.items() if p == mutant.caught_by}
         baseline = baselines[mutant.design, mutant.scope]
         traces = saved(wanted, folder)
-        grades.append(Grade(mutant, baseline, mutated.result, traces))
-    return grades
+        yield Grade(mutant, baseline, mutated.result, traces)
+    line.clear()
 
 
 def exam_document(grades: Sequence[Grade], verdict: str) -> dict[str, Any]:
@@ -164,3 +162,4 @@ def _print_grade(grade: Grade) -> None:
     )
     for path in grade.traces.values():
         print(f"    {path}")
+    sys.stdout.flush()

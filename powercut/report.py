@@ -47,21 +47,29 @@ class CheckReport:
         self._print()
         self._title(
             f"{'design':{self.design_width}}  {'scope':{self.scope_width}}  {'verdict':12}"
-            f"  {'states':>9}  {'transitions':>11}  {'seconds':>7}  seen"
+            f"  {'states':>9}  {'seconds':>7}  seen"
         )
+        self.out.flush()
 
     def add(self, run: RunReport) -> None:
         """Print the line of a finished run."""
         self.runs.append(run)
         result = run.result
         verdict = "VIOLATED" if result.verdict == VIOLATED else result.verdict
-        found = ", ".join(f"{v.prop} in {v.steps} steps" for v in result.violations)
-        seen = "all" if result.exhaustive else f"cut short ({result.stopped})"
-        self._print(
+        head = (
             f"{result.design:{self.design_width}}  {result.scope:{self.scope_width}}  "
             f"{self.style.paint(result.verdict, f'{verdict:12}')}  {result.states:9,}  "
-            f"{result.transitions:11,}  {result.seconds:7.2f}  {seen}{'; ' if found else ''}{found}"
+            f"{result.seconds:7.2f}  {'all' if result.exhaustive else 'cut short'}"
         )
+        notes = [] if result.exhaustive else [result.stopped]
+        notes += [f"{v.prop} in {v.steps} steps" for v in result.violations]
+        text = ", ".join(notes)
+        room = _WIDTH - self.design_width - self.scope_width - 49
+        if text and len(text) <= room and result.exhaustive:
+            head += f"  {text}"
+        self._print(head)
+        if text and text not in head:
+            self._wrapped(text, " " * (self.design_width + 2))
         self.out.flush()
 
     def finish(self, verdict: str, seconds: float) -> None:

@@ -144,6 +144,7 @@ class _EpochRun:
         self.steps: list[StepView] = []
         self.variables = mounted(system, _disk(self.epoch, "start", n, scope, name), scope)
         self.state = system.start(self.variables)
+        self.visited = [self.state]
         self.native = NativeRun(system.build, system.constants, self.variables)
         self.layout = system.build.layout
 
@@ -191,6 +192,7 @@ class _EpochRun:
         try:
             self.native.step(thread)
             self.state = self.system.step(self.state, thread)
+            self.visited.append(self.state)
         except _FAILURES as error:
             failure = _failure(error)
         after = values_of(self.layout, self.native.variables)
@@ -285,7 +287,9 @@ class _EpochRun:
             detail = f"nobody can run; waiting for ever: {', '.join(blocked)}"
             return _Judgement(stuck, detail if stuck else "somebody can still run, or all is done")
         assert prop.name == LIVELOCK
-        detail = "the schedule runs; that no continuation finishes needs the search"
+        lap = len(self.visited) - 1 - self.visited.index(self.state)
+        seen = f"the last {lap} steps lead back to the same state" if lap else "the schedule runs"
+        detail = f"{seen}; that no continuation finishes needs the search"
         return _Judgement(self.trace.verdict == VIOLATED and bool(blocked), detail)
 
     def view(self, wrong: list[WrongCell]) -> EpochReplay:

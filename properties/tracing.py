@@ -11,8 +11,9 @@ from checkers.engine.errors import STEP_ERRORS, ScheduleError
 from checkers.engine.outcome import ASSERTION
 from checkers.engine.system import System
 from checkers.traces.digest import model_digest
-from checkers.traces.format import SCHEMA, Trace, TraceEpoch, TraceStep, image_of
+from checkers.traces.format import MAX_LINE, SCHEMA, Trace, TraceEpoch, TraceStep, image_of
 from checkers.workload import format_workload
+from checkers.workload.errors import one_line
 from model.designs import Design
 from model.mutants import Mutant
 from model.scope import Scope
@@ -40,13 +41,19 @@ def trace_of(
         workload=format_workload(scope),
         property=violation.prop,
         verdict="violated",
-        summary=violation.detail or PROPERTIES[violation.prop].statement,
+        summary=_summary(violation),
         model_digest=model_digest(),
         epochs=[
             _trace_epoch(epoch, make_system(scope, n, design, mutant), scope, violation.prop)
             for n, epoch in enumerate(violation.epochs)
         ],
     )
+
+
+def _summary(violation: Violation) -> str:
+    """Return one line that fits the format, whatever the search had to say."""
+    text = one_line(violation.detail or PROPERTIES[violation.prop].statement)
+    return text if len(text) <= MAX_LINE else text[: MAX_LINE - 3] + "..."
 
 
 def _trace_epoch(epoch: Epoch, system: System, scope: Scope, prop: str) -> TraceEpoch:

@@ -7,7 +7,9 @@ the scope was seen.  The loop is written out flat: it runs a million times a sco
 import gc
 from array import array
 from collections.abc import Iterable
+from itertools import pairwise
 
+from checkers.engine.cycles import endless_states, first_cycle
 from checkers.engine.errors import STEP_ERRORS
 from checkers.engine.outcome import (
     ASSERTION,
@@ -186,30 +188,26 @@ class BreadthFirst:
         return self.order[number], tuple(reversed(schedule))
 
     def _look_for_stuck(self) -> None:
-        """Find a state from which every run goes on for ever without any program's end.
-
-        A state that can still come to rest, if only in a deadlock, is not one: that has its own
-        name.
-        """
-        predecessors: list[list[int]] = [[] for _ in self.order]
-        for source, successors in enumerate(self._edges):
-            for target in successors:
-                predecessors[target].append(source)
+        """Find a cycle from which no run comes to rest, and record it as a lasso."""
         frames = [t.frame for t in self.system.threads if not t.daemon]
-        todo = [
+        at_rest = [
             number
             for number, state in enumerate(self.order)
             if not self._edges[number] or not any(state[frame] for frame in frames)
         ]
-        can_finish = bytearray(len(self.order))
-        for number in todo:
-            can_finish[number] = 1
-        while todo:
-            for source in predecessors[todo.pop()]:
-                if not can_finish[source]:
-                    can_finish[source] = 1
-                    todo.append(source)
-        for number, good in enumerate(can_finish):
-            if not good:
-                self._record(LIVELOCK, number, "no continuation lets every program finish")
-                return
+        cycle = first_cycle(self._edges, endless_states(self._edges, at_rest))
+        if not cycle or LIVELOCK in self.outcome.found:
+            return
+        start, schedule = self.schedule_to(cycle[0])
+        around = tuple(self._thread_between(source, target) for source, target in pairwise(cycle))
+        detail = f"the last {len(around)} steps repeat for ever; no run leaves them to finish"
+        self.outcome.found[LIVELOCK] = Found(LIVELOCK, start, (*schedule, *around), detail)
+
+    def _thread_between(self, source: int, target: int) -> int:
+        """Return a thread whose step leads from one state to the other."""
+        state = self.order[source]
+        return next(
+            thread
+            for thread in self.system.enabled(state)
+            if self.system.step(state, thread) == self.order[target]
+        )

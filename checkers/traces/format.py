@@ -19,6 +19,8 @@ from model.state import HOLE, UNWRITTEN, WRITTEN
 
 SCHEMA: Final = "powercut.trace/1"
 
+MAX_LINE = 400
+
 NAME_PATTERN = r"^[A-Za-z0-9._-]{1,64}$(?!\n)"
 OPTIONAL_NAME_PATTERN = r"^[A-Za-z0-9._-]{0,64}$(?!\n)"
 LINE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]*$(?!\n)"
@@ -27,7 +29,7 @@ FILE_PATTERN = r"^[A-Za-z0-9._/-]{0,200}$(?!\n)"
 
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 OptionalName = Annotated[str, Meta(pattern=OPTIONAL_NAME_PATTERN)]
-OneLine = Annotated[str, Meta(pattern=LINE_PATTERN, max_length=400)]
+OneLine = Annotated[str, Meta(pattern=LINE_PATTERN, max_length=MAX_LINE)]
 FileName = Annotated[str, Meta(pattern=FILE_PATTERN)]
 LineNumber = Annotated[int, Meta(ge=0, le=1_000_000)]
 Cells = Annotated[int, Meta(ge=0, le=16)]

@@ -73,7 +73,13 @@ def test_the_compared_cases_include_every_kind_of_violation() -> None:
     for scope, design, mutant in CASES:
         for state in crash_states(scope, design, mutant):
             seen |= {f.prop for f in factored(state)}
-    assert seen == {"stale-data", "durability", "structure", "unstable-conversion", "zeros-for-data"}
+    assert seen == {
+        "stale-data",
+        "durability",
+        "structure",
+        "unstable-conversion",
+        "zeros-for-data",
+    }
 
 
 def test_file_images_show_every_distinct_file() -> None:

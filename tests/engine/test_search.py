@@ -100,7 +100,7 @@ def test_a_poller_that_nobody_answers_is_a_livelock() -> None:
     assert set(outcome.found) == {LIVELOCK}
     found = outcome.found[LIVELOCK]
     names = [system.threads[t].name for t in found.schedule]
-    assert names == ["hog", "maker", "maker"]
+    assert names == ["hog", "maker", "maker", "poller"]
     assert not breadth_first(system, Watch(), Limits()).found
     alone = breadth_first(closed(programs.RETRY_ALONE), Watch(find_stuck=True), Limits())
     assert not alone.found

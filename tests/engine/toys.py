@@ -5,7 +5,7 @@ from functools import cache
 
 from checkers.engine.system import Build, System
 from model.declare import Program
-from tests.engine import brute, programs
+from tests.engine import brute, odd_program, programs
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ TOYS = (
     Toy("levels", programs.LEVELS, (0, 0, (0, 0)), brute.levels, 16, 17),
     Toy("names", programs.NAMES, ((1, 1), 0, ((0,), (0,)), (0, 3)), brute.names, 75, 170,
         (("threads", 2),), b"\1"),
-    Toy("odds", programs.ODDS, (9,), brute.countdown, 10, 9, (("clients", 3),)),
+    Toy("odds", odd_program.ODDS, (9,), brute.countdown, 10, 9, (("clients", 3),)),
 )  # fmt: skip
 
 BY_NAME = {toy.name: toy for toy in TOYS}

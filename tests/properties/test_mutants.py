@@ -1,4 +1,4 @@
-"""Every mutant is caught by the property it names, and the unmutated design is clean of it there."""
+"""Every mutant is caught by the property it names; the design itself is clean of it there."""
 
 import pytest
 

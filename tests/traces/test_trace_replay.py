@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -220,6 +221,11 @@ def test_a_trace_is_of_its_result() -> None:
     assert (made.property, made.summary, made.workload) == (
         kept.property, kept.summary, kept.workload,
     )  # fmt: skip
+    long = replace(violation, detail="long\n" * 200)
+    result.violations.append(long)
+    summary = trace_of(long, result, design, scope, None).summary
+    assert len(summary) == 400
+    assert summary.isprintable()
     with pytest.raises(ValueError, match="another design, scope or mutant"):
         trace_of(violation, result, design, scope, MUTANTS["no-preflush"])
     result.violations.clear()

@@ -1,0 +1,1 @@
+"""The command line, from outside: exit codes, documents, reports and the explorer."""
