@@ -22,7 +22,8 @@ def task(k: Kernel, t: int) -> Path[None]:
         if op.code == OpCode.WRITE:
             yield from ext4_buffered_write_iter(k, t, op.inode, op.pos, op.length, op.colour)
         elif op.code == OpCode.STORE:
-            yield from ext4_page_mkwrite(k, t, op.inode, op.pos, op.colour)
+            for cell in range(op.pos, op.pos + op.length):
+                yield from ext4_page_mkwrite(k, t, op.inode, cell, op.colour)
         elif op.code == OpCode.TRUNCATE:
             yield from ext4_setattr(k, t, op.inode, op.pos)
         elif op.code == OpCode.FSYNC or op.code == OpCode.FDATASYNC:

@@ -25,14 +25,18 @@ def pick_all(option: str, names: Sequence[str], table: Mapping[str, T]) -> list[
     return [pick(option, name, table) for name in dict.fromkeys(names)]
 
 
-def suggestion(name: str, known: Mapping[str, object] | Sequence[str]) -> str:
-    """Say what ``name`` should have been."""
+def suggestion(
+    name: str,
+    known: Mapping[str, object] | Sequence[str],
+    otherwise: str = '"powercut list" shows the known ones',
+) -> str:
+    """Say what ``name`` should have been; ``otherwise`` if nothing is close among many."""
     close = difflib.get_close_matches(name, list(known), n=1)
     if close:
         return f'did you mean "{close[0]}"?'
     if len(known) <= _FEW:
         return f"known: {', '.join(known)}"
-    return '"powercut list" shows the known ones'
+    return otherwise
 
 
 def quoted(text: str) -> str:

@@ -64,7 +64,7 @@ class CheckReport:
         notes = [] if result.exhaustive else [result.stopped]
         notes += [f"{v.prop} in {v.steps} steps" for v in result.violations]
         text = ", ".join(notes)
-        room = _WIDTH - self.design_width - self.scope_width - 49
+        room = _WIDTH - self.design_width - self.scope_width - 43
         if text and len(text) <= room and result.exhaustive:
             head += f"  {text}"
         self._print(head)

@@ -1,8 +1,8 @@
 """The verbs: their options, their help, and nothing else.
 
 Why so: one place shows the whole command line, and importing it costs the command line library
-only; what a verb does is imported when it runs.  Rejected: one signature module per verb (options that
-several verbs share drift apart).
+only; what a verb does is imported when it runs.  Rejected: one signature module per verb (options
+that several verbs share drift apart).
 """
 
 from collections.abc import Sequence

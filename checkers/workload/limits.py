@@ -110,16 +110,13 @@ def check_summary(summary: str) -> None:
 
 
 def check_geometry(geometry: Geometry) -> None:
-    """Raise :class:`LimitError` unless the sizes are within the limits and fit each other."""
-    blocks, folio = geometry.nr_blocks, geometry.blocks_per_folio
-    check_range("blocks", blocks, MIN_BLOCKS, MAX_BLOCKS)
+    """Raise :class:`LimitError` unless the sizes are within the limits."""
+    check_range("blocks", geometry.nr_blocks, MIN_BLOCKS, MAX_BLOCKS)
     check_range("cells", geometry.cells_per_block, MIN_CELLS_PER_BLOCK, MAX_CELLS_PER_BLOCK)
-    check_range("folio", folio, min(FOLIO_BLOCKS), max(FOLIO_BLOCKS))
+    check_range("folio", geometry.blocks_per_folio, min(FOLIO_BLOCKS), max(FOLIO_BLOCKS))
     check_range("phys", geometry.nr_phys, MIN_PHYS, MAX_PHYS)
     check_range("blocks times cells", total_cells(geometry), 1, MAX_TOTAL_CELLS)
     check_range("the number of inodes", geometry.nr_inodes, NR_INODES, NR_INODES)
-    if blocks % folio:
-        raise LimitError("folio", f"folio={folio} must divide blocks={blocks}; give folio=1")
 
 
 def check_file(size_cells: int, dirty_tail: bool, geometry: Geometry) -> None:

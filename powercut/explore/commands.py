@@ -5,6 +5,7 @@ shortened as long as it stays unambiguous.  Rejected: single keys (a script of k
 """
 
 import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,16 @@ class Command:
 def execute(session: Session, line: str) -> list[str]:
     """Do what ``line`` says and return what to print.  Raises :class:`CommandError`."""
     words = line.split()
-    return COMMANDS[command_name(words[0])].run(session, words[1:])
+    output = COMMANDS[command_name(words[0])].run(session, words[1:])
+    return [part for text in output for part in _wrapped(text)]
+
+
+def _wrapped(text: str) -> list[str]:
+    """Break a line that is too long; what follows is indented a little further."""
+    if len(text) <= panes.WIDTH:
+        return [text]
+    indent = len(text) - len(text.lstrip()) + 6
+    return textwrap.wrap(text, panes.WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def command_name(word: str) -> str:
@@ -45,7 +55,8 @@ def command_name(word: str) -> str:
         return matches[0]
     if matches:
         raise CommandError(f"{quoted(word)} is short for {' and for '.join(matches)}; write more")
-    raise CommandError(f"unknown command {quoted(word)}; {suggestion(word, list(COMMANDS))}")
+    right = suggestion(word, list(COMMANDS), '"help" lists them')
+    raise CommandError(f"unknown command {quoted(word)}; {right}")
 
 
 def position(session: Session) -> str:

@@ -115,13 +115,19 @@ def show_threads(rows: Sequence[ThreadRow]) -> list[str]:
     """Return the threads, one a line."""
     lines = []
     for row in rows:
-        head = f"{row.index:3}  {row.name:14} {row.status:8}"
+        head = f"{row.index:3}  {row.name:13} {row.status:8}"
         if row.status == "finished":
             lines.append(head)
             continue
         call = f": {row.call}" if row.call else ""
-        holds = f"  [{', '.join(row.holds)}]" if row.holds else ""
-        lines.append(f"{head} {row.function}(){call}  {row.file}:{row.line}{holds}")
+        where = f"{row.file}:{row.line}"
+        if row.holds:
+            where += f"  [{', '.join(row.holds)}]"
+        line = f"{head} {row.function}(){call}"
+        if len(line) + len(where) + 2 <= WIDTH:
+            lines.append(f"{line}  {where}")
+        else:
+            lines += [line, f"{'':28}{where}"]
     return lines
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +51,7 @@ def environment() -> dict[str, str]:
 
 def start(*argv: str | Path, **options: Any) -> subprocess.Popen[str]:
     """Start ``powercut`` in a process of its own."""
-    command: Sequence[str] = [sys.executable, "-m", "powercut", *map(str, argv)]
+    command = [sys.executable, "-m", "powercut", *map(str, argv)]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     return subprocess.Popen(command, env=environment(), text=True, **options)
 

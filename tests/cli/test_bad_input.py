@@ -112,9 +112,7 @@ def test_no_trace_at_all(powercut: Runner, tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.5, 0.9, 0.999])
-def test_a_truncated_trace(
-    powercut: Runner, one_mount: Path, tmp_path: Path, share: float
-) -> None:
+def test_a_truncated_trace(powercut: Runner, one_mount: Path, tmp_path: Path, share: float) -> None:
     content = one_mount.read_bytes().rstrip()
     path = tmp_path / "bad.trace.json"
     path.write_bytes(content[: int(len(content) * share)])
@@ -150,7 +148,7 @@ WORKLOADS: dict[str, bytes] = {
     "too many mounts": (HEAD + "mount\n  task fsync\n" * 9).encode(),
     "a directive twice": (HEAD + HEAD + "mount\n  task fsync\n").encode(),
     "a geometry too large": b"geometry blocks=99 cells=2 folio=1 phys=3\nmount\n  task fsync\n",
-    "a folio that does not fit": b"geometry blocks=3 folio=2\nmount\n  task fsync\n",
+    "a folio that does not fit": b"geometry blocks=4 folio=9\nmount\n  task fsync\n",
     "an unknown timer": (HEAD + "timer sometimes\nmount\n  task fsync\n").encode(),
     "a bad name": b"name two words\nmount\n  task fsync\n",
     "control characters": b"name \x1b[31m\nmount\n  task fsync\n",
@@ -196,7 +194,5 @@ def test_two_workloads_of_one_name(powercut: Runner, tmp_path: Path) -> None:
     text = format_workload(SCOPES["append-fsync"])
     for name in ("one.workload", "two.workload"):
         (tmp_path / name).write_text(text)
-    ended = powercut(
-        "check", "--workload", tmp_path / "one.workload", tmp_path / "two.workload"
-    )
+    ended = powercut("check", "--workload", tmp_path / "one.workload", tmp_path / "two.workload")
     assert_refused(ended, "one.workload", "two.workload")

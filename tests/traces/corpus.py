@@ -24,7 +24,12 @@ FINDINGS = (
     ("seed", "eof-in-block", "stale-data"),
     ("seed", "truncate-truncate", "stale-data"),
     ("seed", "eio-overwrite", "data-err-abort"),
+    ("seed", "folio-tail", "stale-data"),
     ("seed-gap-ordered", "eof-in-block", "stale-data"),
+    ("seed-gap-ordered", "eof-unsubmitted", "deadlock"),
+    ("seed-eof-ordered", "eof-two-mounts", "structure"),
+    ("seed-eof-ordered", "behind-eof", "stale-data"),
+    ("seed-eof-deferred", "eof-unsubmitted", "deadlock"),
 )
 PLANTED = (
     "no-preflush", "reuse-before-commit", "fsync-no-commit-wait", "merge-across-error",

@@ -277,12 +277,6 @@ MALFORMED: dict[str, tuple[str, int, int, str]] = {
     ),
     "cells": ("geometry blocks=2 cells=5", 1, 25, "cells must be 1..4, not 5"),
     "folio": ("geometry folio=3", 1, 16, "folio must be 1..2, not 3"),
-    "folio does not divide": (
-        "geometry blocks=3 folio=2",
-        1,
-        25,
-        "folio=2 must divide blocks=3; give folio=1",
-    ),
     "phys": ("geometry phys=8", 1, 15, "phys must be 1..7, not 8"),
     "file too large": ("file size=5\nmount\n", 1, 11, "size must be 0..4, not 5"),
     "file larger than the disk": (

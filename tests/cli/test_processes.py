@@ -1,0 +1,143 @@
+"""Several processes, interrupts and the progress line."""
+
+import io
+import json
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from checkers.engine.outcome import Limits, Progress
+from model.designs import DESIGNS
+from model.mutants import MUTANTS
+from model.scopes import SCOPES
+from powercut.jobs import Job, execute
+from powercut.pool import _Pool, run_all
+from powercut.progress import ProgressLine
+from tests.cli.support import start
+
+ENDLESS = """\
+name endless
+geometry blocks=4 cells=2 folio=1 phys=7
+mount
+  task write 0 3; write 4 3; truncate 1; fsync
+  task write 1 4; truncate 6; fsync
+  task store 0; truncate 3; fsync
+  flusher 2
+"""
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Path:
+    """A workload that no search ends in a test's time."""
+    file = tmp_path / "endless.workload"
+    file.write_text(ENDLESS)
+    return file
+
+
+def interrupted(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Interrupt ``process`` when it is at work; return exit code, output and errors."""
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_reports_what_is_known(endless: Path, jobs: str) -> None:
+    designs = ("seed", "seed-gap-ordered")
+    process = start("check", "--design", *designs, "--workload", endless, "--jobs", jobs)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("2 designs × 1 scope = 2 runs")
+    code, out, err = interrupted(process)
+    assert (code, err) == (3, "")
+    assert "mount 1: interrupted" in out
+    assert out.rstrip().endswith("2 of 2 runs cut short: inconclusive (exit code 3)")
+
+
+def test_ctrl_c_still_gives_a_document(endless: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "traces"
+    argv = ("check", "--design", "seed", "--scope", "eio-overwrite", "--workload", endless)
+    process = start(*argv, "--save-traces", folder, "--jobs", "2", "--json")
+    while process.poll() is None and not (folder.is_dir() and list(folder.glob("*.json"))):
+        time.sleep(0.05)
+    code, out, err = interrupted(process)
+    assert (code, err) == (1, "")
+    document = json.loads(out)
+    assert [run["verdict"] for run in document["runs"]] == ["violated", "inconclusive"]
+    assert document["runs"][1]["states"] > 0
+
+
+def job(scope: str, **options: object) -> Job:
+    return Job(DESIGNS["seed"], SCOPES[scope], **options)  # type: ignore[arg-type]
+
+
+def never() -> bool:
+    return False
+
+
+def test_results_come_in_the_order_of_the_jobs() -> None:
+    scopes = ("eof-truncate-up", "append-fsync", "eio-overwrite", "eof-two-mounts")
+    jobs = [job(scope, limits=Limits(max_states=3_000)) for scope in scopes]
+    results = list(run_all(jobs, 2, ProgressLine(len(jobs))))
+    assert tuple(done.result.scope for done in results) == scopes
+    alone = list(run_all(jobs, 1, ProgressLine(len(jobs))))
+    assert [d.traces for d in alone] == [d.traces for d in results]
+
+
+def test_a_process_that_dies_makes_its_run_inconclusive() -> None:
+    class Killer(ProgressLine):
+        def update(self, number: int, title: str, progress: Progress) -> None:
+            if number == 0:
+                next(w for w in pool.workers if w.number == 0).process.kill()
+
+    jobs = [job("span-truncate"), job("append-fsync"), job("eio-overwrite")]
+    pool = _Pool(jobs, 2, Killer(len(jobs)))
+    first, *others = pool.results()
+    assert "its process ended with code" in first.result.stopped
+    assert first.result.verdict == "inconclusive"
+    assert [done.result.exhaustive for done in others] == [True, True]
+
+
+def test_an_error_inside_a_job_is_a_failure() -> None:
+    wrong = replace(MUTANTS["no-preflush"], switch="no_such_switch")
+    done = execute(job("append-fsync", mutant=wrong), lambda _progress: None, never)
+    assert "seed append-fsync no-preflush: ValueError" in done.failure
+    assert "Traceback" in done.origin
+
+
+def test_what_is_stopped_before_it_starts_is_inconclusive() -> None:
+    done = execute(job("append-fsync"), lambda _progress: None, lambda: True)
+    assert done.result.stopped == "not started: interrupted"
+    late = job("append-fsync", deadline=time.monotonic() - 1, budget_s=5.0)
+    done = execute(late, lambda _progress: None, never)
+    assert done.result.stopped == "not started: time limit of 5 s reached"
+    assert done.result.verdict == "inconclusive"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_progress_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    line = ProgressLine(7, Terminal())
+    line.done(3, 1_000)
+    line.update(4, "seed eof-mmap", Progress(2_000, 5_000, 300, 12, 0.5))
+    text = line.stream.getvalue()  # type: ignore[attr-defined]
+    assert text.startswith("\r\x1b[K1/7 runs  3,000 states  ")
+    assert "frontier 300  depth 12  seed eof-mmap" in text
+    line.clear()
+    assert line.stream.getvalue().endswith("\r\x1b[K")  # type: ignore[attr-defined]
+
+
+def test_no_progress_off_a_terminal() -> None:
+    line = ProgressLine(1, io.StringIO())
+    line.update(0, "seed eof-mmap", Progress(2_000, 5_000, 300, 12, 0.5))
+    line.clear()
+    assert line.stream.getvalue() == ""  # type: ignore[attr-defined]

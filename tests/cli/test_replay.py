@@ -1,0 +1,77 @@
+"""``replay``: which traces kept their verdict, one bad file among good ones, a changed model."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import Runner
+
+
+def test_a_kept_verdict(powercut: Runner, one_mount: Path) -> None:
+    ended = powercut("replay", one_mount)
+    assert (ended.code, ended.err) == (0, "")
+    assert "power cut" in ended.out
+    assert f"{one_mount}: reproduced: stale-data violated in" in ended.out
+    short = powercut("replay", one_mount, "--no-ladder")
+    assert short.code == 0
+    assert len(short.out.splitlines()) == 1
+
+
+def test_the_document(powercut: Runner, traces: Path) -> None:
+    ended = powercut("replay", *sorted(traces.iterdir()), "--json")
+    document = ended.document
+    assert (ended.code, document["exit_code"], document["verdict"]) == (0, 0, "reproduced")
+    assert document["schema"] == "powercut.replay/1"
+    assert len(document["traces"]) == 3
+    for trace in document["traces"]:
+        assert trace["reproduced"] is True
+        assert trace["same_model"] is True
+        assert trace["verdict"] == "violated"
+        assert trace["steps"] > 0
+        assert trace["error"] is None
+
+
+def test_a_bad_file_does_not_stop_the_others(
+    powercut: Runner, one_mount: Path, live: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.trace.json"
+    bad.write_text("{")
+    ended = powercut("replay", one_mount, bad, live, "--no-ladder")
+    assert ended.code == 2
+    assert len(ended.err.splitlines()) == 1
+    assert "bad.trace.json" in ended.err
+    assert ended.out.count(": reproduced: ") == 2
+    assert "2 of 3 traces kept their verdict (exit code 2)" in ended.out
+    document = powercut("replay", bad, live, "--json").document
+    assert [trace["reproduced"] for trace in document["traces"]] == [False, True]
+    assert "bad.trace.json" in document["traces"][0]["error"]
+
+
+def test_another_verdict(powercut: Runner, one_mount: Path, tmp_path: Path) -> None:
+    document = json.loads(one_mount.read_text())
+    document["verdict"] = "holds"
+    path = tmp_path / "claims.trace.json"
+    path.write_text(json.dumps(document))
+    ended = powercut("replay", path, "--no-ladder")
+    assert (ended.code, ended.err) == (1, "")
+    assert "NOT reproduced: stale-data holds" in ended.out
+    document = powercut("replay", path, "--json").document
+    assert (document["verdict"], document["exit_code"]) == ("not reproduced", 1)
+
+
+@pytest.mark.parametrize(("digest", "code"), [(None, 2), ("0123456789abcdef", 1)])
+def test_a_trace_the_model_does_not_follow(
+    powercut: Runner, one_mount: Path, tmp_path: Path, digest: str | None, code: int
+) -> None:
+    """The file is wrong if the model is the same; else the trace has lost its verdict."""
+    document = json.loads(one_mount.read_text())
+    document["epochs"][0]["steps"].reverse()
+    if digest:
+        document["model_digest"] = digest
+    path = tmp_path / "old.trace.json"
+    path.write_text(json.dumps(document))
+    ended = powercut("replay", path)
+    assert ended.code == code
+    assert ("the model has changed since" in ended.out) == (code == 1)
+    assert len(ended.err.splitlines()) == (code == 2)
