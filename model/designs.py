@@ -8,16 +8,24 @@ from dataclasses import dataclass
 
 from model.state import EOF_DEFERRED, EOF_HOLD_BACK, EOF_ORDERED_GAP, EOF_UNORDERED
 
+ALL_IOMAP = 255
+
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """One setting: ``eof_rule`` as in ``model.eof``; ``disksize_at_*`` as with buffer_heads."""
+    """One setting: ``eof_rule`` as in ``model.eof``; ``disksize_at_*`` as with buffer_heads.
+
+    ``iomap_inodes`` is the mask of inodes on the iomap path, the others are on the buffer_head
+    path; ``orders_iomap`` leaves iomap inodes on the ordered list (the series without patch 07).
+    """
 
     name: str
     summary: str
     eof_rule: int = EOF_UNORDERED
     disksize_at_map: bool = False
     disksize_at_write_end: bool = False
+    iomap_inodes: int = ALL_IOMAP
+    orders_iomap: bool = False
 
 
 DESIGNS: dict[str, Design] = {
@@ -46,6 +54,21 @@ DESIGNS: dict[str, Design] = {
             "(at allocation and at write_end; ordered data is not modelled)",
             disksize_at_map=True,
             disksize_at_write_end=True,
+        ),
+        Design(
+            "seed-without-07",
+            "the seed without the patch that takes iomap inodes off the ordered list",
+            orders_iomap=True,
+        ),
+        Design(
+            "bh-ordered",
+            "every inode on the buffer_head path, data=ordered, delayed allocation",
+            iomap_inodes=0,
+        ),
+        Design(
+            "mixed",
+            "file 0 on the buffer_head path, the other files on the seed's iomap path, one journal",
+            iomap_inodes=ALL_IOMAP - 1,
         ),
     )
 }

@@ -55,8 +55,8 @@ from model.state import (
     Kernel,
 )
 from model.writeback import (
+    do_writepages,
     ext4_iomap_submit_zero_block,
-    ext4_iomap_writepages,
     folio_end_cells,
     submits_zeroed_gap,
 )
@@ -87,6 +87,19 @@ def zero_tail(k: Kernel, inode: Inode, start: int) -> int:
     return 1
 
 
+def orders_data(k: Kernel, inode: Inode) -> int:
+    """kernel: ext4_should_order_data(): false for inodes on the iomap path."""
+    return not inode.buffered_iomap or k.conf.orders_iomap
+
+
+def ext4_jbd2_inode_add_write(k: Kernel, current: int, inode: Inode) -> Path[None]:
+    """File the inode on the running transaction, in a handle of its own.  kernel: same name."""
+    error = yield from ext4_journal_start(k, current)
+    if error == OK:
+        inode.on_running_list = 1
+        ext4_journal_stop(k, current)
+
+
 def ext4_block_zero_eof(
     k: Kernel, current: int, inode: Inode, size: int, extends: int
 ) -> Path[None]:
@@ -99,6 +112,8 @@ def ext4_block_zero_eof(
     if zeroed and extends:
         mark_eof_block(k, inode)
     folio_unlock(k, inode.folio[block // k.conf.blocks_per_folio])
+    if zeroed and orders_data(k, inode) and inode.raw.extent[block].state == WRITTEN:
+        yield from ext4_jbd2_inode_add_write(k, current, inode)
     if zeroed and submits_zeroed_gap(k):
         yield from ext4_iomap_submit_zero_block(k, current, inode, block)
 
@@ -207,6 +222,65 @@ def iomap_file_buffered_write(
                 yield from ext4_da_write_end(k, current, inode, stop)
 
 
+def writes_into_written_block(k: Kernel, inode: Inode, stop: int) -> int:
+    """kernel: ext4_da_should_update_i_disksize(): the last block is mapped and written."""
+    last = (stop - 1) // k.conf.cells_per_block
+    return stop > inode.i_disksize and inode.raw.extent[last].state == WRITTEN
+
+
+def ext4_da_write_folio(
+    k: Kernel, current: int, i: int, f: int, start: int, stop: int, colour: int
+) -> Path[int]:
+    """Reserve and copy under the folio lock.  kernel: ext4_da_write_begin(), ext4_da_write_end().
+
+    An append within a written block raises i_disksize at once; the inode is dirtied afterwards in a
+    handle of its own.  Returns OK or ENOSPC.
+    """
+    inode = k.inode[i]
+    yield from folio_lock(k, current, inode.folio[f])
+    error = yield from ext4_da_map_blocks(
+        k, current, inode, start // k.conf.cells_per_block, (stop - 1) // k.conf.cells_per_block
+    )
+    if error:
+        folio_unlock(k, inode.folio[f])
+        return error
+    old_size = inode.i_size
+    iomap_write_end(k, i, start, stop, colour)
+    raised = writes_into_written_block(k, inode, stop)
+    if raised:
+        yield from down_write(k, current, inode.i_data_sem)
+        inode.i_disksize = max(inode.i_disksize, stop)
+        up_write(k, inode.i_data_sem)
+    folio_unlock(k, inode.folio[f])
+    if old_size < start:
+        yield from pagecache_isize_extended(k, current, inode, old_size, start)
+    if raised:
+        error = yield from ext4_journal_start(k, current)
+        if error == OK:
+            ext4_mark_inode_dirty(k, current, inode)
+            ext4_journal_stop(k, current)
+    return OK
+
+
+def generic_perform_write(
+    k: Kernel, current: int, i: int, pos: int, end: int, colour: int
+) -> Path[None]:
+    """Write cells ``pos``..``end`` on the buffer_head path.  kernel: generic_perform_write()."""
+    for f in range(k.conf.nr_folios):
+        start = max(pos, f * k.conf.cells_per_folio)
+        stop = min(end, (f + 1) * k.conf.cells_per_folio)
+        if start < stop:
+            retries = 0
+            error = yield from ext4_da_write_folio(k, current, i, f, start, stop, colour)
+            while error == ENOSPC and ext4_should_retry_alloc(k, retries):
+                retries += 1
+                if s_mb_free_pending(k):
+                    yield from jbd2_journal_force_commit_nested(k, current)
+                error = yield from ext4_da_write_folio(k, current, i, f, start, stop, colour)
+            if error:
+                return
+
+
 def ext4_buffered_write_iter(
     k: Kernel, current: int, i: int, pos: int, length: int, colour: int
 ) -> Path[None]:
@@ -218,7 +292,10 @@ def ext4_buffered_write_iter(
             inode.extending = inode.i_size + 1
         if pos > inode.i_size:
             yield from ext4_block_zero_eof(k, current, inode, inode.i_size, 1)
-        yield from iomap_file_buffered_write(k, current, i, pos, pos + length, colour)
+        if inode.buffered_iomap:
+            yield from iomap_file_buffered_write(k, current, i, pos, pos + length, colour)
+        else:
+            yield from generic_perform_write(k, current, i, pos, pos + length, colour)
     inode.extending = 0
     up_write(k, inode.i_rwsem)
 
@@ -398,7 +475,7 @@ def ext4_sync_file(k: Kernel, current: int, i: int, datasync: int) -> Path[None]
     if ext4_emergency_state(k):
         return
     note_sync_begins(k, current, i)
-    error = yield from ext4_iomap_writepages(k, current, inode, 1, 0, k.conf.nr_folios)
+    error = yield from do_writepages(k, current, inode, 1)
     for f in range(k.conf.nr_folios):
         yield from folio_wait_writeback(k, inode.folio[f])
     if error == OK and inode.wb_err & (1 << current) == 0:

@@ -14,11 +14,12 @@ from model.declare import Path
 from model.device_flush import blkdev_issue_flush
 from model.mballoc import ext4_process_freed_data
 from model.oracle import clear_image, copy_image
+from model.ordered import journal_finish_inode_data_buffers, journal_submit_data_buffers
 from model.state import (
     BLOCK_FREED_COMMITTING,
     BLOCK_FREED_RUNNING,
     EROFS,
-    NR_WRITERS,
+    NR_CALLERS,
     OK,
     T_COMMIT_CALLBACK,
     T_COMMIT_JFLUSH,
@@ -87,23 +88,28 @@ def ext4_mark_inode_dirty(k: Kernel, current: int, inode: Inode) -> None:
 def jbd2_log_wait_for_space(k: Kernel, current: int) -> Path[None]:
     """Make room in the log.  kernel: __jbd2_log_wait_for_space(), jbd2_log_do_checkpoint().
 
-    Checkpoints committed transactions (home writes, flush, tail update); with none, waits for the
-    committing one; with neither, aborts the journal.
+    A buffer of the oldest transaction that a newer one has modified cannot be written home before
+    that one commits, and here every transaction modifies the same inode block: so the commit in
+    progress is waited for, and the running transaction is committed, before the home writes, the
+    flush and the tail update.  With nothing to wait for, the journal is aborted.
     """
     yield lambda: k.journal.j_checkpoint_mutex == 0  # checkpoint mutex
     if jbd2_log_space_left(k) or k.journal.aborted:
         return
-    if k.journal.log_used:
-        k.journal.j_checkpoint_mutex = current + 1
-        yield  # home writes done, flush before the tail moves
-        blkdev_issue_flush(k)
-        k.journal.log_used = 0
-        k.journal.j_checkpoint_mutex = 0
-        return
     if k.journal.committing:
-        yield lambda: k.journal.committing == T_NONE  # wait for the committing transaction
+        yield lambda: k.journal.committing == T_NONE  # log space: wait for the commit in progress
         return
-    jbd2_journal_abort(k)
+    if k.journal.running != T_NONE:
+        yield from jbd2_complete_transaction(k, current, TID_RUNNING)
+        return
+    if k.journal.log_used == 0:
+        jbd2_journal_abort(k)
+        return
+    k.journal.j_checkpoint_mutex = current + 1
+    yield  # home writes done, flush before the tail moves
+    blkdev_issue_flush(k)
+    k.journal.log_used = 0
+    k.journal.j_checkpoint_mutex = 0
 
 
 def jbd2_journal_abort(k: Kernel) -> None:
@@ -157,7 +163,7 @@ def switch_tids(k: Kernel) -> None:
             inode.i_sync_tid = TID_COMMITTING
         if inode.i_datasync_tid == TID_RUNNING:
             inode.i_datasync_tid = TID_COMMITTING
-    for c in range(NR_WRITERS):
+    for c in range(NR_CALLERS):
         if k.caller[c].tid == TID_RUNNING:
             k.caller[c].tid = TID_COMMITTING
 
@@ -170,7 +176,7 @@ def finish_tids(k: Kernel) -> None:
             inode.i_sync_tid = TID_DONE
         if inode.i_datasync_tid == TID_COMMITTING:
             inode.i_datasync_tid = TID_DONE
-    for c in range(NR_WRITERS):
+    for c in range(NR_CALLERS):
         if k.caller[c].tid == TID_COMMITTING:
             k.caller[c].tid = TID_DONE
 
@@ -179,6 +185,8 @@ def freeze_transaction(k: Kernel) -> None:
     """T_SWITCH and T_FLUSH: freeze the metadata; new handles go to a new transaction."""
     for i in range(k.conf.nr_inodes):
         copy_image(k, k.inode[i].committing, k.inode[i].raw)
+        k.inode[i].on_committing_list = k.inode[i].on_running_list
+        k.inode[i].on_running_list = 0
     k.journal.committing_bitmap = k.journal.bitmap
     for p in range(k.conf.nr_phys):
         if k.block[p] == BLOCK_FREED_RUNNING:
@@ -201,11 +209,13 @@ def make_record_durable(k: Kernel) -> None:
 def jbd2_journal_commit_transaction(k: Kernel) -> Path[None]:
     """Commit the running transaction.  kernel: jbd2_journal_commit_transaction().
 
-    No ordered data: inodes on the iomap path are never on t_inode_list.
+    Ordered data is written and waited for in between; inodes on the iomap path have none.
     """
     k.journal.running = T_LOCKED
     yield lambda: k.journal.t_updates == 0  # T_LOCKED: wait for open handles
     freeze_transaction(k)
+    yield from journal_submit_data_buffers(k)
+    yield from journal_finish_inode_data_buffers(k)
     yield  # T_FLUSH, T_COMMIT: log blocks written and waited for
     k.journal.committing = T_COMMIT_JFLUSH
     if not k.journal.aborted and not k.conf.mutant.no_preflush:

@@ -5,6 +5,7 @@ i_disksize is deferred to a work item on rsv_conversion_wq, which has one slot; 
 handle is started, the extent converted, i_disksize raised, and only then folio writeback ends.
 """
 
+from model.buffer_head import ext4_end_bio
 from model.declare import Path
 from model.eof import eof_bio_done, ext4_iomap_wb_ordered_wait, is_deferred, raise_disksize
 from model.extents import ext4_convert_unwritten_extents
@@ -35,6 +36,9 @@ def bio_endio(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
 
     iomap's default completion ends writeback and never looks at data_err=abort.
     """
+    if not inode.buffered_iomap:
+        ext4_end_bio(k, inode, first, ioend)
+        return
     if ioend.own_end_io:
         ext4_iomap_end_bio(k, inode, first, ioend)
         return

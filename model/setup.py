@@ -58,6 +58,8 @@ def configure(conf: Any, scope: Scope, mount: Mount, design: Design, switch: str
     conf.blocks_per_folio = geometry.blocks_per_folio
     conf.cells_per_folio = geometry.cells_per_block * geometry.blocks_per_folio
     conf.eof_rule = design.eof_rule
+    conf.iomap_inodes = design.iomap_inodes
+    conf.orders_iomap = int(design.orders_iomap)
     conf.disksize_at_write_end = int(design.disksize_at_write_end)
     conf.data_err_abort = int(scope.data_err_abort)
     conf.max_errors = scope.max_errors
@@ -111,6 +113,7 @@ def mount_disk(k: Any, disk: Disk, scope: Scope) -> None:
 def _mount_inode(k: Any, disk: Disk, scope: Scope, i: int) -> None:
     inode, stable = k.inode[i], k.stable.inode[i]
     size = disk.inodes[i].size
+    inode.buffered_iomap = k.conf.iomap_inodes >> i & 1
     inode.i_size = inode.i_disksize = size
     stable.promise.size = size
     for image in (inode.raw, stable.committed):

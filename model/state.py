@@ -79,6 +79,7 @@ WORKER = 4
 KJOURNALD = 5
 NR_CONTEXTS = 6
 NR_WRITERS = 4
+NR_CALLERS = 5
 
 
 class Mutants(Struct):
@@ -132,6 +133,8 @@ class Conf(Struct):
     cells_per_folio: Byte
     eof_rule: Annotated[int, Max(3)]
     disksize_at_write_end: Bit
+    iomap_inodes: Byte
+    orders_iomap: Bit
     data_err_abort: Bit
     max_errors: Byte
     log_transactions: Byte
@@ -209,6 +212,8 @@ class Inode(Struct):
     ``wb_err`` is a mask of tasks as well: each has the file open on its own and hears of an error
     once.
 
+    ``buffered_iomap`` is EXT4_STATE_BUFFERED_IOMAP; ``on_running_list`` and ``on_committing_list``
+    say on which transaction's t_inode_list (ordered data) the inode is.
     ``eof_needed[block]`` and ``eof_in_flight[block]`` belong to designs that mark EOF blocks: the
     EOF that a write of the block must reach the disk for, not yet submitted or in flight.
     """
@@ -233,6 +238,9 @@ class Inode(Struct):
     ioend: Annotated[Array[Ioend], Len("nr_blocks")]
     raw: InodeImage
     committing: InodeImage
+    buffered_iomap: Bit
+    on_running_list: Bit
+    on_committing_list: Bit
     extending: Annotated[int, Max(17)]
     removing: Annotated[int, Max(17)]
     mounted_behind_eof: Byte
@@ -326,7 +334,7 @@ class Kernel(Struct):
     journal: Journal
     block: Annotated[Array[int], Len("nr_phys"), Max(BLOCK_FREED_COMMITTING)]
     cached: Annotated[Array[int], Len("phys_cells"), Max(255)]
-    caller: Annotated[Array[Caller], Len(NR_WRITERS)]
+    caller: Annotated[Array[Caller], Len(NR_CALLERS)]
     wpc: Annotated[Array[WritepageCtx], Len(NR_WRITERS)]
     s_writepages_rwsem: Rwsem
     rsv_conversion_wq: Annotated[int, Max(NR_CONTEXTS)]

@@ -4,6 +4,7 @@ Tasks run their list of operations; everything else is a daemon that acts whenev
 holds.  Which threads exist depends on the scope: a thread that can never act would only cost.
 """
 
+from model.buffer_head import ext4_end_io_rsv_work
 from model.declare import Path, Program, Thread
 from model.device import disk, failing_disk
 from model.file import ext4_buffered_write_iter, ext4_page_mkwrite, ext4_setattr, ext4_sync_file
@@ -30,12 +31,20 @@ def task(k: Kernel, t: int) -> Path[None]:
             yield from ext4_sync_file(k, t, op.inode, op.code == OpCode.FDATASYNC)
 
 
+def rsv_conversion_work(k: Kernel, i: int) -> Path[None]:
+    """The conversion work of inode ``i``, on whichever path the inode is."""
+    if k.inode[i].buffered_iomap:
+        yield from ext4_iomap_end_io(k, i)
+    else:
+        yield from ext4_end_io_rsv_work(k, i)
+
+
 PROGRAM = Program(
     state=Kernel,
     threads=(
         Thread("task", task, "nr_tasks"),
         Thread("flusher", flusher, "nr_flushers"),
-        Thread("worker", ext4_iomap_end_io, "nr_inodes", daemon=True),
+        Thread("worker", rsv_conversion_work, "nr_inodes", daemon=True),
         Thread("disk", disk, "nr_ioends", daemon=True),
         Thread("failing_disk", failing_disk, "nr_failing_disks", daemon=True),
         Thread("kjournald", kjournald2, 1, daemon=True),

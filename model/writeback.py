@@ -5,9 +5,11 @@ locked at a time; PG_writeback is set before any mapping is known; while the ioe
 construction is not submitted, its folios stay under writeback.
 """
 
+from model.buffer_head import ext4_do_writepages
 from model.declare import Path
 from model.inode import ext4_iomap_writeback_range
 from model.jbd2 import ext4_emergency_state
+from model.ordered import block_is_dirty
 from model.primitives import (
     folio_end_writeback,
     folio_lock,
@@ -24,11 +26,6 @@ from model.submit import ext4_iomap_writeback_submit
 def folio_end_cells(k: Kernel, f: int) -> int:
     """Return the cell after the last one of folio ``f``."""
     return min((f + 1) * k.conf.cells_per_folio, k.conf.nr_cells)
-
-
-def block_is_dirty(k: Kernel, folio: Folio, block: int) -> int:
-    """Tell whether the folio's dirty bit of logical ``block`` is set."""
-    return (folio.dirty >> (block % k.conf.blocks_per_folio)) & 1
 
 
 def iomap_writeback_handle_eof(k: Kernel, inode: Inode, f: int) -> int:
@@ -145,6 +142,13 @@ def ext4_iomap_submit_zero_block(k: Kernel, current: int, inode: Inode, block: i
         inode.i_ordered_lblk = 0
 
 
+def do_writepages(k: Kernel, current: int, inode: Inode, sync: int) -> Path[int]:
+    """Write the whole file on the path the inode is on.  kernel: do_writepages()."""
+    if inode.buffered_iomap:
+        return (yield from ext4_iomap_writepages(k, current, inode, sync, 0, k.conf.nr_folios))
+    return (yield from ext4_do_writepages(k, current, inode, sync))
+
+
 def submits_zeroed_gap(k: Kernel) -> int:
     """Tell whether the design submits a zeroed EOF block at once."""
     return k.conf.eof_rule == EOF_ORDERED_GAP
@@ -155,4 +159,4 @@ def flusher(k: Kernel, n: int) -> Path[None]:
     for _pass in range(k.conf.flusher_passes):
         for i in range(k.conf.nr_inodes):
             yield  # wb_workfn
-            yield from ext4_iomap_writepages(k, FLUSHER, k.inode[i], 0, 0, k.conf.nr_folios)
+            yield from do_writepages(k, FLUSHER, k.inode[i], 0)

@@ -19,7 +19,7 @@ from checkers.engine.emit_python import (
 )
 from checkers.engine.errors import DeclarationError
 from checkers.engine.graph import HelperSet, Place, build_graph
-from checkers.engine.layout import Dims, Layout
+from checkers.engine.layout import Dims, Layout, StructType
 from model.declare import Program
 
 if TYPE_CHECKING:
@@ -65,9 +65,11 @@ class Build:
         self.layout = Layout(
             program.state, dims, constant=program.constant, projected=program.projected
         )
-        helpers = HelperSet(self.layout, checked=checked)
+        self.zero_dead = zero_dead
+        self.helpers = helpers = HelperSet(self.layout, checked=checked)
         self.frames: dict[str, Frames] = {}
-        tables: dict[str, Any] = {}
+        self.tables: dict[str, StructType] = {}
+        tables = self.tables
         statements: list[ast.stmt] = []
         for thread in program.threads:
             if not thread.name.isidentifier() or thread.name in self.frames:

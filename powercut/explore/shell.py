@@ -95,8 +95,8 @@ def _stdin_lines() -> Iterator[str]:
 
 def _heading(session: Session) -> str:
     mutant = f" with {session.mutant.slug}" if session.mutant else ""
-    trace = f"; following a trace of {len(session.guide.epochs)} mounts" if session.guide else ""
-    return f"{session.design.name}{mutant}, {session.scope.name}: {session.scope.summary}{trace}"
+    trace = ", following a trace" if session.guide else ""
+    return f"{session.design.name}{mutant}, {session.scope.name}{trace}: {session.scope.summary}"
 
 
 def _scripted(

@@ -207,7 +207,7 @@ def page_view(k: Any, geometry: Geometry, i: int = 0) -> PageView:
     for f in range(-(-geometry.nr_blocks // per_folio)):
         folio = inode.folio[f]
         blocks = []
-        for n in range(per_folio):
+        for n in range(min(per_folio, geometry.nr_blocks - f * per_folio)):
             b = f * per_folio + n
             cells = range(b * per_block, (b + 1) * per_block)
             blocks.append(

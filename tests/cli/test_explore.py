@@ -269,6 +269,14 @@ def test_a_terminal_goes_on_after_a_mistake(
     assert lines == []
 
 
+def test_a_last_folio_that_is_not_full(script: Script, tmp_path: Path) -> None:
+    workload = tmp_path / "odd.workload"
+    workload.write_text("geometry blocks=3 folio=2 phys=4\nmount\n  task write 4 2\n")
+    ended = script("--workload", workload, commands="show\n")
+    assert ended.code == 0, ended.err
+    assert "block 2" in ended.out
+
+
 def test_help_lists_every_command(script: Script) -> None:
     ended = script("--scope", "append-fsync", commands="help\n")
     for name in COMMANDS:

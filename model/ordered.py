@@ -1,0 +1,90 @@
+"""data=ordered: what a commit does with the data of the inodes on its list.
+
+Mirrors journal_submit_data_buffers() and journal_finish_inode_data_buffers() of fs/jbd2/commit.c
+with ext4's callbacks: the commit thread takes folio locks, waits for earlier writeback under them,
+submits buffers that are already mapped, never starts a handle, and waits for the writeback of every
+folio before the record is written.  Iomap inodes must never be on the list.
+"""
+
+from model.declare import Path
+from model.primitives import folio_lock, folio_unlock, folio_wait_writeback
+from model.state import (
+    IOEND_NONE,
+    IOEND_SUBMITTED,
+    KJOURNALD,
+    UNWRITTEN,
+    WRITTEN,
+    ZERO,
+    Folio,
+    Inode,
+    Kernel,
+)
+
+
+def block_is_dirty(k: Kernel, folio: Folio, block: int) -> int:
+    """Tell whether the buffer of logical ``block`` is dirty."""
+    return (folio.dirty >> (block % k.conf.blocks_per_folio)) & 1
+
+
+def first_block(k: Kernel, f: int) -> int:
+    """Return the first block of folio ``f``."""
+    return f * k.conf.blocks_per_folio
+
+
+def end_block(k: Kernel, inode: Inode, f: int) -> int:
+    """Return the block after the last one of folio ``f`` that EOF allows to be written."""
+    eof = (inode.i_size + k.conf.cells_per_block - 1) // k.conf.cells_per_block
+    return min((f + 1) * k.conf.blocks_per_folio, eof)
+
+
+def zero_behind_eof(k: Kernel, inode: Inode, f: int) -> None:
+    """Zero the folio behind i_size in memory."""
+    last = min((f + 1) * k.conf.cells_per_folio, k.conf.nr_cells)
+    for c in range(max(inode.i_size, f * k.conf.cells_per_folio), last):
+        inode.page[c] = ZERO
+
+
+def mpage_submit_folio(k: Kernel, inode: Inode, f: int, unwritten_too: int) -> None:
+    """Submit the mapped dirty buffers of locked folio ``f``.  kernel: ext4_bio_write_folio().
+
+    Buffers that are not mapped (for a commit: nor written) stay dirty.
+    """
+    folio = inode.folio[f]
+    zero_behind_eof(k, inode, f)
+    for b in range(first_block(k, f), end_block(k, inode, f)):
+        extent = inode.raw.extent[b]
+        ready = extent.state == WRITTEN or (extent.state == UNWRITTEN and unwritten_too)
+        if block_is_dirty(k, folio, b) and ready:
+            ioend = inode.ioend[b]
+            assert ioend.state == IOEND_NONE
+            ioend.state = IOEND_SUBMITTED
+            ioend.nr_blocks = 1
+            ioend.pblk = extent.pblk
+            ioend.unwritten = extent.state == UNWRITTEN
+            ioend.own_end_io = 1
+            folio.dirty &= ~(1 << (b % k.conf.blocks_per_folio))
+            folio.writeback = 1
+            folio.write_bytes_pending += 1
+    if end_block(k, inode, f) <= first_block(k, f):
+        folio.dirty = 0
+
+
+def journal_submit_data_buffers(k: Kernel) -> Path[None]:
+    """Write the mapped dirty data of the transaction's inodes.  kernel: same name."""
+    for i in range(k.conf.nr_inodes):
+        for f in range(k.conf.nr_folios):
+            if k.inode[i].on_committing_list and k.inode[i].folio[f].dirty:
+                yield from folio_lock(k, KJOURNALD, k.inode[i].folio[f])
+                if k.inode[i].folio[f].dirty:
+                    yield from folio_wait_writeback(k, k.inode[i].folio[f])
+                    mpage_submit_folio(k, k.inode[i], f, 0)
+                folio_unlock(k, k.inode[i].folio[f])
+
+
+def journal_finish_inode_data_buffers(k: Kernel) -> Path[None]:
+    """Wait for the writeback of the transaction's inodes.  kernel: same name."""
+    for i in range(k.conf.nr_inodes):
+        for f in range(k.conf.nr_folios):
+            if k.inode[i].on_committing_list:
+                yield from folio_wait_writeback(k, k.inode[i].folio[f])
+        k.inode[i].on_committing_list = 0
