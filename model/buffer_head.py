@@ -22,7 +22,13 @@ from model.jbd2 import (
     jbd2_journal_force_commit_nested,
 )
 from model.mballoc import ext4_count_free_clusters
-from model.ordered import block_is_dirty, end_block, first_block, mpage_submit_folio
+from model.ordered import (
+    block_is_dirty,
+    buffer_is_mapped,
+    end_block,
+    first_block,
+    mpage_submit_folio,
+)
 from model.primitives import (
     down_write,
     folio_lock,
@@ -44,7 +50,6 @@ from model.state import (
     T_NONE,
     T_RUNNING,
     WORKER,
-    WRITTEN,
     Inode,
     Ioend,
     Kernel,
@@ -54,7 +59,7 @@ from model.state import (
 def folio_needs_mapping(k: Kernel, inode: Inode, f: int) -> int:
     """Tell whether a dirty buffer is delayed or unwritten.  kernel: mpage_add_bh_to_extent()."""
     for b in range(first_block(k, f), end_block(k, inode, f)):
-        if block_is_dirty(k, inode.folio[f], b) and inode.raw.extent[b].state != WRITTEN:
+        if block_is_dirty(k, inode.folio[f], b) and not buffer_is_mapped(k, inode, b):
             return 1
     return 0
 
@@ -66,6 +71,8 @@ def mpage_map_one_folio(k: Kernel, current: int, inode: Inode, f: int) -> int:
     """
     map = k.wpc[current].map
     for b in range(first_block(k, f), end_block(k, inode, f)):
+        if block_is_dirty(k, inode.folio[f], b) and inode.raw.extent[b].state != HOLE:
+            inode.folio[f].mapped |= 1 << (b % k.conf.blocks_per_folio)
         if inode.delayed[b] and block_is_dirty(k, inode.folio[f], b):
             map.m_lblk = b
             map.m_len = 1
@@ -78,6 +85,7 @@ def mpage_map_one_folio(k: Kernel, current: int, inode: Inode, f: int) -> int:
             map.current_cookie = 0
             if error:
                 return error
+            inode.folio[f].mapped |= 1 << (b % k.conf.blocks_per_folio)
     return OK
 
 

@@ -13,7 +13,7 @@ ALL_IOMAP = 255
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """One setting: ``eof_rule`` as in ``model.eof``; ``disksize_at_*`` as with buffer_heads.
+    """One setting: ``eof_rule`` as in ``model.eof``.
 
     ``iomap_inodes`` is the mask of inodes on the iomap path, the others are on the buffer_head
     path; ``orders_iomap`` leaves iomap inodes on the ordered list (the series without patch 07).
@@ -22,8 +22,6 @@ class Design:
     name: str
     summary: str
     eof_rule: int = EOF_UNORDERED
-    disksize_at_map: bool = False
-    disksize_at_write_end: bool = False
     iomap_inodes: int = ALL_IOMAP
     orders_iomap: bool = False
 
@@ -47,13 +45,6 @@ DESIGNS: dict[str, Design] = {
             "seed-gap-ordered",
             "the seed, and workers wait for a zeroed gap (the author's later tree)",
             eof_rule=EOF_ORDERED_GAP,
-        ),
-        Design(
-            "seed-bh-sizes",
-            "for comparison: the seed's I/O with the buffer_head rule for i_disksize "
-            "(at allocation and at write_end; ordered data is not modelled)",
-            disksize_at_map=True,
-            disksize_at_write_end=True,
         ),
         Design(
             "seed-without-07",

@@ -33,6 +33,7 @@ from model.oracle import (
     note_sync_returns,
     note_write,
 )
+from model.ordered import buffer_is_mapped
 from model.primitives import (
     down_read,
     down_write,
@@ -68,6 +69,16 @@ def dirty_block(k: Kernel, inode: Inode, block: int) -> None:
     folio.dirty |= 1 << (block % k.conf.blocks_per_folio)
 
 
+def map_written_buffers(k: Kernel, inode: Inode, first: int, last: int) -> None:
+    """->get_block of a write: buffers over written blocks are mapped from now on.
+
+    kernel: ext4_da_get_block_prep(): delayed and unwritten ones stay to be mapped by writeback.
+    """
+    for b in range(first, last + 1):
+        if inode.raw.extent[b].state == WRITTEN:
+            inode.folio[b // k.conf.blocks_per_folio].mapped |= 1 << (b % k.conf.blocks_per_folio)
+
+
 def zero_tail(k: Kernel, inode: Inode, start: int) -> int:
     """Zero from ``start`` to the end of its block in the page cache; 1 if the block is dirty now.
 
@@ -84,6 +95,8 @@ def zero_tail(k: Kernel, inode: Inode, start: int) -> int:
     for c in range(start, (block + 1) * k.conf.cells_per_block):
         inode.page[c] = ZERO
     dirty_block(k, inode, block)
+    if not inode.buffered_iomap:
+        map_written_buffers(k, inode, block, block)
     return 1
 
 
@@ -159,23 +172,6 @@ def pagecache_isize_extended(
     folio_unlock(k, inode.folio[start // k.conf.cells_per_folio])
 
 
-def ext4_da_write_end(k: Kernel, current: int, inode: Inode, stop: int) -> Path[None]:
-    """The buffer_head rule for an append within a written block: i_disksize moves at once.
-
-    kernel: ext4_da_should_update_i_disksize(), ext4_da_do_write_end() (not on the iomap path).
-    """
-    last = (stop - 1) // k.conf.cells_per_block
-    if inode.delayed[last] or inode.raw.extent[last].state != WRITTEN:
-        return
-    if stop <= inode.i_disksize:
-        return
-    inode.i_disksize = stop
-    error = yield from ext4_journal_start(k, current)
-    if error == OK:
-        ext4_mark_inode_dirty(k, current, inode)
-        ext4_journal_stop(k, current)
-
-
 def ext4_should_retry_alloc(k: Kernel, retries: int) -> int:
     """Tell whether another try may find space.  kernel: ext4_should_retry_alloc(), at most 3."""
     if retries == 3:
@@ -218,14 +214,12 @@ def iomap_file_buffered_write(
             folio_unlock(k, inode.folio[f])
             if old_size < start:
                 yield from pagecache_isize_extended(k, current, inode, old_size, start)
-            if k.conf.disksize_at_write_end:
-                yield from ext4_da_write_end(k, current, inode, stop)
 
 
-def writes_into_written_block(k: Kernel, inode: Inode, stop: int) -> int:
-    """kernel: ext4_da_should_update_i_disksize(): the last block is mapped and written."""
+def writes_into_mapped_buffer(k: Kernel, inode: Inode, stop: int) -> int:
+    """kernel: ext4_da_should_update_i_disksize(): the last buffer needs no mapping."""
     last = (stop - 1) // k.conf.cells_per_block
-    return stop > inode.i_disksize and inode.raw.extent[last].state == WRITTEN
+    return stop > inode.i_disksize and buffer_is_mapped(k, inode, last)
 
 
 def ext4_da_write_folio(
@@ -246,7 +240,9 @@ def ext4_da_write_folio(
         return error
     old_size = inode.i_size
     iomap_write_end(k, i, start, stop, colour)
-    raised = writes_into_written_block(k, inode, stop)
+    first = start // k.conf.cells_per_block
+    map_written_buffers(k, inode, first, (stop - 1) // k.conf.cells_per_block)
+    raised = writes_into_mapped_buffer(k, inode, stop)
     if raised:
         yield from down_write(k, current, inode.i_data_sem)
         inode.i_disksize = max(inode.i_disksize, stop)
@@ -328,6 +324,8 @@ def ext4_page_mkwrite(k: Kernel, current: int, i: int, cell: int, colour: int) -
             k, current, inode, first, (end - 1) // k.conf.cells_per_block
         )
         if error == OK:
+            if not inode.buffered_iomap:
+                map_written_buffers(k, inode, first, (end - 1) // k.conf.cells_per_block)
             store_through_mapping(k, i, cell, colour)
     folio_unlock(k, folio)
     up_read(k, current, inode.invalidate_lock)
@@ -346,11 +344,17 @@ def needs_truncation(k: Kernel, inode: Inode, f: int, size: int) -> int:
 def truncate_folio(k: Kernel, inode: Inode, f: int, size: int) -> None:
     """Zero the part of a partial folio behind ``size``, or drop a folio that is wholly behind.
 
-    A partial invalidation leaves the dirty bits of the cut blocks set (iomap_invalidate_folio()).
+    A partial invalidation discards the buffers of the cut blocks (block_invalidate_folio()) but
+    leaves the ifs dirty bits set (iomap_invalidate_folio()).
     """
     for c in range(f * k.conf.cells_per_folio, folio_end_cells(k, f)):
         if c >= size:
             inode.page[c] = ZERO
+    for b in range(k.conf.nr_blocks):
+        if b // k.conf.blocks_per_folio == f and b * k.conf.cells_per_block >= size:
+            inode.folio[f].mapped &= ~(1 << (b % k.conf.blocks_per_folio))
+            if not inode.buffered_iomap:
+                inode.folio[f].dirty &= ~(1 << (b % k.conf.blocks_per_folio))
     if f * k.conf.cells_per_folio >= size:
         inode.folio[f].dirty = 0
 

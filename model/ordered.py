@@ -9,6 +9,7 @@ folio before the record is written.  Iomap inodes must never be on the list.
 from model.declare import Path
 from model.primitives import folio_lock, folio_unlock, folio_wait_writeback
 from model.state import (
+    HOLE,
     IOEND_NONE,
     IOEND_SUBMITTED,
     KJOURNALD,
@@ -44,23 +45,35 @@ def zero_behind_eof(k: Kernel, inode: Inode, f: int) -> None:
         inode.page[c] = ZERO
 
 
-def mpage_submit_folio(k: Kernel, inode: Inode, f: int, unwritten_too: int) -> None:
+def buffer_is_mapped(k: Kernel, inode: Inode, block: int) -> int:
+    """Tell whether logical ``block`` needs no mapping before it can be written.
+
+    An iomap inode has no buffers; were it on an ordered list, a written extent would be enough.
+    """
+    if inode.buffered_iomap:
+        return inode.raw.extent[block].state == WRITTEN
+    folio = inode.folio[block // k.conf.blocks_per_folio]
+    return (folio.mapped >> (block % k.conf.blocks_per_folio)) & 1
+
+
+def mpage_submit_folio(k: Kernel, inode: Inode, f: int, converts: int) -> None:
     """Submit the mapped dirty buffers of locked folio ``f``.  kernel: ext4_bio_write_folio().
 
-    Buffers that are not mapped (for a commit: nor written) stay dirty.
+    Other buffers stay dirty.  With ``converts`` the io_end carries a reserved handle, and unwritten
+    blocks are converted when the I/O is done.
     """
     folio = inode.folio[f]
     zero_behind_eof(k, inode, f)
     for b in range(first_block(k, f), end_block(k, inode, f)):
         extent = inode.raw.extent[b]
-        ready = extent.state == WRITTEN or (extent.state == UNWRITTEN and unwritten_too)
-        if block_is_dirty(k, folio, b) and ready:
+        if block_is_dirty(k, folio, b) and buffer_is_mapped(k, inode, b):
+            assert extent.state != HOLE
             ioend = inode.ioend[b]
             assert ioend.state == IOEND_NONE
             ioend.state = IOEND_SUBMITTED
             ioend.nr_blocks = 1
             ioend.pblk = extent.pblk
-            ioend.unwritten = extent.state == UNWRITTEN
+            ioend.unwritten = extent.state == UNWRITTEN and converts
             ioend.own_end_io = 1
             folio.dirty &= ~(1 << (b % k.conf.blocks_per_folio))
             folio.writeback = 1

@@ -8,9 +8,9 @@ times the states each), so a scope has few.
 from model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
 
 
-def write(pos_cells: int, length_cells: int = 1) -> Op:
+def write(pos_cells: int, length_cells: int = 1, inode: int = 0) -> Op:
     """write(2) at a cell offset."""
-    return Op(OpCode.WRITE, pos_cells, length_cells)
+    return Op(OpCode.WRITE, pos_cells, length_cells, inode)
 
 
 def store(cell: int) -> Op:
@@ -130,6 +130,23 @@ def _truncates() -> tuple[Scope, ...]:
     )  # fmt: skip
 
 
+def _journals() -> tuple[Scope, ...]:
+    """Return the scopes about files that share a journal and its conversion queue."""
+    return (
+        Scope(
+            "ordered-log", "a truncate, then a gap append in one folio, with a log of two",
+            (Mount(((truncate(1), write(2)),)),),
+            geometry=Geometry(blocks_per_folio=2), log_transactions=2,
+        ),
+        Scope(
+            "two-files", "two files on one journal, one written, synced and written again",
+            (Mount(((write(0, 2), FSYNC), (write(0, 2, 1), write(0)))),),
+            geometry=Geometry(nr_blocks=1, nr_phys=2, nr_inodes=2),
+            initial_size_cells=0, timer=Timer.ONCE,
+        ),
+    )  # fmt: skip
+
+
 def _shortages() -> tuple[Scope, ...]:
     """Return the scopes about a full pool, a full log, failing bios."""
     return (
@@ -162,5 +179,5 @@ def _shortages() -> tuple[Scope, ...]:
 
 
 SCOPES: dict[str, Scope] = {
-    scope.name: scope for scope in (*_data(), *_eof(), *_truncates(), *_shortages())
+    scope.name: scope for scope in (*_data(), *_eof(), *_truncates(), *_journals(), *_shortages())
 }

@@ -60,13 +60,11 @@ def configure(conf: Any, scope: Scope, mount: Mount, design: Design, switch: str
     conf.eof_rule = design.eof_rule
     conf.iomap_inodes = design.iomap_inodes
     conf.orders_iomap = int(design.orders_iomap)
-    conf.disksize_at_write_end = int(design.disksize_at_write_end)
     conf.data_err_abort = int(scope.data_err_abort)
     conf.max_errors = scope.max_errors
     conf.log_transactions = scope.log_transactions
     conf.timer = int(scope.timer)
     conf.flusher_passes = mount.flusher_passes
-    conf.mutant.disksize_at_map = int(design.disksize_at_map)
     if switch:
         if switch not in Mutants.__annotations__:
             raise ValueError(f"unknown mutant switch {switch!r}")

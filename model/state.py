@@ -132,7 +132,6 @@ class Conf(Struct):
     blocks_per_folio: Byte
     cells_per_folio: Byte
     eof_rule: Annotated[int, Max(3)]
-    disksize_at_write_end: Bit
     iomap_inodes: Byte
     orders_iomap: Bit
     data_err_abort: Bit
@@ -153,12 +152,17 @@ class Rwsem(Struct):
 
 
 class Folio(Struct):
-    """A folio of the page cache; ``dirty`` has a bit a block (ifs dirty bits)."""
+    """A folio of the page cache; ``dirty`` has a bit a block (ifs dirty bits, BH_Dirty).
+
+    ``mapped`` is for the buffer_head path: blocks whose buffer is mapped and neither BH_Delay nor
+    BH_Unwritten.  It is the buffer's own idea, set when the block was last mapped.
+    """
 
     locked: Annotated[int, Max(NR_CONTEXTS)]
     writeback: Bit
     write_bytes_pending: Annotated[int, Max(8)]
     dirty: Byte
+    mapped: Byte
 
 
 class Extent(Struct):

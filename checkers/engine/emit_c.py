@@ -10,7 +10,7 @@ calls ``pc_fault`` and the caller lets the Python step decide; so messages and v
 A fault too many costs time, never a verdict.  Faults must therefore cover all that Python rejects:
 the saves that ``emit_python`` does at shared blocks are range-checked here as well.
 
-Numbers are ``int64_t``.  Locals and products stay below 2**40 (else: fault), so sums of them cannot
+Numbers are ``int64_t``.  Locals and products stay below 2**32 (else: fault), so sums of them cannot
 overflow.  Operands are evaluated in Python's order wherever one of them may change the state.
 
 Rejected: translating the generated Python text (its duplicated tails and self-calling loops are
@@ -83,8 +83,10 @@ class _Emitter:
             self._line(f"{_head(name, definition)};")
         for name, definition in build.helpers.definitions.items():
             self._helper(name, definition)
-        for frames in build.frames.values():
-            _KindEmitter(self, frames).emit()
+        present = {thread.kind for thread in build.threads}
+        for kind_name, frames in build.frames.items():
+            if kind_name in present:
+                _KindEmitter(self, frames).emit()
         self._dispatch()
         return "\n".join(self.out) + "\n"
 
@@ -302,10 +304,20 @@ class _Emitter:
         size = self.build.size
         if node.value.id == "C":
             size = self.build.layout.constant_size
-        index = self.value(node.slice)
-        if isinstance(node.slice, ast.Constant) and 0 <= int(index) < size:
-            return index
+        if isinstance(node.slice, ast.Constant) and 0 <= int(node.slice.value) < size:
+            return self.value(node.slice)
+        index = self._address(node.slice)
         return f"{'pc_at' if node.value.id == 'S' else 'pc_const'}({index})"
+
+    def _address(self, node: ast.expr) -> str:
+        """Return an index; times a stride it is far from 64 bits, so plain products will do."""
+        if isinstance(node, ast.BinOp) and not self._is_impure(node):
+            left, right = node.left, node.right
+            if isinstance(node.op, ast.Add):
+                return f"({self._address(left)} + {self._address(right)})"
+            if isinstance(node.op, ast.Mult) and isinstance(left, ast.Name) and _is_factor(right):
+                return f"((int64_t){self.value(left)} * {self.value(right)})"
+        return f"(int64_t){self.value(node)}"
 
     def _bool(self, node: ast.BoolOp) -> str:
         """Python's ``and`` and ``or`` give the operand that decided."""
@@ -503,7 +515,7 @@ def _is_byte(node: ast.expr) -> bool:
 
 
 def _is_factor(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value < 1 << 20
+    return isinstance(node, ast.Constant) and isinstance(node.value, int) and abs(node.value) < 1 << 16
 
 
 def _is_truth(node: ast.expr) -> bool:
@@ -521,5 +533,5 @@ def _is_small(node: ast.expr) -> bool:
     if isinstance(node, ast.Name):
         return True
     if isinstance(node, ast.Constant):
-        return isinstance(node.value, int) and abs(node.value) < 1 << 20
+        return isinstance(node.value, int) and abs(node.value) < 1 << 30
     return _is_byte(node) or _is_truth(node)

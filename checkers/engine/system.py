@@ -24,6 +24,7 @@ from model.declare import Program
 
 if TYPE_CHECKING:
     import ast
+    import ctypes
 
 Step = Callable[[bytes, int, int], bytes | None]
 GuardCheck = Callable[[bytes, int, int], object]
@@ -66,6 +67,7 @@ class Build:
             program.state, dims, constant=program.constant, projected=program.projected
         )
         self.zero_dead = zero_dead
+        self.library: ctypes.CDLL | None = None
         self.helpers = helpers = HelperSet(self.layout, checked=checked)
         self.frames: dict[str, Frames] = {}
         self.tables: dict[str, StructType] = {}

@@ -19,7 +19,7 @@ MIN_CELLS_PER_BLOCK, MAX_CELLS_PER_BLOCK = 1, 4
 FOLIO_BLOCKS = (1, 2)
 MIN_PHYS, MAX_PHYS = 1, 7
 MAX_TOTAL_CELLS = 16
-NR_INODES = 1
+MIN_INODES, MAX_INODES = 1, 2
 MIN_MOUNTS, MAX_MOUNTS = 1, 3
 MIN_TASKS, MAX_TASKS = 1, 3
 MIN_OPS, MAX_OPS = 1, 4
@@ -116,7 +116,7 @@ def check_geometry(geometry: Geometry) -> None:
     check_range("folio", geometry.blocks_per_folio, min(FOLIO_BLOCKS), max(FOLIO_BLOCKS))
     check_range("phys", geometry.nr_phys, MIN_PHYS, MAX_PHYS)
     check_range("blocks times cells", total_cells(geometry), 1, MAX_TOTAL_CELLS)
-    check_range("the number of inodes", geometry.nr_inodes, NR_INODES, NR_INODES)
+    check_range("inodes", geometry.nr_inodes, MIN_INODES, MAX_INODES)
 
 
 def check_file(size_cells: int, dirty_tail: bool, geometry: Geometry) -> None:

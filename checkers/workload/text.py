@@ -18,6 +18,7 @@ from .limits import (
     DATA_OPS,
     MAX_ERRORS,
     MAX_FLUSHER_PASSES,
+    MAX_INODES,
     MAX_MOUNTS,
     MAX_OPS,
     MAX_TASKS,
@@ -42,6 +43,7 @@ _GEOMETRY = {
     "cells": "cells_per_block",
     "folio": "blocks_per_folio",
     "phys": "nr_phys",
+    "inodes": "nr_inodes",
 }
 
 
@@ -61,6 +63,9 @@ _FORMS = {
     "fsync": _Form(OpCode.FSYNC, ()),
     "fdatasync": _Form(OpCode.FDATASYNC, ()),
 }
+
+
+_FILE_NUMBERS = tuple(str(i) for i in range(MAX_INODES))
 
 
 @dataclass(slots=True)
@@ -122,7 +127,11 @@ def format_workload(scope: Scope) -> str:
     lines = [f"name {scope.name}"]
     if scope.summary:
         lines.append(f"summary {scope.summary}")
-    sizes = (f"{key}={getattr(scope.geometry, attr)}" for key, attr in _GEOMETRY.items())
+    sizes = (
+        f"{key}={getattr(scope.geometry, attr)}"
+        for key, attr in _GEOMETRY.items()
+        if key != "inodes" or scope.geometry.nr_inodes > 1
+    )
     lines.append("geometry " + " ".join(sizes))
     tail = " dirty-tail" if scope.initial_dirty_tail else ""
     lines.append(f"file size={scope.initial_size_cells}{tail}")
@@ -138,10 +147,11 @@ def format_workload(scope: Scope) -> str:
 
 
 def format_op(op: Op) -> str:
-    """Return ``op`` as it is written in a workload, for example ``write 2 1``."""
+    """Return ``op`` as it is written in a workload, for example ``write 2 1`` or ``fsync@1``."""
     word = op.code.name.lower()
     values = (op.pos_cells, op.length_cells)[: len(_FORMS[word].arguments)]
-    return " ".join([word, *map(str, values)])
+    which = f"{word}@{op.inode}" if op.inode else word
+    return " ".join([which, *map(str, values)])
 
 
 def _format_task(task: tuple[Op, ...]) -> str:
@@ -245,7 +255,7 @@ def _read_summary(draft: _Draft, line: Line) -> None:
 
 def _read_geometry(draft: _Draft, line: Line) -> None:
     words = line.words
-    expected = "blocks=, cells=, folio= or phys="
+    expected = "blocks=, cells=, folio=, phys= or inodes="
     if len(words) == 1:
         raise words[0].fail_after(f"sizes missing; expected {expected}")
     sizes: dict[str, int] = {}
@@ -408,23 +418,26 @@ def _known_ops() -> str:
 def _read_op(group: list[Word], geometry: Geometry) -> Op:
     """Return the operation written as ``group``; at least its first word is there."""
     head, arguments = group[0], group[1:]
-    form = _FORMS.get(head.text)
+    name, at, file = head.text.partition("@")
+    form = _FORMS.get(name)
     if form is None:
         raise head.fail(f"unknown operation {quote(head.text)}; expected {_known_ops()}")
+    if at and file not in _FILE_NUMBERS:
+        raise head.fail(f'unknown file in {quote(head.text)}; write "{name}@1" for file 1')
     names = form.arguments
     if len(arguments) > len(names):
         extra = arguments[len(names)]
         raise extra.fail(
-            f'unexpected {quote(extra.text)}; write "{_usage(head.text)}" and ";" before the next'
+            f'unexpected {quote(extra.text)}; write "{_usage(name)}" and ";" before the next'
         )
     needed = len(names) - (form.default_length is not None)
     if len(arguments) < needed:
         missing = names[len(arguments)]
-        raise group[-1].fail_after(f'{missing} missing; write "{_usage(head.text)}", in cells')
+        raise group[-1].fail_after(f'{missing} missing; write "{_usage(name)}", in cells')
     values = [whole_number(word, what) for word, what in zip(arguments, names, strict=False)]
     if len(values) < len(names) and form.default_length is not None:
         values.append(form.default_length)
-    op = Op(form.code, *values)
+    op = Op(form.code, *values, inode=int(file or 0))
     places = {what: word.place for word, what in zip(arguments, names, strict=False)}
     _at(places, head.place, lambda: check_op(op, geometry))
     return op

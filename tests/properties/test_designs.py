@@ -9,7 +9,9 @@ from model.scopes import SCOPES, write
 from properties.catalog import PROPERTIES, SITUATIONS
 from properties.runner import RunResult, run_scope
 
-BIG = ("span-truncate", "two-block-folio", "new-file", "three-blocks", "two-fsyncs")
+BIG = (
+    "span-truncate", "two-block-folio", "new-file", "three-blocks", "two-fsyncs", "two-files",
+)  # fmt: skip
 SMALL = tuple(name for name in SCOPES if name not in BIG)
 
 _runs: dict[tuple[str, str], RunResult] = {}
@@ -41,10 +43,21 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     "seed": {name: {"stale-data"} for name in SEED_STALE},
     "seed-eof-ordered": {name: {"structure"} for name in HELD_BACK},
     "seed-gap-ordered": {"eof-in-block": {"stale-data"}, "eof-unsubmitted": {"deadlock"}},
+    "bh-ordered": {
+        "eof-in-block": {"stale-data"},
+        "folio-tail": {"stale-data"},
+        "new-file": {"stale-data"},
+    },
+    "mixed": {
+        "eof-in-block": {"stale-data"},
+        "folio-tail": {"stale-data"},
+        "new-file": {"stale-data"},
+        "two-files": {"deadlock"},
+    },
     "seed-eof-deferred": {"folio-tail": {"stale-data"}, "eof-unsubmitted": {"deadlock"}},
 }
-for _design in EXPECTED.values():
-    _design["eio-overwrite"] = {"data-err-abort"}
+for _name in ("seed", "seed-eof-ordered", "seed-gap-ordered", "seed-eof-deferred"):
+    EXPECTED[_name]["eio-overwrite"] = {"data-err-abort"}
 EXPECTED["seed-eof-ordered"]["behind-eof"] = {"structure", "stale-data"}
 EXPECTED["seed-eof-ordered"]["folio-tail"] = {"structure", "stale-data"}
 
@@ -64,7 +77,7 @@ def test_holding_the_size_back_removes_the_stale_data_of_the_seed() -> None:
 
 
 def test_the_buffer_head_size_rule_shows_the_same_append_over_a_dirty_tail() -> None:
-    assert violated(run("seed-bh-sizes", "eof-in-block")) == {"stale-data"}
+    assert violated(run("bh-ordered", "eof-in-block")) == {"stale-data"}
 
 
 def test_every_situation_is_reached_by_the_default_designs() -> None:

@@ -10,6 +10,7 @@ from checkers.workload.limits import (
     MAX_DATA_OPS,
     MAX_ERRORS,
     MAX_FLUSHER_PASSES,
+    MAX_INODES,
     MAX_LOG,
     MAX_MOUNTS,
     MAX_NAME_CHARS,
@@ -37,6 +38,7 @@ def geometries(draw: st.DrawFn) -> Geometry:
         cells_per_block=draw(st.integers(1, MAX_CELLS_PER_BLOCK)),
         blocks_per_folio=draw(st.sampled_from(FOLIO_BLOCKS)),
         nr_phys=draw(st.integers(1, MAX_PHYS)),
+        nr_inodes=draw(st.integers(1, MAX_INODES)),
     )
 
 
@@ -45,12 +47,13 @@ def ops(draw: st.DrawFn, geometry: Geometry) -> Op:
     """Any operation inside the file."""
     total = total_cells(geometry)
     code = draw(st.sampled_from([code for code in OpCode if code != OpCode.NONE]))
+    inode = draw(st.integers(0, geometry.nr_inodes - 1))
     if code == OpCode.TRUNCATE:
-        return Op(code, draw(st.integers(0, total)))
+        return Op(code, draw(st.integers(0, total)), inode=inode)
     if code not in DATA_OPS:
-        return Op(code)
+        return Op(code, inode=inode)
     pos = draw(st.integers(0, total - 1))
-    return Op(code, pos, draw(st.integers(1, total - pos)))
+    return Op(code, pos, draw(st.integers(1, total - pos)), inode)
 
 
 @st.composite

@@ -58,9 +58,9 @@ OUTSIDE: dict[str, tuple[Scope, str]] = {
         with_ops(Op(OpCode.WRITE, 0, 1, inode=1)),
         "mount 1, task 1, operation 1: the file of an operation must be 0..0, not 1",
     ),
-    "two inodes": (
-        replace(GOOD, geometry=Geometry(nr_inodes=2)),
-        "the number of inodes must be 1..1, not 2",
+    "three inodes": (
+        replace(GOOD, geometry=Geometry(nr_inodes=3)),
+        "inodes must be 1..2, not 3",
     ),
     "huge": (
         replace(GOOD, max_errors=10**5000),

@@ -241,7 +241,7 @@ MALFORMED: dict[str, tuple[str, int, int, str]] = {
         "geometry blocks=2 block=2\n",
         1,
         19,
-        'unknown key "block"; expected blocks=, cells=, folio= or phys=',
+        'unknown key "block"; expected blocks=, cells=, folio=, phys= or inodes=',
     ),
     "geometry key twice": (
         "geometry cells=2 cells=2\n",
@@ -253,7 +253,7 @@ MALFORMED: dict[str, tuple[str, int, int, str]] = {
         "geometry\n",
         1,
         9,
-        "sizes missing; expected blocks=, cells=, folio= or phys=",
+        "sizes missing; expected blocks=, cells=, folio=, phys= or inodes=",
     ),
     "geometry value missing": (
         "geometry blocks=",
@@ -274,6 +274,18 @@ MALFORMED: dict[str, tuple[str, int, int, str]] = {
         1,
         17,
         "blocks must be 1..4, not a number above 10^9",
+    ),
+    "a third file": (
+        "mount\n  task fsync@2\n",
+        2,
+        8,
+        'unknown file in "fsync@2"; write "fsync@1" for file 1',
+    ),
+    "a file too many": (
+        "mount\n  task fsync@1\n",
+        2,
+        8,
+        "the file of an operation must be 0..0, not 1",
     ),
     "cells": ("geometry blocks=2 cells=5", 1, 25, "cells must be 1..4, not 5"),
     "folio": ("geometry folio=3", 1, 16, "folio must be 1..2, not 3"),

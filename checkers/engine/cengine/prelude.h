@@ -11,7 +11,7 @@
 #define PC_UNUSED __attribute__((unused))
 #define PC_FEW_TURNS 200       /* of a loop through which a thread runs without preemption */
 #define PC_MANY_TURNS 1000000  /* of a loop in a helper */
-#define PC_BIG ((int64_t)1 << 40)
+#define PC_BIG ((int64_t)1 << 32)
 
 static _Thread_local jmp_buf pc_env;
 
@@ -94,7 +94,7 @@ PC_UNUSED static inline int64_t pc_mod(int64_t a, int64_t b)
 
 PC_UNUSED static inline int64_t pc_shl(int64_t a, int64_t b)
 {
-	if (b < 0 || b > 40)
+	if (b < 0 || b > 32)
 		pc_fault();
 	return pc_mul(a, (int64_t)1 << b);
 }

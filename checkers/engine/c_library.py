@@ -1,0 +1,138 @@
+"""Compile an engine with the system's C compiler, keep it, load it.
+
+A library is kept in the user's cache folder under a digest of its source, the compiler's version
+and the flags; it is written under another name first, so that processes can share the folder.
+Without a usable folder it lives in a temporary one for as long as the process.
+
+Bound with ``ctypes``: part of Python, needs no build step of its own, releases the interpreter
+while C runs.  A call is slow, but a search makes only a few a second.  Rejected: cffi (a dependency
+with a compiled part, for a dozen functions); an extension module (tied to one interpreter).
+"""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+
+from checkers.engine.cengine import translation_unit
+from checkers.engine.emit_c import emit_c
+from checkers.engine.errors import EngineError, LanguageError
+from checkers.engine.system import Build
+
+FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra")
+_COMPILE_TIMEOUT_S = 300
+
+
+class NoCompiler(EngineError):
+    """There is no C compiler to run; the message names what was looked for."""
+
+
+class CannotCompile(EngineError):
+    """The C engine cannot be built for this program; the message says why in one line."""
+
+
+def compiler() -> str:
+    """Return the path of the C compiler (``$CC``, else ``cc``).  Raises :class:`NoCompiler`."""
+    name = os.environ.get("CC") or "cc"
+    found = shutil.which(name)
+    if found is None:
+        raise NoCompiler(f"no C compiler: there is no {name!r} (Debian, Ubuntu: apt install gcc)")
+    return found
+
+
+@cache
+def _version(path: str) -> str:
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    return done.stdout.partition("\n")[0]
+
+
+def cache_folder() -> Path:
+    """Return where compiled engines are kept: ``$XDG_CACHE_HOME/powercut``."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "powercut"
+
+
+@cache
+def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="powercut-")
+
+
+def _usable_folder() -> Path:
+    """Return the cache folder, or a temporary one (and a line that says so) if it is not usable."""
+    try:
+        folder = cache_folder()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except (OSError, RuntimeError) as error:
+        _say_once(f"compiled engines are not kept: {error}")
+        return Path(_temporary_folder().name)
+
+
+@cache
+def _say_once(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def source_of(build: Build) -> str:
+    """Return the whole C source for ``build``.  Raises :class:`CannotCompile`."""
+    try:
+        return translation_unit(emit_c(build))
+    except LanguageError as error:
+        raise CannotCompile(f"the C engine cannot express the program: {error}") from None
+
+
+def compile_library(build: Build, flags: tuple[str, ...] = FLAGS) -> Path:
+    """Return the library for ``build``, compiling it unless it is in the cache already.
+
+    Raises :class:`NoCompiler` and :class:`CannotCompile`.
+    """
+    source = source_of(build)
+    path = compiler()
+    digest = blake2b(digest_size=16)
+    for part in (source, path, _version(path), *flags):
+        digest.update(part.encode() + b"\0")
+    folder = _usable_folder()
+    target = folder / f"{digest.hexdigest()}.so"
+    if not target.exists():
+        _compile(path, source, flags, target)
+    return target
+
+
+def _compile(path: str, source: str, flags: tuple[str, ...], target: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-") as folder:
+        (Path(folder) / "engine.c").write_text(source, encoding="utf-8")
+        command = [path, *flags, "-o", "engine.so", "engine.c"]
+        try:
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, check=False,
+                timeout=_COMPILE_TIMEOUT_S,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise CannotCompile(f"{path}: {error}") from None
+        if done.returncode != 0:
+            lines = [line for line in done.stderr.splitlines() if "error" in line]
+            reason = lines[0] if lines else f"exit code {done.returncode}"
+            raise CannotCompile(f"{path} failed: {reason}")
+        os.replace(Path(folder) / "engine.so", target)
+
+
+_LOADED: dict[Path, ctypes.CDLL] = {}
+
+
+def load_library(build: Build) -> ctypes.CDLL:
+    """Return the loaded engine for ``build``.  Raises as :func:`compile_library` does."""
+    if build.library is None:
+        target = compile_library(build)
+        if target not in _LOADED:
+            try:
+                _LOADED[target] = ctypes.CDLL(str(target))
+            except OSError as error:
+                raise CannotCompile(f"cannot load {target}: {error}") from None
+        build.library = _LOADED[target]
+    return build.library

@@ -1,0 +1,434 @@
+/*
+ * Breadth-first search with parents: the loop of bfs.py, in the same order, so that states have
+ * the same numbers, and what is found first there is found first here.  It returns to its caller
+ * after the expansion of a state in which something happened, and when it needs Python's decision.
+ */
+
+enum { DONE, TURN, EVENTS, LIMIT, MEMORY, FAULT, FAULTY_PREDICATE };
+enum { EVENT_WATCH, EVENT_PROJECTION, EVENT_DEADLOCK };
+enum { DECIDED_ERROR, DECIDED_WAITS, DECIDED_STATE };
+
+struct event {
+	uint32_t kind, which, number;
+};
+
+struct watched {
+	uint32_t predicate, is_pending;
+};
+
+/* The part Python reads; keep in step with _Shared in c_search.py. */
+struct pc_search {
+	uint64_t states, transitions, projections, depth, memory, edges;
+	uint64_t cursor;		/* the state being expanded */
+	uint32_t thread;		/* of the fault */
+	uint32_t faulty;		/* the watch that faulted */
+	uint64_t number;		/* the state it faulted on */
+	uint64_t nr_events;
+	struct event *events;
+	uint64_t nr_cycle;
+	uint32_t *cycle;
+	/* from here on it is ours alone */
+	struct memory m;
+	struct array vectors, parents, via, degrees, targets, rest, event_room, cycle_room;
+	struct table table;
+	struct pool pools[PC_PIECES];
+	const uint8_t *constants;
+	struct watched *watches;
+	uint32_t nr_watches, look, is_looking, keep_edges, watch_projection;
+	uint64_t looked, initials, level_end, looking_at, new_projection;
+	uint32_t moved, is_expanding, deadlocked, degree;
+	uint32_t ids[PC_PIECES];
+	uint8_t current[PC_SIZE], scratch[PC_SIZE];
+};
+
+static uint64_t ids_hash(const uint32_t *ids)
+{
+	uint64_t h = 0;
+	unsigned i;
+
+	for (i = 0; i < PC_PIECES; i++)
+		h = mix(h ^ ids[i], 0x9d2c5680efc60001u + 2 * i);
+	return mix(h, 0x71d67fffeda60001u);
+}
+
+static uint64_t state_hash_at(const void *owner, uint32_t number)
+{
+	const struct pc_search *s = owner;
+
+	return ids_hash((const uint32_t *)s->vectors.at + (size_t)number * PC_PIECES);
+}
+
+static int add_event(struct pc_search *s, uint32_t kind, uint32_t which, uint64_t number)
+{
+	if (!reserve(&s->m, &s->event_room, (s->nr_events + 1) * sizeof(struct event)))
+		return 0;
+	s->events = s->event_room.at;
+	s->events[s->nr_events++] = (struct event){kind, which, (uint32_t)number};
+	return 1;
+}
+
+/* Store the state in scratch unless it is known; FULL when there is no memory for it. */
+static uint32_t intern(struct pc_search *s, int *is_new)
+{
+	uint32_t ids[PC_PIECES], number;
+	uint64_t hash, i, entry;
+	const uint64_t *slots;
+	int fresh_piece = 0;
+	unsigned p;
+
+	s->new_projection = 0;
+	for (p = 0; p < PC_PIECES; p++) {
+		const uint8_t *piece = s->scratch + pc_piece[p];
+
+		ids[p] = s->ids[p];
+		if (s->is_expanding && !memcmp(piece, s->current + pc_piece[p], s->pools[p].width))
+			continue;
+		fresh_piece = 0;
+		ids[p] = pool_number(&s->m, &s->pools[p], piece, &fresh_piece);
+		if (ids[p] == FULL)
+			return FULL;
+		if ((int)p == PC_PROJECTED_PIECE)
+			s->new_projection = (uint64_t)fresh_piece;
+	}
+	if (table_is_full(&s->table) && !table_grow(&s->m, &s->table, state_hash_at, s))
+		return FULL;
+	hash = ids_hash(ids);
+	slots = s->table.slots.at;
+	for (i = hash & s->table.mask; (entry = slots[i]) != 0; i = (i + 1) & s->table.mask) {
+		number = (uint32_t)entry - 1;
+		if (entry >> 32 == hash >> 32 &&
+		    !memcmp((uint32_t *)s->vectors.at + (size_t)number * PC_PIECES, ids, sizeof(ids)))
+			return number;
+	}
+	number = (uint32_t)s->states;
+	if (number == FULL - 1 ||
+	    !reserve(&s->m, &s->vectors, ((size_t)number + 1) * sizeof(ids)) ||
+	    !reserve(&s->m, &s->parents, ((size_t)number + 1) * sizeof(uint32_t)) ||
+	    !reserve(&s->m, &s->via, (size_t)number + 1))
+		return FULL;
+	memcpy((uint32_t *)s->vectors.at + (size_t)number * PC_PIECES, ids, sizeof(ids));
+	table_put(&s->table, hash, number);
+	s->states++;
+	*is_new = 1;
+	return number;
+}
+
+static void load(const struct pc_search *s, uint64_t number, uint8_t *out, uint32_t *ids)
+{
+	const uint32_t *stored = (const uint32_t *)s->vectors.at + (size_t)number * PC_PIECES;
+	unsigned p;
+
+	for (p = 0; p < PC_PIECES; p++) {
+		const struct pool *pool = &s->pools[p];
+
+		memcpy(out + pc_piece[p], (uint8_t *)pool->bytes.at + (size_t)stored[p] * pool->width,
+		       pool->width);
+		if (ids)
+			ids[p] = stored[p];
+	}
+}
+
+/* Evaluate what is watched on the new state in scratch. */
+static int look(struct pc_search *s)
+{
+	for (; s->look < s->nr_watches; s->look++) {
+		struct watched *w = &s->watches[s->look];
+
+		if (!w->is_pending || !pc_predicate(w->predicate, s->scratch, s->constants))
+			continue;
+		w->is_pending = 0;
+		if (!add_event(s, EVENT_WATCH, s->look, s->looking_at))
+			return 0;
+	}
+	s->is_looking = 0;
+	if (s->new_projection && s->watch_projection) {
+		s->projections++;
+		if (!add_event(s, EVENT_PROJECTION, 0, s->looking_at))
+			return 0;
+	}
+	return 1;
+}
+
+static int begin_look(struct pc_search *s, uint64_t number)
+{
+	s->looking_at = number;
+	s->look = 0;
+	s->is_looking = 1;
+	return look(s);
+}
+
+/* The thread moved from current to scratch. */
+static int arrive(struct pc_search *s)
+{
+	int is_new = 0;
+	uint32_t target = intern(s, &is_new);
+
+	if (target == FULL)
+		return 0;
+	s->moved = 1;
+	s->transitions++;
+	if (s->keep_edges) {
+		if (!reserve(&s->m, &s->targets, (s->edges + 1) * sizeof(uint32_t)))
+			return 0;
+		((uint32_t *)s->targets.at)[s->edges++] = target;
+		s->degree++;
+	}
+	if (!is_new)
+		return 1;
+	((uint32_t *)s->parents.at)[target] = (uint32_t)s->cursor;
+	((uint8_t *)s->via.at)[target] = (uint8_t)s->thread;
+	return begin_look(s, target);
+}
+
+static int finish(struct pc_search *s)
+{
+	int at_rest = 1;
+	unsigned i;
+
+	for (i = 0; i < PC_OWN; i++)
+		at_rest &= s->current[pc_own[i]] == 0;
+	if (s->keep_edges) {
+		if (!reserve(&s->m, &s->degrees, s->cursor + 1) || !reserve(&s->m, &s->rest, s->cursor + 1))
+			return 0;
+		((uint8_t *)s->degrees.at)[s->cursor] = (uint8_t)s->degree;
+		((uint8_t *)s->rest.at)[s->cursor] = (uint8_t)(at_rest || !s->degree);
+	}
+	if (!s->moved && !at_rest && !s->deadlocked) {
+		s->deadlocked = 1;
+		if (!add_event(s, EVENT_DEADLOCK, 0, s->cursor))
+			return 0;
+	}
+	s->is_expanding = 0;
+	s->cursor++;
+	return 1;
+}
+
+static void begin(struct pc_search *s)
+{
+	if (s->cursor == s->level_end) {
+		s->depth++;
+		s->level_end = s->states;
+	}
+	load(s, s->cursor, s->current, s->ids);
+	memcpy(s->scratch, s->current, PC_SIZE);
+	s->is_expanding = 1;
+	s->moved = 0;
+	s->degree = 0;
+	s->thread = 0;
+}
+
+/* Go on with the state at the cursor; 0 when there is no memory. */
+static int expand(struct pc_search *s)
+{
+	if (s->is_looking) {
+		if (!look(s))
+			return 0;
+		s->thread++;
+	}
+	memcpy(s->scratch, s->current, PC_SIZE);
+	for (; s->thread < PC_THREADS; s->thread++) {
+		if (!pc_step(s->thread, s->scratch, s->constants))
+			continue;
+		if (!arrive(s))
+			return 0;
+		memcpy(s->scratch, s->current, PC_SIZE);
+	}
+	return finish(s);
+}
+
+static int look_at_initials(struct pc_search *s)
+{
+	while (s->looked < s->initials) {
+		if (s->is_looking) {
+			if (!look(s))
+				return 0;
+		} else {
+			load(s, s->looked, s->scratch, NULL);
+			/* Its projection is new unless an earlier initial state has the same. */
+			s->new_projection = ((uint8_t *)s->via.at)[s->looked];
+			if (!begin_look(s, s->looked))
+				return 0;
+		}
+		s->looked++;
+	}
+	return 1;
+}
+
+static int search(struct pc_search *s, uint64_t turns, uint64_t max_states)
+{
+	s->nr_events = 0;
+	if (s->looked < s->initials) {
+		if (!look_at_initials(s))
+			return MEMORY;
+		if (s->nr_events)
+			return EVENTS;
+	}
+	for (; s->is_expanding || s->cursor < s->states; turns--) {
+		if (!s->is_expanding) {
+			if (s->states >= max_states)
+				return LIMIT;
+			if (!turns)
+				return TURN;
+			begin(s);
+		}
+		if (!expand(s))
+			return MEMORY;
+		if (s->nr_events)
+			return EVENTS;
+	}
+	return DONE;
+}
+
+/* Search on: until done, something happened, or turns states were expanded. */
+int pc_run(struct pc_search *s, uint64_t turns, uint64_t max_states)
+{
+	int status;
+
+	if (setjmp(pc_env)) {
+		status = s->is_looking ? FAULTY_PREDICATE : FAULT;
+		s->faulty = s->look;
+		s->number = s->is_looking ? s->looking_at : s->cursor;
+	} else {
+		status = search(s, turns, max_states);
+	}
+	s->memory = s->m.used;
+	return status;
+}
+
+/* Python's decision about the step that faulted. */
+int pc_decide_step(struct pc_search *s, int decision, const uint8_t *state)
+{
+	s->nr_events = 0;
+	if (decision == DECIDED_STATE) {
+		memcpy(s->scratch, state, PC_SIZE);
+		if (setjmp(pc_env)) {
+			s->faulty = s->look;
+			s->number = s->looking_at;
+			return FAULTY_PREDICATE;
+		}
+		if (!arrive(s))
+			return MEMORY;
+	} else if (decision == DECIDED_ERROR) {
+		s->moved = 1;
+	}
+	s->thread++;
+	return s->nr_events ? EVENTS : TURN;
+}
+
+/* Python's value of the predicate that faulted. */
+void pc_decide_watch(struct pc_search *s, int is_true)
+{
+	s->nr_events = 0;
+	if (is_true)
+		s->watches[s->look].is_pending = 0;
+	load(s, s->looking_at, s->scratch, NULL);
+	s->look++;
+}
+
+void pc_delete(struct pc_search *s)
+{
+	unsigned p;
+
+	if (!s)
+		return;
+	for (p = 0; p < PC_PIECES; p++) {
+		release(&s->m, &s->pools[p].bytes);
+		release(&s->m, &s->pools[p].table.slots);
+	}
+	release(&s->m, &s->table.slots);
+	release(&s->m, &s->vectors);
+	release(&s->m, &s->parents);
+	release(&s->m, &s->via);
+	release(&s->m, &s->degrees);
+	release(&s->m, &s->targets);
+	release(&s->m, &s->rest);
+	release(&s->m, &s->event_room);
+	release(&s->m, &s->cycle_room);
+	free(s->watches);
+	free(s);
+}
+
+/* A search without states; NULL when there is no memory.  constants must outlive it. */
+struct pc_search *pc_new(const uint8_t *constants, uint64_t limit, const uint32_t *predicates,
+			 uint32_t nr_watches, int keep_edges, int watch_projection)
+{
+	struct pc_search *s = calloc(1, sizeof(*s));
+	unsigned p;
+
+	if (!s)
+		return NULL;
+	s->m.limit = limit;
+	s->constants = constants;
+	s->keep_edges = (uint32_t)keep_edges;
+	s->watch_projection = (uint32_t)watch_projection;
+	s->nr_watches = nr_watches;
+	s->watches = calloc(nr_watches + 1, sizeof(*s->watches));
+	if (!s->watches || !table_make(&s->m, &s->table, 1024))
+		goto fail;
+	for (p = 0; p < nr_watches; p++)
+		s->watches[p] = (struct watched){predicates[p], 1};
+	for (p = 0; p < PC_PIECES; p++) {
+		s->pools[p].width = pc_piece[p + 1] - pc_piece[p];
+		if (!table_make(&s->m, &s->pools[p].table, 64))
+			goto fail;
+	}
+	return s;
+fail:
+	pc_delete(s);
+	return NULL;
+}
+
+/* Add an initial state, before the first run; 0 when there is no memory. */
+int pc_add(struct pc_search *s, const uint8_t *state)
+{
+	int is_new = 0;
+	uint32_t number;
+
+	memcpy(s->scratch, state, PC_SIZE);
+	number = intern(s, &is_new);
+	if (number == FULL)
+		return 0;
+	if (is_new) {
+		((uint32_t *)s->parents.at)[number] = FULL;
+		((uint8_t *)s->via.at)[number] = (uint8_t)s->new_projection;
+		s->initials = s->level_end = s->states;
+	}
+	return 1;
+}
+
+void pc_state(const struct pc_search *s, uint64_t number, uint8_t *out)
+{
+	load(s, number, out, NULL);
+}
+
+/* The state number is reached from and the thread that stepped; FULL for an initial state. */
+uint32_t pc_parent(const struct pc_search *s, uint64_t number, uint8_t *thread)
+{
+	*thread = ((const uint8_t *)s->via.at)[number];
+	return ((const uint32_t *)s->parents.at)[number];
+}
+
+uint64_t pc_pieces(const struct pc_search *s)
+{
+	uint64_t total = 0;
+	unsigned p;
+
+	for (p = 0; p < PC_PIECES; p++)
+		total += s->pools[p].table.count;
+	return total;
+}
+
+/* For the comparison with Python: one step of one thread, 0 waits, 1 moved, 2 faulted. */
+int pc_one_step(const uint8_t *constants, uint32_t thread, uint8_t *state)
+{
+	if (setjmp(pc_env))
+		return 2;
+	return pc_step(thread, state, constants);
+}
+
+int pc_one_predicate(const uint8_t *constants, uint32_t which, uint8_t *state)
+{
+	if (setjmp(pc_env))
+		return 2;
+	return pc_predicate(which, state, constants) != 0;
+}

@@ -1,0 +1,221 @@
+"""Chunks of C become functions and tables of function pointers, through tree-sitter.
+
+Why so: the parser does not preprocess, so annotations that stand where C has nothing
+(``__releases(lock)``, ``noinline_for_stack``) are blanked out before it runs, column for column.
+Only the top level is walked here; a body is opened when its function turns out to matter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
+
+from checkers.locks.csource.patch import Chunk
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
+
+_ANNOTATION = re.compile(
+    r"\b(?:__(?:releases|acquires|must_hold|cond_acquires|cond_releases|context_unsafe|printf)"
+    r"\s*\([^()]*\)"
+    r"|(?:__init|__exit|__cold|__must_check|__always_inline|__always_unused|__maybe_unused"
+    r"|__user|__iomem|__force|__rcu|__percpu|__sched|__bitwise|__net_init|__net_exit|__ref"
+    r"|__read_mostly|__ro_after_init|__cacheline_aligned_in_smp|__latent_entropy|__pure"
+    r"|__visible|__used|__refdata|__initdata|noinline_for_stack|noinline|asmlinkage"
+    r"|__attribute_const__|notrace|noinstr|__no_kcsan|__no_sanitize_or_inline)\b)"
+)
+_CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
+_HOLDERS = {
+    "preproc_if", "preproc_ifdef", "preproc_else", "preproc_elif", "preproc_elifdef",
+    "linkage_specification", "declaration_list", "ERROR",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Function:
+    """A function definition: where it is, its body, and what is missing of it."""
+
+    name: str
+    file: str
+    line: int
+    chunk: Chunk
+    node: Node
+    params: tuple[str, ...]
+    static: bool
+    calls: frozenset[str]
+    types: dict[str, str] = field(default_factory=dict)
+    partial: str = ""
+
+    @property
+    def key(self) -> str:
+        """A name that is unique in the source."""
+        return f"{self.file}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """A function put into a field: ``.field = function`` of a struct, or a registration call."""
+
+    struct: str
+    field: str
+    function: str
+    file: str
+    line: int
+
+
+@dataclass(slots=True)
+class Unit:
+    """What one chunk contains."""
+
+    functions: list[Function] = field(default_factory=list)
+    pointers: list[Pointer] = field(default_factory=list)
+    errors: list[tuple[str, int]] = field(default_factory=list)
+
+
+@cache
+def _parser() -> Parser:
+    import tree_sitter_c
+    from tree_sitter import Language, Parser
+
+    return Parser(Language(tree_sitter_c.language()))
+
+
+def text_of(node: Node) -> str:
+    """Return the source text of a node on one line."""
+    return " ".join((node.text or b"").decode("utf-8", "replace").split())
+
+
+def read_chunk(chunk: Chunk) -> Unit:
+    """Parse a chunk."""
+    blanked = _ANNOTATION.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), chunk.text)
+    root = _parser().parse(blanked.encode("utf-8")).root_node
+    unit = Unit()
+    for node in _definitions(root):
+        if node.type == "function_definition":
+            function = _function(node, chunk)
+            if function:
+                unit.functions.append(function)
+                continue
+        if node.type == "declaration":
+            unit.pointers += _table(node, chunk)
+        if node.has_error:
+            unit.errors.append((chunk.file, chunk.line(_first_error(node).start_point[0])))
+    if chunk.partial.get("") and unit.functions:
+        last = unit.functions[-1]
+        last.partial = chunk.partial[""]
+    return unit
+
+
+def _definitions(root: Node) -> Iterator[Node]:
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node is root or node.type in _HOLDERS:
+            if node.type == "ERROR" and not any(
+                child.type in ("function_definition", "declaration") for child in node.children
+            ):
+                yield node
+                continue
+            stack.extend(reversed(node.named_children))
+        elif node.type in ("function_definition", "declaration"):
+            yield node
+
+
+def _first_error(node: Node) -> Node:
+    """Return the first node below that the parser did not understand."""
+    stack = [node]
+    while stack:
+        found = stack.pop()
+        if found.type == "ERROR" or found.is_missing:
+            return found
+        stack.extend(child for child in reversed(found.children) if child.has_error)
+    return node
+
+
+def _function(node: Node, chunk: Chunk) -> Function | None:
+    body = node.child_by_field_name("body")
+    declarator = node.child_by_field_name("declarator")
+    while declarator and declarator.type != "function_declarator":
+        declarator = declarator.child_by_field_name("declarator")
+    if body is None or declarator is None:
+        return None
+    inner = declarator.child_by_field_name("declarator")
+    if inner is None or inner.type != "identifier":
+        return None
+    name = text_of(inner)
+    types: dict[str, str] = {}
+    params = []
+    parameters = declarator.child_by_field_name("parameters")
+    for parameter in parameters.named_children if parameters else ():
+        found = _declared(parameter)
+        params.append(found[0] if found else "")
+        types.update([found] if found else [])
+    line = chunk.line(inner.start_point[0])
+    calls = frozenset(_CALL.findall((body.text or b"").decode("utf-8", "replace")))
+    head = (chunk.text.split("\n")[node.start_point[0]] if chunk.text else "").lstrip()
+    return Function(
+        name, chunk.file, line, chunk, body, tuple(params), head.startswith("static"), calls,
+        types, chunk.partial.get(name, ""),
+    )  # fmt: skip
+
+
+def _declared(node: Node) -> tuple[str, str] | None:
+    """Return (name, struct type) of a parameter or variable declaration."""
+    kind = node.child_by_field_name("type")
+    declarator = node.child_by_field_name("declarator")
+    while declarator and declarator.type not in ("identifier", "field_identifier"):
+        inner = declarator.child_by_field_name("declarator")
+        if inner is None:
+            named = [c for c in declarator.named_children if c.type == "identifier"]
+            inner = named[0] if named else None
+        declarator = inner
+    if declarator is None:
+        return None
+    struct = kind.child_by_field_name("name") if kind else None
+    return text_of(declarator), text_of(struct) if struct else text_of(kind) if kind else ""
+
+
+def local_types(node: Node) -> Iterator[tuple[str, str]]:
+    """Yield (name, struct type) of every variable declared below ``node``."""
+    stack = [node]
+    while stack:
+        here = stack.pop()
+        if here.type == "declaration":
+            found = _declared(here)
+            if found:
+                yield found
+        elif here.type.endswith("statement") or here.type.startswith("preproc"):
+            stack.extend(here.named_children)
+
+
+def _table(node: Node, chunk: Chunk) -> Iterator[Pointer]:
+    """Yield the function pointers that a designated initialiser sets."""
+    kind = node.child_by_field_name("type")
+    name = kind.child_by_field_name("name") if kind else None
+    struct = text_of(name) if name else ""
+    for declarator in node.named_children:
+        if declarator.type == "init_declarator":
+            yield from initialised(struct, declarator.child_by_field_name("value"), chunk)
+
+
+def initialised(struct: str, value: Node | None, chunk: Chunk) -> Iterator[Pointer]:
+    """Yield the pointers in an initialiser list of ``struct``."""
+    stack = [value] if value else []
+    while stack:
+        node = stack.pop()
+        if node.type == "initializer_pair":
+            target = node.child_by_field_name("designator")
+            inner = node.child_by_field_name("value")
+            if inner is not None and inner.type == "initializer_list":
+                stack.append(inner)
+            elif target is not None and inner is not None:
+                function = text_of(inner).lstrip("&")
+                if re.fullmatch(r"[A-Za-z_]\w*", function):
+                    label = text_of(target).lstrip(".")
+                    line = chunk.line(node.start_point[0])
+                    yield Pointer(struct, label, function, chunk.file, line)
+        elif node.type == "initializer_list":
+            stack.extend(reversed(node.named_children))
