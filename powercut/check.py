@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from checkers.engine.c_library import CannotCompile, NoCompiler, try_compiler
+from checkers.engine.engines import ENGINES, C
 from checkers.engine.outcome import Limits
 from model.designs import DEFAULT_DESIGNS, DESIGNS
 from model.mutants import MUTANTS
@@ -22,8 +24,6 @@ from powercut.progress import ProgressLine
 from powercut.report import CheckReport
 from powercut.scopes import chosen_scopes
 from properties.catalog import PROPERTIES
-
-ENGINES = ("auto", "python", "c")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,16 @@ def run_check(options: Options) -> int:
 
 
 def check_engine(engine: str) -> None:
-    """Raise :class:`InputError` unless ``engine`` is one that exists."""
-    if engine == "c":
-        raise InputError("--engine c: this engine is not built; give --engine python or auto")
+    """Raise :class:`InputError` unless ``engine`` is one that exists and can run here."""
     if engine not in ENGINES:
         raise InputError(
             f"--engine: unknown engine {quoted(engine)}; {suggestion(engine, ENGINES)}"
         )
+    if engine == C:
+        try:
+            try_compiler()
+        except (NoCompiler, CannotCompile) as error:
+            raise InputError(f"--engine c: {error}; or give --engine python") from None
 
 
 def process_count(jobs: int | None) -> int:
@@ -109,7 +112,16 @@ def _jobs(options: Options, processes: int) -> list[Job]:
         deadline = time.monotonic() + options.time_limit
     scopes = chosen_scopes(options.scopes, options.workloads)
     return [
-        Job(design, scope, mutant, properties, limits, deadline, options.time_limit or 0.0)
+        Job(
+            design,
+            scope,
+            mutant,
+            properties,
+            limits,
+            deadline,
+            options.time_limit or 0.0,
+            options.engine,
+        )
         for design in designs
         for scope in scopes
     ]
@@ -138,7 +150,11 @@ def _fair_share_mib(processes: int) -> int:
 
 def _runs(jobs: list[Job], processes: int, folder: Path | None) -> Iterator[RunReport]:
     line = ProgressLine(len(jobs))
+    notes: set[str] = set()
     for job, done in zip(jobs, run_all(jobs, processes, line), strict=True):
+        if done.result.engine_note and not notes:  # one line is enough, whatever the others say
+            notes.add(done.result.engine_note)
+            print(f"powercut: {done.result.engine_note}", file=sys.stderr)
         yield RunReport(job, done.result, saved(done.traces, folder))
     line.clear()
 

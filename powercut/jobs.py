@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from checkers.engine.engines import AUTO
 from checkers.engine.outcome import Limits, Progress
 from model.designs import Design
 from model.mutants import Mutant
@@ -35,6 +36,7 @@ class Job:
     limits: Limits = field(default_factory=Limits)
     deadline: float | None = None
     budget_s: float = 0.0
+    engine: str = AUTO
 
     @property
     def title(self) -> str:
@@ -93,7 +95,7 @@ def execute(job: Job, report: Callable[[Progress], None], stopped: Callable[[], 
     try:
         result = run_scope(
             job.design, job.scope, job.mutant, properties=job.properties, limits=job.limits,
-            on_progress=watcher.on_progress,
+            on_progress=watcher.on_progress, engine=job.engine,
         )  # fmt: skip
         if watcher.reason:
             result.stopped = result.stopped.replace(INTERRUPTED, watcher.reason)

@@ -7,11 +7,20 @@ prototype, crash transitions would add more edges than the whole search has.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from checkers.crash.image import CrashState, count_images, decode, file_images, image_with
-from checkers.engine.bfs import BreadthFirst
+from checkers.engine.engines import (
+    AUTO,
+    ENGINES,
+    PYTHON,
+    SMALL_STATES,
+    Search,
+    best_engine,
+    needs_compiling,
+    search_with,
+)
 from checkers.engine.outcome import Found, Limits, Outcome, Progress, Watch
 from checkers.engine.system import Build, System
 from model.designs import Design
@@ -60,13 +69,15 @@ class RunResult:
     """What one run found, with its bound: counts add up over the mounts of the scope.
 
     ``files`` are the distinct recovered files (size in cells, colours) over all crash images.
+    ``engine_note`` is one line for the user when the engine is not the one to be expected.
     """
 
     design: str
     scope: str
     mutant: str
     properties: tuple[str, ...]
-    engine: str = "python"
+    engine: str = PYTHON
+    engine_note: str = ""
     states: int = 0
     transitions: int = 0
     crash_projections: int = 0
@@ -108,12 +119,18 @@ def build_for(dims: tuple[tuple[str, int], ...], *, checked: bool = False) -> Bu
     return Build(PROGRAM, dict(dims), PREDICATES, checked=checked)
 
 
+def build_of(scope: Scope, mount_index: int, *, checked: bool = False) -> Build:
+    """Return the compiled model for one mount of ``scope``."""
+    dims = dimensions(scope, scope.mounts[mount_index])
+    return build_for(tuple(sorted(dims.items())), checked=checked)
+
+
 def make_system(
     scope: Scope, mount_index: int, design: Design, mutant: Mutant | None, *, checked: bool = False
 ) -> System:
     """Return the closed system of one mount of ``scope``, started from its first disk."""
     mount = scope.mounts[mount_index]
-    build = build_for(tuple(sorted(dimensions(scope, mount).items())), checked=checked)
+    build = build_of(scope, mount_index, checked=checked)
     constants = bytearray(build.layout.constant_size)
     view = build.layout.view(bytearray(build.layout.shared_size), constants)
     configure(view.conf, scope, mount, design, mutant.switch if mutant else "")
@@ -148,19 +165,41 @@ def run_scope(
     limits: Limits | None = None,
     on_progress: OnProgress | None = None,
     stop_at: str = "",
+    engine: str = AUTO,
 ) -> RunResult:
     """Explore ``scope`` exhaustively, unless ``limits`` or an interrupt cut it short.
 
     ``properties`` restricts what decides the verdict (default: all but the advisory ones).
     ``stop_at`` names a property whose first violation ends the run (which is then not exhaustive).
+    ``engine`` is one of ``ENGINES``; it changes how long it takes and nothing else.  ``"c"`` raises
+    :class:`NoCompiler` or :class:`CannotCompile` where ``"auto"`` would take Python.
     """
-    return _Run(design, scope, mutant, properties, limits or Limits(), on_progress, stop_at).run()
+    if engine not in ENGINES:
+        raise ValueError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
+    limits = limits or Limits()
+
+    def explore(engine: str, limits: Limits) -> RunResult:
+        run = _Run(design, scope, mutant, properties, limits, on_progress, stop_at, engine)
+        return run.run()
+
+    if engine != AUTO:
+        return explore(engine, limits)
+    builds = [build_of(scope, index) for index in range(len(scope.mounts))]
+    if needs_compiling(builds):
+        few = replace(limits, max_states=min(limits.max_states, SMALL_STATES))
+        result = explore(PYTHON, few)
+        if few == limits or not result.stopped.endswith(f"limit of {SMALL_STATES} states reached"):
+            return result
+    chosen, note = best_engine(builds)
+    result = explore(chosen, limits)
+    result.engine_note = note
+    return result
 
 
 class _Run:
     def __init__(
         self, design: Design, scope: Scope, mutant: Mutant | None, properties: Sequence[str],
-        limits: Limits, on_progress: OnProgress | None, stop_at: str,
+        limits: Limits, on_progress: OnProgress | None, stop_at: str, engine: str,
     ) -> None:  # fmt: skip
         self.design = design
         self.scope = scope
@@ -168,8 +207,10 @@ class _Run:
         self.limits = limits
         self.on_progress = on_progress
         self.stop_at = stop_at
+        self.engine = engine
         wanted = tuple(properties) or tuple(n for n, p in PROPERTIES.items() if not p.advisory)
         self.result = RunResult(design.name, scope.name, mutant.slug if mutant else "", wanted)
+        self.result.engine = engine
         self.result.reached = dict.fromkeys(SITUATIONS, False)
         self.origins: dict[Disk, tuple[Epoch, ...]] = {mkfs(scope): ()}
 
@@ -180,6 +221,7 @@ class _Run:
             self._add(outcome)
             for found in outcome.found.values():
                 self._report(mount.violation(found))
+            mount.search.close()
             if outcome.stopped:
                 self.result.stopped = f"mount {index + 1}: {outcome.stopped}"
                 break
@@ -226,7 +268,7 @@ class _MountRun:
             find_stuck=True,
             stop_when=frozenset({run.stop_at}) if run.stop_at else None,
         )
-        self.search = BreadthFirst(self.system, watch, run.limits, self.starts)
+        self.search: Search = search_with(run.engine, self.system, watch, run.limits, self.starts)
 
     def run(self) -> Outcome:
         return self.search.run()

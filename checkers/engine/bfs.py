@@ -187,6 +187,11 @@ class BreadthFirst:
             number = self.parents[number]
         return self.order[number], tuple(reversed(schedule))
 
+    def close(self) -> None:
+        """Give the memory back; schedules cannot be asked for any more."""
+        for kept in (self.order, self._index, self._edges, self._projections):
+            kept.clear()
+
     def _look_for_stuck(self) -> None:
         """Find a cycle from which no run comes to rest, and record it as a lasso."""
         frames = [t.frame for t in self.system.threads if not t.daemon]

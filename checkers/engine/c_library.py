@@ -13,8 +13,9 @@ import ctypes
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -24,7 +25,12 @@ from checkers.engine.emit_c import emit_c
 from checkers.engine.errors import EngineError, LanguageError
 from checkers.engine.system import Build
 
-FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra")
+try:
+    import fcntl
+except ImportError:  # not on this system
+    fcntl = None  # type: ignore[assignment]
+
+FLAGS = ("-std=gnu11", "-O1", "-fPIC", "-shared", "-Wall", "-Wextra")
 _COMPILE_TIMEOUT_S = 300
 
 
@@ -62,29 +68,43 @@ def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(prefix="powercut-")
 
 
-def _usable_folder() -> Path:
-    """Return the cache folder, or a temporary one (and a line that says so) if it is not usable."""
+def _usable_folder() -> tuple[Path, str]:
+    """Return the cache folder, or a temporary one and a line that says so if it is not usable."""
     try:
         folder = cache_folder()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            return folder
+            return folder, ""
     except (OSError, RuntimeError) as error:
-        _say_once(f"compiled engines are not kept: {error}")
-        return Path(_temporary_folder().name)
-
-
-@cache
-def _say_once(line: str) -> None:
-    print(line, file=sys.stderr)
+        return Path(_temporary_folder().name), f"the compiled engine is not kept: {error}"
 
 
 def source_of(build: Build) -> str:
     """Return the whole C source for ``build``.  Raises :class:`CannotCompile`."""
-    try:
-        return translation_unit(emit_c(build))
-    except LanguageError as error:
-        raise CannotCompile(f"the C engine cannot express the program: {error}") from None
+    if not build.c_source:
+        try:
+            build.c_source = translation_unit(emit_c(build))
+        except LanguageError as error:
+            raise CannotCompile(f"the C engine cannot express the program: {error}") from None
+    return build.c_source
+
+
+def library_path(build: Build, flags: tuple[str, ...] = FLAGS) -> Path:
+    """Return where the library for ``build`` is, or is to be.
+
+    Raises :class:`NoCompiler` and :class:`CannotCompile`.
+    """
+    path = compiler()
+    digest = blake2b(digest_size=16)
+    for part in (source_of(build), path, _version(path), *flags):
+        digest.update(part.encode() + b"\0")
+    folder, build.library_note = _usable_folder()
+    return folder / f"{digest.hexdigest()}.so"
+
+
+def is_ready(build: Build) -> bool:
+    """Tell whether no compiler has to run for ``build``.  Raises as :func:`library_path` does."""
+    return build.library is not None or library_path(build).exists()
 
 
 def compile_library(build: Build, flags: tuple[str, ...] = FLAGS) -> Path:
@@ -92,16 +112,32 @@ def compile_library(build: Build, flags: tuple[str, ...] = FLAGS) -> Path:
 
     Raises :class:`NoCompiler` and :class:`CannotCompile`.
     """
-    source = source_of(build)
-    path = compiler()
-    digest = blake2b(digest_size=16)
-    for part in (source, path, _version(path), *flags):
-        digest.update(part.encode() + b"\0")
-    folder = _usable_folder()
-    target = folder / f"{digest.hexdigest()}.so"
+    target = library_path(build, flags)
     if not target.exists():
-        _compile(path, source, flags, target)
+        with _only_one(target):
+            if not target.exists():
+                _compile(compiler(), source_of(build), flags, target)
     return target
+
+
+@contextmanager
+def _only_one(target: Path) -> Iterator[None]:
+    """Let one process compile and the others wait for it; without locks, all of them compile."""
+    if fcntl is None:
+        yield
+        return
+    lock = target.with_suffix(".lock")
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+        lock.unlink(missing_ok=True)
+
+
+def try_compiler() -> None:
+    """Compile next to nothing.  Raises :class:`NoCompiler` and :class:`CannotCompile`."""
+    path = compiler()
+    with tempfile.TemporaryDirectory(prefix="powercut-") as folder:
+        _compile(path, "int nothing;\n", FLAGS, Path(folder) / "nothing.so")
 
 
 def _compile(path: str, source: str, flags: tuple[str, ...], target: Path) -> None:
@@ -135,4 +171,5 @@ def load_library(build: Build) -> ctypes.CDLL:
             except OSError as error:
                 raise CannotCompile(f"cannot load {target}: {error}") from None
         build.library = _LOADED[target]
+        build.c_source = ""
     return build.library

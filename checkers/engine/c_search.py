@@ -220,6 +220,10 @@ class CBreadthFirst(_Search):
             self._shared = _Shared.from_address(self.handle)
 
     def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the memory back; schedules cannot be asked for any more."""
         if getattr(self, "handle", None) is not None:
             self.library.pc_delete(self.handle)
             self.handle = None

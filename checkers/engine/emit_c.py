@@ -515,7 +515,9 @@ def _is_byte(node: ast.expr) -> bool:
 
 
 def _is_factor(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, int) and abs(node.value) < 1 << 16
+    return (
+        isinstance(node, ast.Constant) and isinstance(node.value, int) and abs(node.value) < 1 << 16
+    )
 
 
 def _is_truth(node: ast.expr) -> bool:

@@ -5,8 +5,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from checkers.engine.system import Predicate
+
+_STATM = Path("/proc/self/statm")
 
 ProjectionCheck = Callable[[bytes, int], list[str]]
 """Called with a new projection and the number of the state; returns the properties violated."""
@@ -94,9 +97,13 @@ class Outcome:
 
 
 def memory_mib() -> int:
-    """Return the peak resident memory of this process in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // 1024 if sys.platform != "darwin" else peak // (1024 * 1024)
+    """Return the resident memory of this process in MiB: now on Linux, elsewhere the peak."""
+    try:
+        pages = int(_STATM.read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError, ValueError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak // 1024 if sys.platform != "darwin" else peak // (1024 * 1024)
+    return pages * resource.getpagesize() // (1024 * 1024)
 
 
 class Budget:
@@ -105,7 +112,6 @@ class Budget:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.started = time.perf_counter()
-        self._base_mib = memory_mib()
 
     @property
     def seconds(self) -> float:

@@ -68,6 +68,8 @@ class Build:
         )
         self.zero_dead = zero_dead
         self.library: ctypes.CDLL | None = None
+        self.library_note = ""
+        self.c_source = ""
         self.helpers = helpers = HelperSet(self.layout, checked=checked)
         self.frames: dict[str, Frames] = {}
         self.tables: dict[str, StructType] = {}

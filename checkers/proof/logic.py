@@ -47,6 +47,10 @@ class Logic:
         """``body`` holds of every cell of the file."""
         raise NotImplementedError
 
+    def pairs(self, body: Callable[[Term, Term], Term]) -> Term:
+        """``body`` holds of every two cells of the file."""
+        return self.cells(lambda c: self.cells(lambda d: body(c, d)))
+
     def phys(self, body: Callable[[Term], Term]) -> Term:
         """``body`` holds of every cell of the disk."""
         raise NotImplementedError
@@ -190,6 +194,11 @@ class Unbounded(Solver):
         self._fresh += 1
         bound = self.z3.Int(f"q{self._fresh}")
         return self.z3.ForAll([bound], body(bound))
+
+    def pairs(self, body: Callable[[Term, Term], Term]) -> Term:
+        self._fresh += 2
+        c, d = self.z3.Ints(f"q{self._fresh - 1} q{self._fresh}")
+        return self.z3.ForAll([c, d], body(c, d))
 
     def phys(self, body: Callable[[Term], Term]) -> Term:
         return self.cells(body)

@@ -352,10 +352,8 @@ def take_list(x: Logic, r: Rules, s: State, p: State) -> Move:
     if r.eof == DEFER:
         guard = x.land(
             guard,
-            x.cells(
-                lambda c: x.cells(
-                    lambda d: x.implies(x.land(p.cells(c), marked(x, s, d)), s.end(c) <= d)
-                )
+            x.pairs(
+                lambda c, d: x.implies(x.land(p.cells(c), marked(x, s, d)), s.end(c) <= d)
             ),
         )
     return Move(guard, {"io": lambda c: x.ite(p.cells(c), x.number(WORKER), s.io(c))})

@@ -7,7 +7,7 @@ any; a mistake that the executable model has no switch for can be refuted here b
 
 from dataclasses import dataclass, replace
 
-from model.designs import DESIGNS
+from model.designs import ALL_IOMAP, DESIGNS
 from model.state import EOF_DEFERRED, EOF_HOLD_BACK, EOF_ORDERED_GAP
 
 NO_RULE = "none"
@@ -40,13 +40,17 @@ class Rules:
     no_zeroing: bool = False
 
 
+def is_covered(design: str) -> bool:
+    """Tell whether the protocol speaks of ``design``: every file on the iomap path."""
+    chosen = DESIGNS[design]
+    return chosen.iomap_inodes == ALL_IOMAP and not chosen.orders_iomap
+
+
 def rules_of(design: str) -> Rules:
     """Return the switches of a design of the executable model."""
     chosen = DESIGNS[design]
     return Rules(
         eof=_EOF_RULES.get(chosen.eof_rule, NO_RULE),
-        size_at_map=chosen.disksize_at_map,
-        size_at_write=chosen.iomap_inodes == 0,
         # In the deferred design a failed write takes its mark with it: stale data after an I/O
         # error is refuted separately (`deferred-io-error`), the rest is proved without errors.
         bio_errors=chosen.eof_rule != EOF_DEFERRED,

@@ -37,7 +37,7 @@ SEED_STALE = (
 HELD_BACK = (
     "eof-mmap", "eof-two-mounts", "eof-in-block", "behind-eof", "folio-tail", "two-block-folio",
     "two-fsyncs", "new-file", "three-blocks", "three-blocks-two-mounts", "truncate-extend",
-    "span-truncate", "two-mounts-truncate",
+    "span-truncate", "two-mounts-truncate", "ordered-log",
 )  # fmt: skip
 EXPECTED: dict[str, dict[str, set[str]]] = {
     "seed": {name: {"stale-data"} for name in SEED_STALE},

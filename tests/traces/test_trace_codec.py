@@ -61,7 +61,10 @@ def images(draw: st.DrawFn, geometry: Geometry) -> DiskImage:
     extents = st.lists(extent, min_size=geometry.nr_blocks, max_size=geometry.nr_blocks)
     cells = geometry.nr_phys * geometry.cells_per_block
     return DiskImage(
-        inodes=[ImageInode(draw(size), draw(st.booleans()), draw(extents))],
+        inodes=[
+            ImageInode(draw(size), draw(st.booleans()), draw(extents))
+            for _ in range(geometry.nr_inodes)
+        ],
         used_blocks=sorted(draw(st.sets(blocks))),
         cells=draw(st.lists(st.sampled_from(COLOURS), min_size=cells, max_size=cells)),
     )

@@ -1,0 +1,258 @@
+"""What a call does: to the locks that are held, and to the graph.
+
+Why so: the flow over a function only asks "after this call, what is held and what is the result";
+everything that is recorded (edges, events for callers, sleeping with a spinlock held) happens here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from checkers.locks.csource import facts as know
+from checkers.locks.csource.cfg import Call
+from checkers.locks.csource.primitives import Effect, Knowledge, Primitive, argument
+from checkers.locks.csource.source import Function
+from checkers.locks.csource.summary import (
+    ATOMIC_KINDS,
+    MAX_CHAIN,
+    SLEEPING_KINDS,
+    UNORDERED_KINDS,
+    Event,
+    Held,
+    Place,
+    State,
+    Summary,
+)
+from checkers.locks.graph import TASK, Edge, Where, same_lock
+
+Result = tuple[State, dict[str, bool]]
+
+MAX_SAME = 2
+"""How often one lock is counted as held: a loop that takes it again would never end."""
+
+MAX_SLEEPS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Sleeping:
+    """Something that may sleep was called where nothing may."""
+
+    lock: str
+    what: str
+    place: Place
+    line: int
+
+
+class Resolver(Protocol):
+    """Who knows the functions of the source."""
+
+    def resolve(self, function: Function, name: str) -> list[Summary] | None:
+        """Return the summaries of a called function, or None if it is not in the source."""
+
+    def pointed_to(self, struct: str, field: str) -> list[tuple[str, Summary]]:
+        """Return name and summary of every function put into a pointer field."""
+
+    def queue_of(self, expression: str) -> str:
+        """Return the class of the work queue (or of the queue of a work item)."""
+
+
+class Effects:
+    """Applies calls of one function; collects its edges, events and mistakes."""
+
+    def __init__(self, function: Function, knowledge: Knowledge, resolver: Resolver) -> None:
+        self.function = function
+        self.knowledge = knowledge
+        self.resolver = resolver
+        self.edges: dict[tuple[object, ...], Edge] = {}
+        self.events: dict[Event, Place] = {}
+        self.sleeping: dict[tuple[str, str, int], Sleeping] = {}
+        self.unseen: set[str] = set()
+        self.answered: set[str] = set()
+
+    def call(self, state: State, call: Call) -> list[Result]:
+        """Return every (state, facts about the result) after ``call``."""
+        known = self.knowledge.primitive(call)
+        if known is None or not known.fixed:
+            found = self.resolver.resolve(self.function, call.name)
+            if found is not None:
+                return self._defined(state, call, found)
+        if known is not None:
+            return self._known(state, call, known)
+        if call.name.startswith("*"):
+            self._pointer(state, call, "", call.name[1:], ())
+        else:
+            self.unseen.add(call.name)
+        return [(state, {})]
+
+    # Known functions.
+
+    def _known(self, state: State, call: Call, known: Primitive) -> list[Result]:
+        result = call.target or call.text
+        after = state
+        for effect in known.effects:
+            after = self._effect(after, call, effect, known.trylock)
+        if not known.returns or (known.returns == "pointer" and not call.target):
+            return [(after, {})]
+        self.answered |= {result, f"{result}<0", f"IS_ERR({result})"}
+        if known.returns == "nonzero":
+            return [(after, {"{}": True}), (state, dict(know.ZERO))]
+        if known.returns == "zero":
+            return [(after, dict(know.ZERO)), (state, dict(know.NEGATIVE))]
+        return [(after, dict(know.GOOD_POINTER)), (state, dict(know.FAILED_POINTER))]
+
+    def _effect(self, state: State, call: Call, effect: Effect, trylock: bool) -> State:
+        verb = effect.verb
+        if verb == "invoke":
+            struct, _, field = effect.lock.partition(".")
+            self._pointer(state, call, struct, field, effect.more)
+            return state
+        if verb == "sleep":
+            self._event(state, Event("sleep", call.name), self._here(call))
+            return state
+        if verb in ("wait_queue", "wait_work"):
+            name = self.resolver.queue_of(argument(call, effect.lock))
+            self._event(state, Event("wait", name, kind="wait"), self._here(call))
+            return state
+        name = self._lock(call, effect.lock)
+        ident = argument(call, effect.ident) if effect.ident else ""
+        if effect.lock.startswith("@"):
+            ident = argument(call, effect.lock.partition("/")[0])
+        if verb in ("release", "signal", "drop"):
+            return _released(state, name, ident)
+        scope = next((int(a[6:]) for a in call.args if a.startswith("@scope")), 0)
+        held = Held(name, effect.mode, effect.kind, ident, scope, effect.irqsafe, call.line)
+        if verb in ("hold", "downgrade"):
+            return _with(state, held)
+        kind = "wait" if verb == "wait" else effect.kind
+        event = Event(
+            "wait" if verb == "wait" else "acquire", name, effect.mode, kind, trylock,
+            effect.irqsafe,
+        )  # fmt: skip
+        self._event(state, event, self._here(call))
+        return state if verb in ("touch", "wait") else _with(state, held)
+
+    def _lock(self, call: Call, word: str) -> str:
+        word, _, subclass = word.partition("/")
+        name = argument(call, word)
+        if word.startswith("@"):
+            name = self.knowledge.lock_name(name, self.function.types)
+        name = self.knowledge.split_name(name, self.function.name)
+        if subclass:
+            subclass = argument(call, subclass)
+            name += f"/{subclass}" if subclass not in ("0", "I_DATA_SEM_NORMAL") else ""
+        return name
+
+    # Functions of the source.
+
+    def _defined(self, state: State, call: Call, found: list[Summary]) -> list[Result]:
+        results: list[Result] = []
+        for summary in found:
+            self._inside(state, call.name, summary)
+            for outcome in summary.outcomes:
+                after = state
+                for lock in outcome.released:
+                    after = _released(after, lock, "")
+                for held in outcome.added:
+                    ident = _renamed(held.ident, call)
+                    after = _with(after, replace(held, ident=ident, line=call.line))
+                results.append((after, dict(outcome.facts)))
+        if len(results) > 1:
+            result = call.target or call.text
+            self.answered |= {result, f"{result}<0", f"IS_ERR({result})"}
+        return results or [(state, {})]
+
+    def _pointer(
+        self, state: State, call: Call, struct: str, field: str, more: Iterable[tuple[str, object]]
+    ) -> None:
+        """Everything that is registered under a pointer may be what is called."""
+        held = tuple(Held(name, mode) for name, mode in more)  # type: ignore[arg-type]
+        inside = replace(state, held=state.held + held)
+        via = () if call.name.startswith("*") else (call.name,)
+        for name, summary in self.resolver.pointed_to(struct, field):
+            self._inside(inside, name, summary, via)
+
+    def _inside(
+        self, state: State, name: str, summary: Summary, via: tuple[str, ...] = ()
+    ) -> None:
+        for event, place in summary.events.items():
+            chain = (*via, name, *place.chain)[:MAX_CHAIN]
+            self._event(state, event, replace(place, chain=chain))
+
+    # Recording.
+
+    def _here(self, call: Call) -> Place:
+        return Place(Where(self.function.name, self.function.file, call.line))
+
+    def _event(self, state: State, event: Event, place: Place) -> None:
+        given_back, remaining = list(event.released), list(state.held)
+        for lock in event.released:
+            mine = next((h for h in reversed(remaining) if same_lock(h.lock, lock)), None)
+            if mine:
+                remaining.remove(mine)
+                given_back.remove(lock)
+        nested = event.lock in self.knowledge.reentrant
+        if event.verb == "acquire" and nested and any(h.lock == event.lock for h in remaining):
+            return
+        if event.verb != "sleep":
+            self._edges(remaining, event, place)
+        if event.verb != "acquire" or (event.kind in SLEEPING_KINDS and not event.trylock):
+            self._may_sleep(remaining, event, place)
+        released = tuple(sorted({*state.released, *given_back}))
+        outside = replace(event, released=released)
+        if event.verb == "sleep" and sum(e.verb == "sleep" for e in self.events) >= MAX_SLEEPS:
+            return
+        if event.kind not in UNORDERED_KINDS:
+            self.events.setdefault(outside, place)
+
+    def _edges(self, held: list[Held], event: Event, place: Place) -> None:
+        if event.kind in UNORDERED_KINDS:
+            return
+        ordered = [h for h in held if h.kind not in UNORDERED_KINDS]
+        names = tuple(h.lock for h in ordered)
+        for source in ordered:
+            edge = Edge(
+                source.lock, event.lock, "wait" if event.verb == "wait" else "acquire",
+                source.mode, event.mode, TASK, place.where, names, event.trylock,
+                (self.function.name, *place.chain),
+            )  # fmt: skip
+            self.edges.setdefault((edge.key, place.where), edge)
+
+    def _may_sleep(self, held: list[Held], event: Event, place: Place) -> None:
+        atomic = next((h for h in held if h.kind in ATOMIC_KINDS), None)
+        if atomic:
+            key = (atomic.lock, event.lock, place.where.line)
+            line = atomic.line or place.where.line
+            self.sleeping.setdefault(key, Sleeping(atomic.lock, event.lock, place, line))
+
+
+def _with(state: State, held: Held) -> State:
+    same = sum(h == held for h in state.held)
+    return state if same >= MAX_SAME else replace(state, held=(*state.held, held))
+
+
+def _released(state: State, lock: str, ident: str) -> State:
+    """Give back the lock that fits best: same instance, then same class, then the caller's."""
+    tests: tuple[Callable[[Held], bool], ...] = (
+        lambda h: h.lock == lock and h.ident == ident,
+        lambda h: h.lock == lock,
+        lambda h: same_lock(h.lock.partition("/")[0], lock),
+    )
+    for test in tests:
+        for index in range(len(state.held) - 1, -1, -1):
+            if test(state.held[index]):
+                held = state.held[:index] + state.held[index + 1 :]
+                return replace(state, held=held)
+    return replace(state, released=tuple(sorted({*state.released, lock})))
+
+
+def _renamed(ident: str, call: Call) -> str:
+    """Return the instance as the caller writes it, where that is easy to say."""
+    return call.args[0] if ident and len(call.args) == 1 and ident in call.args[0] else ident
+
+
+def kind_of(name: str) -> str:
+    """Return a class name without what makes it special, for messages."""
+    return re.sub(r"\[.*\]", "", name)

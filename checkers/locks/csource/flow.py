@@ -1,0 +1,250 @@
+"""Follow one function: which locks are held at every call, on every path.
+
+Why so: paths that hold the same locks are merged and keep only the answers they agree on; paths
+that hold different locks stay apart.  So the number of states is the number of different lock
+sets, small in real code, and conditional locking is still followed.  Rejected: all paths
+(exponential), and one merged lock set (it loses every trylock and every error path).
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Protocol
+
+from checkers.locks.csource import facts as know
+from checkers.locks.csource.cfg import (
+    OUT_OF_SIGHT,
+    RETURNED,
+    Assign,
+    Block,
+    Call,
+    Cfg,
+    EndScope,
+    Jump,
+    Op,
+)
+from checkers.locks.csource.effects import Effects
+from checkers.locks.csource.source import Function
+from checkers.locks.csource.summary import Held, Outcome, State, Summary
+
+MAX_STATES = 48
+"""Different lock sets followed at one point of a function; the rest is dropped and reported."""
+
+MAX_VISITS = 60
+
+States = dict[State, dict[str, bool]]
+
+
+class Exit(Protocol):
+    """What a finished path looks like to the checks."""
+
+    state: State
+    line: int
+    returned: str
+
+
+class Ended:
+    """The end of a path: what is held, at which line, and what kind of value is returned."""
+
+    __slots__ = ("line", "returned", "state")
+
+    def __init__(self, state: State, line: int, returned: str) -> None:
+        self.state, self.line, self.returned = state, line, returned
+
+
+class Flow:
+    """The run over one function; the result is in ``summary``, ``exits`` and ``effects``."""
+
+    def __init__(self, function: Function, cfg: Cfg, effects: Effects) -> None:
+        self.function = function
+        self.cfg = cfg
+        self.effects = effects
+        self.exits: list[Ended] = []
+        self.complete = True
+        self._asked = {jump.atom for block in cfg.blocks for jump in block.jumps if jump.atom}
+        self._ends: dict[State, dict[str, bool]] = {}
+
+    def run(self) -> Summary:
+        """Follow every path and return the summary."""
+        order = _reverse_postorder(self.cfg.blocks)
+        entering: dict[int, States] = {0: {State(): {}}}
+        queue, queued, visits = [(0, 0)], {0}, dict.fromkeys(order, 0)
+        final: dict[int, list[tuple[State, dict[str, bool]]]] = {}
+        while queue:
+            _, number = heapq.heappop(queue)
+            queued.discard(number)
+            visits[number] += 1
+            block = self.cfg.blocks[number]
+            leaving = self._block(block, entering[number])
+            final[number] = leaving
+            if visits[number] > MAX_VISITS:
+                self.complete = False
+                continue
+            for jump in block.jumps:
+                arriving = self._jump(jump, leaving)
+                if self._merge(entering.setdefault(jump.to, {}), arriving):
+                    if jump.to not in queued:
+                        queued.add(jump.to)
+                        heapq.heappush(queue, (order[jump.to], jump.to))
+        for number in sorted(final):
+            self._end(self.cfg.blocks[number], final[number])
+        return Summary(self.effects.events, self._outcomes(), self.complete)
+
+    def _block(self, block: Block, entering: States) -> list[tuple[State, dict[str, bool]]]:
+        states = list(entering.items())
+        for op in block.ops:
+            states = [after for state, facts in states for after in self._op(state, facts, op)]
+            if len(states) > 2 * MAX_STATES:
+                states = self._fewer(states)
+        return states
+
+    def _fewer(
+        self, states: list[tuple[State, dict[str, bool]]]
+    ) -> list[tuple[State, dict[str, bool]]]:
+        merged: States = {}
+        self._merge(merged, states)
+        return list(merged.items())
+
+    def _op(
+        self, state: State, facts: dict[str, bool], op: Op
+    ) -> Iterable[tuple[State, dict[str, bool]]]:
+        if isinstance(op, Call):
+            return self._call(state, facts, op)
+        if isinstance(op, EndScope):
+            held = tuple(h for h in state.held if h.scope != op.scope)
+            return [(replace(state, held=held), facts)]
+        return [(state, self._assigned(facts, op))]
+
+    def _assigned(self, facts: dict[str, bool], op: Assign) -> dict[str, bool]:
+        learnt = know.of_value(op.value, facts)
+        return {**know.without(facts, op.target), **know.filled(learnt, op.target)}
+
+    def _call(
+        self, state: State, facts: dict[str, bool], call: Call
+    ) -> Iterable[tuple[State, dict[str, bool]]]:
+        result = call.target or call.text
+        pure = _pure_result(call, facts)
+        facts = know.without(facts, result)
+        for arg in call.args:
+            if re.fullmatch(r"&[A-Za-z_]\w*", arg):
+                facts = know.without(facts, arg[1:])
+        if pure is not None:
+            return [(state, {**facts, **know.filled(pure, result)} if call.target else facts)]
+        return [
+            (after, {**facts, **know.filled(learnt, result)})
+            for after, learnt in self.effects.call(state, call)
+        ]
+
+    def _jump(
+        self, jump: Jump, leaving: list[tuple[State, dict[str, bool]]]
+    ) -> list[tuple[State, dict[str, bool]]]:
+        if not jump.atom:
+            return leaving
+        trusted = (
+            know.is_local(jump.atom)
+            or jump.atom in self.effects.answered
+            or know.believed(jump.atom, (facts for _, facts in leaving))
+        )
+        return [
+            (state, know.learn(facts, jump.atom, jump.truth))
+            for state, facts in leaving
+            if not trusted or know.answer(jump.atom, facts) in (None, jump.truth)
+        ]
+
+    def _merge(self, into: States, arriving: list[tuple[State, dict[str, bool]]]) -> bool:
+        changed = False
+        for state, facts in arriving:
+            if state not in into:
+                if len(into) >= MAX_STATES:
+                    self.complete = False
+                    continue
+                into[state] = facts
+                changed = True
+            else:
+                both = know.common(into[state], facts)
+                if both != into[state]:
+                    into[state] = both
+                    changed = True
+        return changed
+
+    def _end(self, block: Block, leaving: list[tuple[State, dict[str, bool]]]) -> None:
+        if block.returns is None or block.returns == OUT_OF_SIGHT:
+            return
+        for state, facts in leaving:
+            state = _balanced(replace(state, held=tuple(h for h in state.held if not h.scope)))
+            self.exits.append(Ended(state, block.line, _kind(block.returns, facts)))
+            result = know.templates_of(facts, RETURNED)
+            if state in self._ends:
+                self._ends[state] = know.common(self._ends[state], result)
+            else:
+                self._ends[state] = result
+
+    def _outcomes(self) -> list[Outcome]:
+        if len(self._ends) > 8:
+            self.complete = False
+        found = [
+            Outcome(state.held, state.released, tuple(sorted(result.items())))
+            for state, result in self._ends.items()
+        ]
+        return found[:8]
+
+
+def _kind(returns: str, facts: dict[str, bool]) -> str:
+    """Say what kind of value is returned: void, error, zero, nonzero or unknown."""
+    if returns != RETURNED:
+        return "void"
+    if know.answer(f"{RETURNED}<0", facts) or know.answer(f"IS_ERR({RETURNED})", facts):
+        return "error"
+    truth = know.answer(RETURNED, facts)
+    return "unknown" if truth is None else "nonzero" if truth else "zero"
+
+
+def _balanced(state: State) -> State:
+    """Cancel what was given back and taken again."""
+    held, released = list(state.held), list(state.released)
+    for lock in state.released:
+        again = next((h for h in held if h.lock == lock), None)
+        if again:
+            held.remove(again)
+            released.remove(lock)
+    return State(tuple(held), tuple(released))
+
+
+def _pure_result(call: Call, facts: dict[str, bool]) -> dict[str, bool] | None:
+    """Return what the result of a helper for error values is, if ``call`` is one."""
+    if call.name in ("ERR_PTR", "ERR_CAST"):
+        return dict(know.FAILED_POINTER)
+    if call.name == "PTR_ERR":
+        return dict(know.NEGATIVE)
+    if call.name == "PTR_ERR_OR_ZERO" and call.args:
+        failed = know.answer(f"IS_ERR({call.args[0]})", facts)
+        return {} if failed is None else dict(know.NEGATIVE if failed else know.ZERO)
+    if call.name in ("IS_ERR", "IS_ERR_OR_NULL"):
+        return {}
+    return None
+
+
+def _reverse_postorder(blocks: list[Block]) -> dict[int, int]:
+    """Number the blocks so that, loops apart, each comes after those that lead to it."""
+    finished: list[int] = []
+    visited = {0}
+    stack = [(0, iter(blocks[0].jumps))]
+    while stack:
+        number, jumps = stack[-1]
+        for jump in jumps:
+            if jump.to not in visited:
+                visited.add(jump.to)
+                stack.append((jump.to, iter(blocks[jump.to].jumps)))
+                break
+        else:
+            finished.append(number)
+            stack.pop()
+    return {number: place for place, number in enumerate(reversed(finished))}
+
+
+def names_of(held: Iterable[Held]) -> tuple[str, ...]:
+    """Return the class names of what is held, in order."""
+    return tuple(h.lock for h in held)

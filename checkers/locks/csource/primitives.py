@@ -1,0 +1,175 @@
+"""Known functions of the kernel and what they do to locks, read from ``primitives.toml``.
+
+Why so: nobody gives the whole kernel, and a list that a kernel developer can read and extend is
+worth more than one in code.  Calls are matched by name and, where that decides, by their arguments.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from checkers.locks.csource.cfg import Call
+from checkers.locks.graph import READ, RECURSIVE_READ, WRITE, Mode
+
+_MODES: dict[str, Mode] = {"read": READ, "write": WRITE, "recursive_read": RECURSIVE_READ}
+_PLAIN_FIELD = re.compile(r"(?:->|\.)?([A-Za-z_]\w*)(?:\[[^\]]*\])?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One step of a known function."""
+
+    verb: str
+    lock: str = ""
+    ident: str = ""
+    mode: Mode = WRITE
+    kind: str = "lock"
+    irqsafe: bool = False
+    more: tuple[tuple[str, Mode], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Primitive:
+    """A known function: its steps, what its result means, whether it only tries."""
+
+    effects: tuple[Effect, ...]
+    returns: str = ""
+    trylock: bool = False
+    args: re.Pattern[str] | None = None
+    fixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A function pointer field: the context it is called in and what is held then."""
+
+    context: str
+    held: tuple[tuple[str, Mode], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """Everything the data file says."""
+
+    primitives: Mapping[str, tuple[Primitive, ...]]
+    callbacks: Mapping[str, Callback]
+    registrations: Mapping[str, tuple[int, str]]
+    contexts: Mapping[str, str]
+    fields: Mapping[str, str]
+    inode_classes: tuple[tuple[re.Pattern[str], str], ...]
+    split: frozenset[str]
+    generic: frozenset[str]
+    reentrant: frozenset[str]
+    _cache: dict[str, str] = field(default_factory=dict)
+
+    def primitive(self, call: Call) -> Primitive | None:
+        """Return what a call does, if it is known."""
+        for primitive in self.primitives.get(call.name, ()):
+            if primitive.args is None or primitive.args.search(",".join(call.args)):
+                return primitive
+        return None
+
+    def callback(self, struct: str, name: str) -> Callback | None:
+        """Return where the pointer ``struct.name`` is called from, if it is known."""
+        return self.callbacks.get(f"{struct}.{name}") or self.callbacks.get(f"*.{name}")
+
+    def inode_class(self, function: str) -> str:
+        """Return the inode class of the folios that a function handles, or nothing."""
+        if function not in self._cache:
+            found = (name for pattern, name in self.inode_classes if pattern.search(function))
+            self._cache[function] = next(found, "")
+        return self._cache[function]
+
+    def split_name(self, lock: str, function: str) -> str:
+        """Return the class name with the inode class that ``function`` implies."""
+        if lock not in self.split:
+            return lock
+        inode_class = self.inode_class(function)
+        return f"{lock}[{inode_class}]" if inode_class else lock
+
+    def lock_name(self, expression: str, types: Mapping[str, str]) -> str:
+        """Return the class of the lock that a C expression names."""
+        text = expression.lstrip("&*(").rstrip(")")
+        match = _PLAIN_FIELD.search(text)
+        if not match:
+            return self._by_function(text)
+        name = match[1]
+        if name in self.fields:
+            return self.fields[name]
+        if name not in self.generic:
+            return name
+        owner = re.sub(r"\[[^\]]*\]", "", text[: match.start()]).rstrip("->.")
+        base = re.search(r"([A-Za-z_]\w*)\)*$", owner)
+        if base is None:
+            return types.get(name, name) if name in types else name
+        return f"{types.get(base[1]) or base[1]}.{name}"
+
+    def _by_function(self, text: str) -> str:
+        found = re.match(r"([A-Za-z_]\w*)\(", text)
+        return found[1] if found else text or "?"
+
+
+@cache
+def knowledge() -> Knowledge:
+    """Return what the data file says."""
+    text = files(__package__).joinpath("primitives.toml").read_text(encoding="utf-8")
+    data = tomllib.loads(text)
+    primitives: dict[str, tuple[Primitive, ...]] = {}
+    for entry in data["primitive"]:
+        made = Primitive(
+            tuple(_effect(step) for step in entry["do"]), entry.get("returns", ""),
+            entry.get("try", False), re.compile(entry["args"]) if "args" in entry else None,
+            entry.get("fixed", False),
+        )  # fmt: skip
+        for name in entry["names"]:
+            primitives[name] = (*primitives.get(name, ()), made)
+    settings = data["settings"]
+    return Knowledge(
+        primitives,
+        {entry["field"]: Callback(entry["context"], _held(entry["held"]))
+         for entry in data["callback"]},
+        {name: (entry["argument"], entry["context"])
+         for entry in data["registration"] for name in entry["names"]},
+        {name: context for context, names in data["contexts"].items() for name in names},
+        data["fields"],
+        tuple((re.compile(entry["functions"]), entry["class"]) for entry in data["inode_class"]),
+        frozenset(settings["split"]), frozenset(settings["generic"]),
+        frozenset(settings["reentrant"]),
+    )  # fmt: skip
+
+
+def _held(words: list[str]) -> tuple[tuple[str, Mode], ...]:
+    pairs = (word.rpartition(":") for word in words)
+    return tuple((name, _MODES[mode]) for name, _, mode in pairs)
+
+
+def _effect(step: str) -> Effect:
+    verb, *words = step.split()
+    values: dict[str, Any] = {"lock": words.pop(0) if words else ""}
+    if verb == "invoke":
+        return Effect(verb, values["lock"], more=_held(words))
+    if words and words[0].startswith("@"):
+        values["ident"] = words.pop(0)
+    if words and words[-1] == "irqsafe":
+        values["irqsafe"] = True
+        words.pop()
+    if words:
+        values["mode"] = _MODES[words.pop(0)]
+    if words:
+        values["kind"] = words.pop(0).replace("_", " ")
+    return Effect(verb, **values)
+
+
+def argument(call: Call, word: str) -> str:
+    """Return the argument that ``@N`` names, or the word itself."""
+    match = re.fullmatch(r"@(\d+)", word)
+    if not match:
+        return word
+    number = int(match[1])
+    return call.args[number] if number < len(call.args) else ""

@@ -1,0 +1,81 @@
+"""What calling a function does to locks, for its callers.
+
+Why so: a function is followed once, from nothing held; a caller adds what it holds itself.  An
+event remembers which of the caller's locks had been given back before it, because what a function
+waits for after dropping its caller's lock is not waited for under that lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from checkers.locks.graph import WRITE, Mode, Where
+
+Verb = Literal["acquire", "wait", "sleep"]
+
+ATOMIC_KINDS = ("spinlock", "rwlock", "rcu", "irq")
+UNORDERED_KINDS = ("rcu", "irq")
+SLEEPING_KINDS = ("rwsem", "percpu rwsem", "mutex", "semaphore", "bit lock", "handle", "wait")
+
+MAX_CHAIN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lock that is held; the place of acquisition does not make it another one."""
+
+    lock: str
+    mode: Mode = WRITE
+    kind: str = "lock"
+    ident: str = ""
+    scope: int = 0
+    irqsafe: bool = field(default=False, compare=False)
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is held, in order, and what of the caller's has been given back."""
+
+    held: tuple[Held, ...] = ()
+    released: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happens in a function or below it, seen from outside."""
+
+    verb: Verb
+    lock: str
+    mode: Mode = WRITE
+    kind: str = "lock"
+    trylock: bool = False
+    irqsafe: bool = False
+    released: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an event happens and how it is reached, outermost function first."""
+
+    where: Where
+    chain: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One way to return: what is held more, what is held less, what the result then is."""
+
+    added: tuple[Held, ...]
+    released: tuple[str, ...]
+    facts: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(slots=True)
+class Summary:
+    """Everything that a caller needs to know."""
+
+    events: dict[Event, Place] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
+    complete: bool = True

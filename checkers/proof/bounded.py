@@ -1,0 +1,372 @@
+"""The finite instance: counterexamples to induction, bounded search, and the smoke tests.
+
+What: the protocol expanded over a few cells in blocks of two.  A counterexample to induction is a
+state of the invariant from which one step leaves it; it may be unreachable.  A *run* starts from a
+fresh mount and is found by unrolling.
+Why so: everything here is propositional, so z3 always answers, and a refutation is a picture of a
+few cells.  Runs are kept realistic beyond what the proof needs (one block an ioend, only dirty
+blocks are written back, marks exactly as the model sets them): a proof should cover more than the
+kernel does, a counterexample no more.
+Rejected: unrolling the unbounded protocol (fifty seconds for twelve steps on a prototype).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from checkers.proof.invariant import (
+    PROPERTIES,
+    Sentence,
+    conjuncts_of,
+    initial,
+)
+from checkers.proof.logic import HOLE, Finite, Term
+from checkers.proof.protocol import STEPS, Move, Params, in_tail
+from checkers.proof.rules import NO_RULE, Rules
+from checkers.proof.state import BOOL, FIELDS, PHYS, SCALAR, SUBMITTED, State
+
+NR_CELLS = 4
+NR_PHYS = 6
+_PER_BLOCK = 2
+_LARGEST = 8
+_PIECEWISE = frozenset({"write"})
+_BLOCKWISE = frozenset(
+    {"allocate", "submit", "complete", "take_list", "merge", "convert", "finish", "give_up"}
+)
+_NOT_IN_RUNS = frozenset({"merge", "flush", "end_extension"})
+
+
+@dataclass(slots=True)
+class Taken:
+    """One step of a run with its parameters; sets of cells are lists."""
+
+    step: str
+    params: dict[str, Any]
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{name}={_shown(value)}" for name, value in self.params.items())
+        return f"{self.step}({values})"
+
+
+@dataclass(slots=True)
+class Run:
+    """A run from a fresh mount: where it starts, its steps, the state it ends in."""
+
+    start: dict[str, Any]
+    steps: list[Taken]
+    last: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Escape:
+    """A counterexample to induction: the state before, the step, and what it breaks."""
+
+    step: str
+    conjunct: str
+    before: dict[str, Any]
+    taken: Taken
+    others: list[str] = field(default_factory=list)
+
+
+class Instance:
+    """Variables of a finite instance and their values in a model."""
+
+    def __init__(self, nr_cells: int = NR_CELLS, nr_phys: int = NR_PHYS) -> None:
+        self.x = Finite(nr_cells, nr_phys)
+        self.sizes = {"cell": nr_cells, PHYS: nr_phys}
+
+    def variables(self, prefix: str, fields: Params) -> tuple[State, dict[str, list[Term]]]:
+        """Return symbols for ``fields`` as a state, and the same as plain tables."""
+        tables: dict[str, list[Term]] = {}
+        values: dict[str, Any] = {}
+        for name, (kind, sort) in fields.items():
+            target = self.x.z3.BoolSort() if sort == BOOL else self.x.sort()
+            count = 1 if kind == SCALAR else self.sizes[kind]
+            tables[name] = [
+                self.x.z3.Const(f"{prefix}{name}_{n}", target) for n in range(count)
+            ]
+            values[name] = tables[name][0] if kind == SCALAR else self.x.table(tables[name])
+        return State(values), tables
+
+    def bounds(self, tables: dict[str, list[Term]]) -> Term:
+        """Numbers are cells, sizes, or -1."""
+        numbers = [t for table in tables.values() for t in table if not self.x.z3.is_bool(t)]
+        return self.x.land(*(self.x.land(t >= HOLE, t <= _LARGEST) for t in numbers))
+
+    def maps_in_range(self, s: State) -> Term:
+        """What is looked up in a table lies in it."""
+        x, cells, phys = self.x, self.x.nr_cells, self.x.nr_phys
+        return x.land(
+            s.isz >= 0, s.isz <= cells, s.dsz >= 0, s.m_size <= cells, s.c_size <= cells,
+            s.target >= 0, s.target <= cells,
+            x.cells(lambda c: x.land(*(m(c) < phys for m in (s.map, s.m_map, s.c_map, s.dest)))),
+            x.phys(lambda d: x.land(s.own(d) >= 0, s.own(d) < cells)),
+        )  # fmt: skip
+
+    def values(self, model: Any, tables: dict[str, list[Term]]) -> dict[str, Any]:
+        """Read ``tables`` from a model: plain numbers and truth values."""
+        out: dict[str, Any] = {}
+        for name, table in tables.items():
+            read = [self._value(model, term) for term in table]
+            out[name] = read[0] if len(read) == 1 else read
+        return out
+
+    def _value(self, model: Any, term: Term) -> int | bool:
+        value = model.eval(term, model_completion=True)
+        if self.x.z3.is_bool(value):
+            return bool(self.x.z3.is_true(value))
+        return int(value.as_signed_long())
+
+
+def fields_of_state() -> Params:
+    """Return kind and sort of every field."""
+    return {name: (f.kind, f.sort) for name, f in FIELDS.items()}
+
+
+def escapes(rules: Rules, wanted: str = "", *, first: bool = True) -> list[Escape]:
+    """Return counterexamples to induction, of ``wanted`` (a conjunct) or of all conjuncts."""
+    instance = Instance()
+    x = instance.x
+    s, tables = instance.variables("s_", fields_of_state())
+    claimed = conjuncts_of(rules)
+    holds = [instance.bounds(tables), instance.maps_in_range(s)]
+    holds += [c.sentence(x, s) for c in claimed]
+    found: list[Escape] = []
+    for step in STEPS.values():
+        p, ptables = instance.variables("p_", step.params)
+        move = step.take(x, rules, s, p)
+        after = s.updated(move.changes)
+        solver = x.z3.SolverFor("QF_BV")
+        solver.add(*holds, instance.bounds(ptables), move.guard, _in_tables(x, step.params, p))
+        for c in claimed:
+            if wanted not in ("", c.name):
+                continue
+            solver.push()
+            solver.add(x.lnot(c.sentence(x, after)), instance.maps_in_range(after))
+            if solver.check() == x.z3.sat:
+                model = solver.model()
+                taken = _taken(instance, model, step.name, ptables)
+                found.append(Escape(step.name, c.name, instance.values(model, tables), taken))
+                if first:
+                    return found
+            solver.pop()
+    return found
+
+
+def _in_tables(x: Finite, params: Params, p: State) -> Term:
+    """Parameters that are looked up in tables lie in them."""
+    limits = [
+        x.land(getattr(p, name) >= 0, getattr(p, name) < x.nr_cells)
+        for name in ("at", "one", "other", "last")
+        if name in params
+    ]
+    limits += [
+        x.land(getattr(p, name) >= 0, getattr(p, name) <= x.nr_cells)
+        for name in ("start", "stop", "size", "end", "allowed")
+        if name in params
+    ]
+    if "owner" in params:
+        limits.append(x.phys(lambda d: x.land(p.owner(d) >= 0, p.owner(d) < x.nr_cells)))
+        limits.append(x.cells(lambda c: p.place(c) < x.nr_phys))
+    return x.land(*limits)
+
+
+def _taken(instance: Instance, model: Any, step: str, tables: dict[str, list[Term]]) -> Taken:
+    return Taken(step, instance.values(model, tables))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(v, bool) for v in value):
+        return "{" + ",".join(str(n) for n, v in enumerate(value) if v) + "}"
+    return str(value)
+
+
+def enabled_steps(rules: Rules) -> dict[str, bool]:
+    """Tell for every step whether some state of the invariant enables it, and for the start."""
+    instance = Instance()
+    x = instance.x
+    s, tables = instance.variables("s_", fields_of_state())
+    base = [instance.bounds(tables), instance.maps_in_range(s)]
+    inv = [c.sentence(x, s) for c in conjuncts_of(rules)]
+    out: dict[str, bool] = {}
+    start = x.z3.SolverFor("QF_BV")
+    start.add(*base, initial(x, s), *inv, s.isz > 0)
+    out["initial"] = start.check() == x.z3.sat
+    for step in STEPS.values():
+        p, ptables = instance.variables("p_", step.params)
+        solver = x.z3.SolverFor("QF_BV")
+        solver.add(*base, *inv, instance.bounds(ptables), _in_tables(x, step.params, p))
+        solver.add(step.take(x, rules, s, p).guard)
+        chosen = [t for name, t in ptables.items() if name in ("cells", "mark")]
+        solver.add(*(x.lor(*table) for table in chosen))
+        out[step.name] = solver.check() == x.z3.sat
+    return out
+
+
+class Search:
+    """Bounded search from a fresh mount for a state that breaks ``sentence``."""
+
+    def __init__(self, rules: Rules, sentence: Sentence, *, clean_start: bool = False) -> None:
+        self.rules = rules
+        self.instance = Instance()
+        self.x = self.instance.x
+        self.sentence = sentence
+        self.names = [n for n in STEPS if n not in _NOT_IN_RUNS]
+        self.solver = self.x.z3.SolverFor("QF_BV")
+        self.states: list[dict[str, list[Term]]] = []
+        self.chosen: list[tuple[Term, dict[str, dict[str, list[Term]]]]] = []
+        s, self.dirty = self._new_state(0)
+        self.current = s
+        self.solver.add(
+            self.instance.bounds(self.states[0]), self.instance.maps_in_range(s), initial(self.x, s),
+            self.x.lnot(self.x.lor(*self.dirty)), *self._mkfs(s),
+        )
+        if clean_start:
+            self.solver.add(self.x.cells(lambda c: self.x.implies(s.isz <= c, self.x.lnot(
+                self.x.land(s.wr(c), s.cached(s.map(c)))))))
+
+    def run(self, depth: int) -> Run | None:
+        """Return a shortest run of at most ``depth`` steps, if there is one."""
+        for n in range(depth):
+            self._unroll(n)
+            self.solver.push()
+            self.solver.add(self.x.lnot(self.sentence(self.x, self.current)))
+            if self.solver.check() == self.x.z3.sat:
+                return self._decode(self.solver.model())
+            self.solver.pop()
+        return None
+
+    def _new_state(self, n: int) -> tuple[State, list[Term]]:
+        s, tables = self.instance.variables(f"s{n}_", fields_of_state())
+        self.states.append(tables)
+        blocks = range(self.instance.x.nr_cells // _PER_BLOCK)
+        return s, [self.x.z3.Bool(f"s{n}_dirty_{b}") for b in blocks]
+
+    def _mkfs(self, s: State) -> list[Term]:
+        """The disk that ``model.recovery.mkfs`` makes: the first blocks written, the rest free."""
+        x = self.x
+        used = lambda c: c < x.up(s.isz)  # noqa: E731
+        return [
+            x.cells(lambda c: x.land(s.wr(c) == used(c), (s.map(c) != HOLE) == used(c),
+                                     x.implies(used(c), s.map(c) == c))),
+            x.phys(lambda d: x.land((s.pst(d) == 1) == used(d),
+                                    x.implies(s.pst(d) == 0, s.cached(d) == s.is_foreign))),
+            s.target == 0, s.m_size == 0, x.lnot(s.m_orphan),
+            # One colour: OLD inside the file, or what an earlier append left behind EOF.
+            x.lor(*(x.lnot(s.cached(x.number(d))) for d in range(2))),
+        ]  # fmt: skip
+
+    def _unroll(self, n: int) -> None:
+        x, s = self.x, self.current
+        choice = x.z3.BitVec(f"step{n}", x.BITS)
+        after, dirty = self._new_state(n + 1)
+        tables = self.states[n + 1]
+        moves: list[tuple[Term, Move, list[Term]]] = []
+        parameters: dict[str, dict[str, list[Term]]] = {}
+        for number, name in enumerate(self.names):
+            step = STEPS[name]
+            p, ptables = self.instance.variables(f"p{n}_{name}_", step.params)
+            parameters[name] = ptables
+            move = step.take(x, self.rules, s, p)
+            picked = choice == number
+            realistic, next_dirty = self._realistic(name, s, p)
+            self.solver.add(x.implies(picked, x.land(
+                move.guard, self.instance.bounds(ptables), _in_tables(x, step.params, p),
+                realistic)))  # fmt: skip
+            moves.append((picked, move, next_dirty))
+        self.solver.add(x.lor(*(picked for picked, _, _ in moves)))
+        for name, table in tables.items():
+            for index, term in enumerate(table):
+                self.solver.add(term == self._next(name, index, moves, FIELDS[name].kind))
+        for b, term in enumerate(dirty):
+            value = self.dirty[b]
+            for picked, _, next_dirty in moves:
+                value = x.ite(picked, next_dirty[b], value)
+            self.solver.add(term == value)
+        self.solver.add(self.instance.maps_in_range(after))
+        self.chosen.append((choice, parameters))
+        self.current, self.dirty = after, dirty
+
+    def _next(
+        self, name: str, index: int, moves: list[tuple[Term, Move, list[Term]]], kind: str
+    ) -> Term:
+        x = self.x
+        at: Callable[[Any], Term] = lambda v: v if kind == SCALAR else v(x.number(index))  # noqa: E731
+        value = at(getattr(self.current, name))
+        for picked, move, _ in moves:
+            if name in move.changes:
+                value = x.ite(picked, at(move.changes[name]), value)
+        return value
+
+    def _realistic(self, name: str, s: State, p: State) -> tuple[Term, list[Term]]:
+        """Return what a run demands beyond the guard, and the dirty blocks after the step."""
+        x = self.x
+        demands: list[Term] = []
+        dirty = list(self.dirty)
+        if name in _BLOCKWISE:
+            demands += self._one_block(p, exactly=name != "complete")
+        if name == "write":
+            demands += [p.stop <= x.up(p.start + 1)]
+            dirty = self._dirtied(lambda c: x.land(p.start <= c, c < p.stop))
+        elif name == "store":
+            dirty = self._dirtied(lambda c: c == p.at)
+        elif name == "zero_eof":
+            dirty = self._dirtied(lambda c: x.land(in_tail(x, s, c), s.map(c) != HOLE))
+            if self.rules.eof != NO_RULE:
+                demands.append(x.cells(lambda c: p.mark(c) == x.land(
+                    in_tail(x, s, c), s.map(c) != HOLE)))  # fmt: skip
+        elif name == "allocate":
+            demands.append(x.cells(lambda c: x.implies(p.cells(c), self._is_dirty(c))))
+            demands.append(x.cells(lambda c: x.implies(
+                p.cells(c), p.place(c) == p.place(x.number(0)) + (c & 1)
+                if False else (p.place(c) & 1) == (c & 1))))  # fmt: skip
+        elif name == "submit":
+            demands.append(x.cells(lambda c: x.implies(p.cells(c), x.land(
+                self._is_dirty(c), p.end == x.least(x.up(c + 1), s.isz)))))  # fmt: skip
+            dirty = [
+                x.land(d, x.lnot(p.cells(x.number(b * _PER_BLOCK)))) for b, d in enumerate(dirty)
+            ]
+        elif name == "complete":
+            demands += self._one_block(p, exactly=True)
+            demands.append(x.cells(lambda c: x.implies(p.cells(c), p.inline == x.land(
+                s.wr(c), s.end(c) <= s.dsz, x.lnot(s.sent(c))))))  # fmt: skip
+        return x.land(*demands), dirty
+
+    def _one_block(self, p: State, *, exactly: bool) -> list[Term]:
+        x = self.x
+        firsts = [x.number(b) for b in range(0, x.nr_cells, _PER_BLOCK)]
+        alone = [
+            x.lnot(x.land(p.cells(a), p.cells(b))) for a in firsts for b in firsts if a is not b
+        ]
+        return [
+            *alone, x.lor(*(p.cells(a) for a in firsts)) if exactly else x.true,
+            *(p.cells(a) == p.cells(a + 1) for a in firsts),
+        ]  # fmt: skip
+
+    def _dirtied(self, where: Callable[[Term], Term]) -> list[Term]:
+        x = self.x
+        return [
+            x.lor(d, *(where(x.number(b * _PER_BLOCK + c)) for c in range(_PER_BLOCK)))
+            for b, d in enumerate(self.dirty)
+        ]
+
+    def _is_dirty(self, c: Term) -> Term:
+        number = int(c.as_long())
+        return self.dirty[number // _PER_BLOCK]
+
+    def _decode(self, model: Any) -> Run:
+        steps = []
+        for choice, parameters in self.chosen:
+            number = model.eval(choice, model_completion=True).as_long()
+            name = self.names[number]
+            steps.append(_taken(self.instance, model, name, parameters[name]))
+        first = self.instance.values(model, self.states[0])
+        return Run(first, steps, self.instance.values(model, self.states[-1]))
+
+
+def search(rules: Rules, prop: str, depth: int = 16) -> Run | None:
+    """Return a shortest run that breaks the property ``prop``, of at most ``depth`` steps."""
+    return Search(rules, PROPERTIES[prop].sentence).run(depth)
+
+
+_ = SUBMITTED

@@ -1,0 +1,146 @@
+"""The proof obligations of a design: stated, decided by z3, written as SMT-LIB, cross-checked.
+
+What: initial ⇒ invariant, invariant ∧ step ⇒ invariant (a step and a conjunct each), invariant ⇒
+property; all over unbounded cells.  ``proved`` means the negation is unsatisfiable.  A refutation
+is looked for on a finite instance (``checkers.proof.bounded``), because z3 answers "unknown" where
+a quantified invariant fails.
+Why so: the limit is z3's resource counter and not the clock, so a verdict does not depend on the
+machine.
+Rejected: one query for everything (no name for what fails), a time limit.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from checkers.proof.invariant import Conjunct, conjuncts_of, initial, properties_of
+from checkers.proof.logic import Term, Unbounded
+from checkers.proof.protocol import STEPS, Params, Step
+from checkers.proof.rules import Rules
+from checkers.proof.state import BOOL, FIELDS, SCALAR, State
+
+PROVED = "proved"
+REFUTED = "refuted"
+UNKNOWN = "unknown"
+
+DEFAULT_RLIMIT = 20_000_000
+
+
+@dataclass(slots=True)
+class Obligation:
+    """One sentence to prove: ``hypotheses`` ⇒ ``goal``."""
+
+    name: str
+    statement: str
+    kind: str
+    hypotheses: list[Term]
+    goal: Term
+    step: str = ""
+    target: str = ""
+
+
+@dataclass(slots=True)
+class Decision:
+    """What came of an obligation; ``trace`` names a saved counterexample, if there is one."""
+
+    name: str
+    statement: str
+    kind: str
+    result: str
+    seconds: float
+    solver: str
+    reason: str = ""
+    trace: str = ""
+
+
+def symbolic_state(x: Unbounded, prefix: str = "") -> State:
+    """Return a state of uninterpreted constants and functions."""
+    return State(
+        {n: _symbol(x, prefix + n, f.kind == SCALAR, f.sort) for n, f in FIELDS.items()}
+    )
+
+
+def parameters(x: Unbounded, params: Params) -> State:
+    """Return uninterpreted parameters of a step."""
+    return State({n: _symbol(x, f"p_{n}", kind == SCALAR, sort)
+                  for n, (kind, sort) in params.items()})  # fmt: skip
+
+
+def _symbol(x: Unbounded, name: str, is_scalar: bool, sort: str) -> Any:
+    target = x.z3.BoolSort() if sort == BOOL else x.sort()
+    if is_scalar:
+        return x.z3.Const(name, target)
+    return x.z3.Function(name, x.sort(), target)
+
+
+def obligations(rules: Rules, x: Unbounded | None = None) -> Iterator[Obligation]:
+    """Yield every obligation of ``rules``: initial, steps, properties."""
+    x = x or Unbounded()
+    s = symbolic_state(x)
+    claimed = conjuncts_of(rules)
+    axioms = x.axioms()
+    start = [*axioms, initial(x, s)]
+    for c in claimed:
+        yield Obligation(
+            f"initial/{c.name}", f"a fresh mount: {c.statement}", "initial", start,
+            c.sentence(x, s), "", c.name,
+        )  # fmt: skip
+    holds = [*axioms, *(c.sentence(x, s) for c in claimed)]
+    for step in STEPS.values():
+        move = step.take(x, rules, s, parameters(x, step.params))
+        after = s.updated(move.changes)
+        for c in claimed:
+            yield Obligation(
+                f"step/{step.name}/{c.name}", f"after {step.name}: {c.statement}", "step",
+                [*holds, move.guard], c.sentence(x, after), step.name, c.name,
+            )  # fmt: skip
+    for prop in properties_of(rules):
+        yield Obligation(
+            f"property/{prop.name}", f"{prop.statement} (about {prop.about})", "property",
+            holds, prop.sentence(x, s), "", prop.name,
+        )  # fmt: skip
+
+
+def solver_for(x: Unbounded, obligation: Obligation, rlimit: int) -> Any:
+    """Return a z3 solver that holds the negated obligation."""
+    solver = x.z3.SimpleSolver()
+    solver.set("rlimit", rlimit)
+    solver.set("random_seed", 0)
+    solver.set("mbqi", False)
+    for hypothesis in obligation.hypotheses:
+        solver.add(hypothesis)
+    solver.add(x.lnot(obligation.goal))
+    return solver
+
+
+def decide(x: Unbounded, obligation: Obligation, rlimit: int = DEFAULT_RLIMIT) -> Decision:
+    """Prove ``obligation``, or say that it is not known."""
+    started = time.perf_counter()
+    solver = solver_for(x, obligation, rlimit)
+    answer = solver.check()
+    result = PROVED if answer == x.z3.unsat else UNKNOWN
+    reason = "" if result == PROVED else _reason(x, solver, answer)
+    return Decision(
+        obligation.name, obligation.statement, obligation.kind, result,
+        time.perf_counter() - started, f"z3 {x.z3.get_version_string()}", reason,
+    )  # fmt: skip
+
+
+def _reason(x: Unbounded, solver: Any, answer: Any) -> str:
+    if answer == x.z3.sat:
+        return "the negation has a model"
+    return str(solver.reason_unknown())
+
+
+def smt2(x: Unbounded, obligation: Obligation) -> str:
+    """Return the negated obligation as SMT-LIB 2; ``unsat`` is what a proof answers."""
+    text = solver_for(x, obligation, DEFAULT_RLIMIT).to_smt2()
+    return f"; {obligation.name}: {obligation.statement}\n(set-logic ALL)\n{text}"
+
+
+__all__ = [
+    "DEFAULT_RLIMIT", "PROVED", "REFUTED", "UNKNOWN", "Conjunct", "Decision", "Obligation", "Step",
+    "decide", "obligations", "parameters", "smt2", "solver_for", "symbolic_state",
+]  # fmt: skip
+_ = Callable
