@@ -207,7 +207,13 @@ def ext4_end_io_end(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> Path[N
             jbd2_journal_abort(k)
         iomap_finish_ioends(k, inode, first, ioend, EIO)
         return
-    yield from ext4_journal_start_reserved(k, WORKER)
+    if k.conf.mutant.unreserved_conversion:
+        error = yield from ext4_journal_start(k, WORKER)
+        if error:
+            iomap_finish_ioends(k, inode, first, ioend, error)
+            return
+    else:
+        yield from ext4_journal_start_reserved(k, WORKER)
     yield from down_write(k, WORKER, inode.i_data_sem)
     error = convert_blocks(k, inode, first, ioend.nr_blocks)
     ext4_mark_inode_dirty(k, WORKER, inode)

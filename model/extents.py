@@ -122,6 +122,27 @@ def ext4_insert_delayed_blocks(k: Kernel, inode: Inode, first: int, last: int) -
     return OK
 
 
+def allocate_blocks(k: Kernel, inode: Inode, first: int, last: int, state: int) -> int:
+    """Allocate every hole and delayed block of ``first``..``last`` as ``state``.
+
+    kernel: ext4_map_blocks(CREATE), one block at a time.  Returns OK or ENOSPC.
+    """
+    for b in range(first, last + 1):
+        status = ext4_es_status(k, inode, b)
+        if status == HOLE or status == DELAYED:
+            p = first_free_block(k)
+            if p == k.conf.nr_phys:
+                return ENOSPC
+            ext4_mb_mark_used(k, p)
+            inode.raw.extent[b].state = state
+            inode.raw.extent[b].pblk = p
+            if inode.delayed[b]:
+                inode.delayed[b] = 0
+                inode.i_reserved_data_blocks -= 1
+    ext4_es_inc_seq(k)
+    return OK
+
+
 def ext4_da_map_blocks(k: Kernel, current: int, inode: Inode, first: int, last: int) -> Path[int]:
     """Make sure blocks ``first``..``last`` are mapped or delayed.  kernel: ext4_da_map_blocks().
 

@@ -9,10 +9,12 @@ from model.declare import Path
 from model.device_flush import blkdev_issue_flush
 from model.eof import disksize_limit, mark_eof_block, unmark_from
 from model.extents import (
+    allocate_blocks,
     ext4_da_map_blocks,
     ext4_es_remove_extent,
     ext4_es_status,
     ext4_ext_remove_space,
+    unmapped_blocks,
 )
 from model.jbd2 import (
     ext4_emergency_state,
@@ -79,8 +81,8 @@ def map_written_buffers(k: Kernel, inode: Inode, first: int, last: int) -> None:
             inode.folio[b // k.conf.blocks_per_folio].mapped |= 1 << (b % k.conf.blocks_per_folio)
 
 
-def zero_tail(k: Kernel, inode: Inode, start: int) -> int:
-    """Zero from ``start`` to the end of its block in the page cache; 1 if the block is dirty now.
+def zero_in_block(k: Kernel, inode: Inode, start: int, stop: int) -> int:
+    """Zero cells ``start``..``stop`` of one block in the page cache; 1 if the block is dirty now.
 
     kernel: ext4_iomap_block_zero_range(), iomap_zero_range(): a hole has nothing to zero, nor has a
     clean unwritten block.
@@ -92,7 +94,7 @@ def zero_tail(k: Kernel, inode: Inode, start: int) -> int:
         return 0
     if status == UNWRITTEN and folio.dirty == 0 and folio.writeback == 0:
         return 0
-    for c in range(start, (block + 1) * k.conf.cells_per_block):
+    for c in range(start, stop):
         inode.page[c] = ZERO
     dirty_block(k, inode, block)
     if not inode.buffered_iomap:
@@ -121,7 +123,7 @@ def ext4_block_zero_eof(
         return
     block = size // k.conf.cells_per_block
     yield from folio_lock(k, current, inode.folio[block // k.conf.blocks_per_folio])
-    zeroed = zero_tail(k, inode, size)
+    zeroed = zero_in_block(k, inode, size, (block + 1) * k.conf.cells_per_block)
     if zeroed and extends:
         mark_eof_block(k, inode)
     folio_unlock(k, inode.folio[block // k.conf.blocks_per_folio])
@@ -181,11 +183,40 @@ def ext4_should_retry_alloc(k: Kernel, retries: int) -> int:
     return ext4_count_free_clusters(k) > s_dirtyclusters_counter(k)
 
 
+def ext4_iomap_get_blocks(
+    k: Kernel, current: int, inode: Inode, first: int, last: int
+) -> Path[int]:
+    """->iomap_begin of a nodelalloc write: allocate unwritten, and stop the handle again.
+
+    kernel: same name; neither throttling nor the folio lock may be waited for under the handle (the
+    mutant keeps it).  Returns OK, ENOSPC or EROFS.
+    """
+    if unmapped_blocks(k, inode, first, last) == 0:
+        return OK
+    error = yield from ext4_journal_start(k, current)
+    if error:
+        return error
+    yield from down_write(k, current, inode.i_data_sem)
+    error = allocate_blocks(k, inode, first, last, UNWRITTEN)
+    up_write(k, inode.i_data_sem)
+    ext4_mark_inode_dirty(k, current, inode)
+    if error or not k.conf.mutant.write_keeps_handle:
+        ext4_journal_stop(k, current)
+    return error
+
+
+def map_for_write(k: Kernel, current: int, inode: Inode, first: int, last: int) -> Path[int]:
+    """One ->iomap_begin, delalloc or not."""
+    if k.conf.nodelalloc:
+        return (yield from ext4_iomap_get_blocks(k, current, inode, first, last))
+    return (yield from ext4_da_map_blocks(k, current, inode, first, last))
+
+
 def reserve_blocks(k: Kernel, current: int, inode: Inode, first: int, last: int) -> Path[int]:
-    """->iomap_begin of a delalloc write: reserve, and on ENOSPC force a commit and retry."""
+    """->iomap_begin of a write: reserve or allocate, on ENOSPC force a commit and retry."""
     retries = 0
     while True:
-        error = yield from ext4_da_map_blocks(k, current, inode, first, last)
+        error = yield from map_for_write(k, current, inode, first, last)
         if error != ENOSPC or not ext4_should_retry_alloc(k, retries):
             return error
         retries += 1
@@ -212,6 +243,8 @@ def iomap_file_buffered_write(
             old_size = inode.i_size
             iomap_write_end(k, i, start, stop, colour)
             folio_unlock(k, inode.folio[f])
+            if k.journal.t_updates & (1 << current):
+                ext4_journal_stop(k, current)
             if old_size < start:
                 yield from pagecache_isize_extended(k, current, inode, old_size, start)
 
@@ -222,21 +255,44 @@ def writes_into_mapped_buffer(k: Kernel, inode: Inode, stop: int) -> int:
     return stop > inode.i_disksize and buffer_is_mapped(k, inode, last)
 
 
+def get_blocks_for_write(k: Kernel, current: int, inode: Inode, first: int, last: int) -> Path[int]:
+    """->write_begin under the folio lock: reserve, or with nodelalloc allocate *written* blocks.
+
+    kernel: ext4_da_get_block_prep(); ext4_write_begin(), which files the inode as ordered data.
+    """
+    if not k.conf.nodelalloc:
+        return (yield from ext4_da_map_blocks(k, current, inode, first, last))
+    if unmapped_blocks(k, inode, first, last) == 0:
+        return OK
+    yield from down_write(k, current, inode.i_data_sem)
+    error = allocate_blocks(k, inode, first, last, WRITTEN)
+    up_write(k, inode.i_data_sem)
+    inode.on_running_list = 1
+    return error
+
+
 def ext4_da_write_folio(
     k: Kernel, current: int, i: int, f: int, start: int, stop: int, colour: int
 ) -> Path[int]:
-    """Reserve and copy under the folio lock.  kernel: ext4_da_write_begin(), ext4_da_write_end().
+    """Get blocks and copy under the folio lock.  kernel: ext4_(da_)write_begin(), write_end().
 
     An append within a written block raises i_disksize at once; the inode is dirtied afterwards in a
-    handle of its own.  Returns OK or ENOSPC.
+    handle of its own.  With nodelalloc one handle is open around it all: handle, then folio lock.
+    Returns OK, ENOSPC or EROFS.
     """
     inode = k.inode[i]
+    if k.conf.nodelalloc:
+        error = yield from ext4_journal_start(k, current)
+        if error:
+            return error
     yield from folio_lock(k, current, inode.folio[f])
-    error = yield from ext4_da_map_blocks(
+    error = yield from get_blocks_for_write(
         k, current, inode, start // k.conf.cells_per_block, (stop - 1) // k.conf.cells_per_block
     )
     if error:
         folio_unlock(k, inode.folio[f])
+        if k.conf.nodelalloc:
+            ext4_journal_stop(k, current)
         return error
     old_size = inode.i_size
     iomap_write_end(k, i, start, stop, colour)
@@ -248,6 +304,10 @@ def ext4_da_write_folio(
         inode.i_disksize = max(inode.i_disksize, stop)
         up_write(k, inode.i_data_sem)
     folio_unlock(k, inode.folio[f])
+    if k.conf.nodelalloc:
+        ext4_mark_inode_dirty(k, current, inode)
+        ext4_journal_stop(k, current)
+        raised = 0
     if old_size < start:
         yield from pagecache_isize_extended(k, current, inode, old_size, start)
     if raised:
@@ -267,14 +327,15 @@ def generic_perform_write(
         stop = min(end, (f + 1) * k.conf.cells_per_folio)
         if start < stop:
             retries = 0
-            error = yield from ext4_da_write_folio(k, current, i, f, start, stop, colour)
-            while error == ENOSPC and ext4_should_retry_alloc(k, retries):
+            while True:
+                error = yield from ext4_da_write_folio(k, current, i, f, start, stop, colour)
+                if error == OK:
+                    break
+                if error != ENOSPC or not ext4_should_retry_alloc(k, retries):
+                    return
                 retries += 1
                 if s_mb_free_pending(k):
                     yield from jbd2_journal_force_commit_nested(k, current)
-                error = yield from ext4_da_write_folio(k, current, i, f, start, stop, colour)
-            if error:
-                return
 
 
 def ext4_buffered_write_iter(
@@ -398,8 +459,12 @@ def ext4_set_inode_size(k: Kernel, current: int, inode: Inode, size: int) -> Pat
 def ext4_truncate(k: Kernel, current: int, i: int) -> Path[None]:
     """Zero the new tail and remove the blocks behind i_size.  kernel: ext4_truncate(), 7.x."""
     inode = k.inode[i]
+    error = OK
+    if k.conf.mutant.zero_under_handle_truncate:
+        error = yield from ext4_journal_start(k, current)
     yield from ext4_block_zero_eof(k, current, inode, inode.i_size, 0)
-    error = yield from ext4_journal_start(k, current)
+    if not k.conf.mutant.zero_under_handle_truncate:
+        error = yield from ext4_journal_start(k, current)
     if error:
         return
     inode.raw.orphan = 1

@@ -39,10 +39,15 @@ def ext4_iomap_map_one_extent(k: Kernel, current: int, inode: Inode, map: MapBlo
     The extent is looked up again under i_data_sem: a truncate may have removed it meanwhile.
     Returns OK, ENOSPC or EROFS.
     """
+    if k.conf.mutant.data_sem_first_mapping:
+        yield from down_write(k, current, inode.i_data_sem)
     retval = yield from ext4_journal_start(k, current)
     if retval:
+        if k.conf.mutant.data_sem_first_mapping:
+            up_write(k, inode.i_data_sem)
         return retval
-    yield from down_write(k, current, inode.i_data_sem)
+    if not k.conf.mutant.data_sem_first_mapping:
+        yield from down_write(k, current, inode.i_data_sem)
     if not k.conf.mutant.no_relookup:
         map.m_len = min(map.m_len, ext4_es_extent_length(k, inode, map.m_lblk))
         map.m_flags = ext4_es_status(k, inode, map.m_lblk)

@@ -125,5 +125,53 @@ MUTANTS: dict[str, Mutant] = {
             "ext4_setattr(): truncate_pagecache() after ext4_journal_stop()",
             "deadlock", "span-truncate",
         ),
+        Mutant(
+            "zero-under-handle-truncate", "zero_under_handle_truncate",
+            "truncate zeroes the new EOF block with its handle open",
+            "ext4_truncate(): ext4_block_zero_eof() before ext4_journal_start()",
+            "deadlock", "zero-truncate",
+        ),
+        Mutant(
+            "zero-under-handle-punch", "zero_under_handle_punch",
+            "punch hole zeroes its partial blocks with its handle open",
+            "ext4_punch_hole(): ext4_zero_partial_blocks() before ext4_journal_start()",
+            "deadlock", "punch",
+        ),
+        Mutant(
+            "zero-under-handle-zero-range", "zero_under_handle_zero_range",
+            "zero range zeroes its partial blocks with its handle open",
+            "ext4_zero_range(): ext4_zero_partial_blocks() before ext4_journal_start()",
+            "deadlock", "zero-range",
+        ),
+        Mutant(
+            "zero-under-handle-fallocate", "zero_under_handle_fallocate",
+            "an extending fallocate zeroes the old EOF block with its handle open",
+            "ext4_fallocate(): ext4_block_zero_eof() before ext4_journal_start()",
+            "deadlock", "fallocate",
+        ),
+        Mutant(
+            "data-sem-first-fallocate", "data_sem_first_fallocate",
+            "fallocate takes i_data_sem before it starts its handle",
+            "ext4_fallocate(): handle, then i_data_sem",
+            "deadlock", "fallocate",
+        ),
+        Mutant(
+            "data-sem-first-mapping", "data_sem_first_mapping",
+            "writeback takes i_data_sem before it starts its handle",
+            "ext4_iomap_map_one_extent(): handle, then i_data_sem",
+            "deadlock", "fallocate",
+        ),
+        Mutant(
+            "write-keeps-handle", "write_keeps_handle",
+            "a nodelalloc write keeps its handle open while it waits for the folio lock",
+            "ext4_iomap_get_blocks(): the handle is stopped before ->iomap_begin returns",
+            "deadlock", "nodelalloc",
+        ),
+        Mutant(
+            "unreserved-conversion", "unreserved_conversion",
+            "buffer_head conversions start a normal handle instead of the reserved one",
+            "ext4_end_io_end(): ext4_journal_start_reserved()",
+            "deadlock", "two-files", "bh-ordered",
+        ),
     )
 }  # fmt: skip

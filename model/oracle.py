@@ -84,6 +84,22 @@ def note_removed(k: Kernel, i: int, new_size: int) -> None:
         k.inode[i].raw.ever[c] = ZERO
 
 
+def note_range_removal_begins(k: Kernel, i: int, start: int, stop: int) -> None:
+    """A punch or zero range of cells ``start``..``stop`` begins: promises about them end."""
+    k.inode[i].removing = start + 1
+    for c in range(start, stop):
+        k.stable.inode[i].promise.cell[c] = ANY_COLOUR
+        for t in range(MAX_TASKS):
+            if k.caller[t].syncing == i + 1:
+                k.caller[t].snapshot[c] = ANY_COLOUR
+
+
+def note_range_removed(k: Kernel, i: int, start: int, stop: int) -> None:
+    """Whole blocks became holes or unwritten in the running transaction: there they are zero."""
+    for c in range(start, stop):
+        k.inode[i].raw.ever[c] = ZERO
+
+
 def note_removal_ends(k: Kernel, i: int) -> None:
     """The truncate returned: an fsync called from now on promises what is there."""
     k.inode[i].removing = 0

@@ -10,7 +10,10 @@ from enum import IntEnum
 
 
 class OpCode(IntEnum):
-    """The system calls (and the mmap store) a task can issue."""
+    """The system calls (and the mmap store) a task can issue.
+
+    PUNCH, ZERO_RANGE and FALLOCATE are modes of fallocate(2); FALLOCATE is mode 0.
+    """
 
     NONE = 0
     WRITE = 1
@@ -18,13 +21,16 @@ class OpCode(IntEnum):
     TRUNCATE = 3
     FSYNC = 4
     FDATASYNC = 5
+    PUNCH = 6
+    ZERO_RANGE = 7
+    FALLOCATE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Op:
     """One operation: ``pos_cells`` is the offset (or the new size of a truncate).
 
-    ``length_cells`` counts for WRITE and STORE.
+    ``length_cells`` counts for everything but TRUNCATE and the syncs.
     """
 
     code: OpCode
@@ -67,7 +73,7 @@ class Scope:
     ``initial_size_cells`` cells of file 0 exist, committed and written, when the first mount
     starts; with ``initial_dirty_tail`` the rest of the EOF block holds what an earlier append left
     there.  ``max_errors`` is how many data bios may fail.  ``log_transactions`` is how many
-    transactions fit into the log (0: never full).
+    transactions fit into the log (0: never full).  ``nodelalloc`` is the mount option.
     """
 
     name: str
@@ -80,3 +86,4 @@ class Scope:
     max_errors: int = 0
     data_err_abort: bool = False
     log_transactions: int = 0
+    nodelalloc: bool = False

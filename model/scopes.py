@@ -23,6 +23,21 @@ def truncate(size_cells: int) -> Op:
     return Op(OpCode.TRUNCATE, size_cells)
 
 
+def punch(pos_cells: int, length_cells: int) -> Op:
+    """fallocate(2) with FALLOC_FL_PUNCH_HOLE."""
+    return Op(OpCode.PUNCH, pos_cells, length_cells)
+
+
+def zero_range(pos_cells: int, length_cells: int) -> Op:
+    """fallocate(2) with FALLOC_FL_ZERO_RANGE."""
+    return Op(OpCode.ZERO_RANGE, pos_cells, length_cells)
+
+
+def fallocate(pos_cells: int, length_cells: int) -> Op:
+    """fallocate(2), mode 0."""
+    return Op(OpCode.FALLOCATE, pos_cells, length_cells)
+
+
 FSYNC = Op(OpCode.FSYNC)
 FDATASYNC = Op(OpCode.FDATASYNC)
 
@@ -147,6 +162,47 @@ def _journals() -> tuple[Scope, ...]:
     )  # fmt: skip
 
 
+def _ranges() -> tuple[Scope, ...]:
+    """Return the scopes about callers that zero parts of blocks and change extents."""
+    two = Geometry(blocks_per_folio=2)
+    return (
+        Scope(
+            "zero-truncate", "a write of a folio of two blocks, then a truncate into the second",
+            (Mount(((write(0, 4),), (truncate(3),))),),
+            geometry=two, initial_size_cells=0, timer=Timer.ONCE,
+        ),
+        Scope(
+            "punch", "a punch over parts of two blocks races with a write and fsync",
+            (Mount(((punch(1, 2),), (write(3), FSYNC))),),
+            geometry=two, initial_size_cells=3, timer=Timer.ONCE,
+        ),
+        Scope(
+            "punch-append", "an append that is not written yet, and a punch of its block",
+            (Mount(((write(2, 2), punch(2, 2), FSYNC),)),),
+            initial_size_cells=2, timer=Timer.ONCE,
+        ),
+        Scope(
+            "punch-folio", "a write of a folio of two blocks, then a punch of its second block",
+            (Mount(((write(0, 4), punch(2, 2)),)),),
+            geometry=two, initial_size_cells=4, timer=Timer.ONCE,
+        ),
+        Scope(
+            "zero-range", "a zero range over parts of two blocks races with a write and fsync",
+            (Mount(((zero_range(1, 2),), (write(3), FSYNC))),),
+            geometry=two, initial_size_cells=3, timer=Timer.ONCE,
+        ),
+        Scope(
+            "fallocate", "an extending fallocate races with an append and fsync",
+            (Mount(((write(1, 2),), (fallocate(3, 1), FSYNC))),), timer=Timer.ONCE,
+        ),
+        Scope(
+            "nodelalloc", "two writers of one folio and an fsync, without delayed allocation",
+            (Mount(((write(0, 2), FSYNC), (write(0), write(2, 2)))),),
+            geometry=two, initial_size_cells=0, timer=Timer.ONCE, nodelalloc=True,
+        ),
+    )  # fmt: skip
+
+
 def _shortages() -> tuple[Scope, ...]:
     """Return the scopes about a full pool, a full log, failing bios."""
     return (
@@ -179,5 +235,6 @@ def _shortages() -> tuple[Scope, ...]:
 
 
 SCOPES: dict[str, Scope] = {
-    scope.name: scope for scope in (*_data(), *_eof(), *_truncates(), *_journals(), *_shortages())
+    scope.name: scope
+    for scope in (*_data(), *_eof(), *_truncates(), *_ranges(), *_journals(), *_shortages())
 }

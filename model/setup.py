@@ -58,6 +58,7 @@ def configure(conf: Any, scope: Scope, mount: Mount, design: Design, switch: str
     conf.blocks_per_folio = geometry.blocks_per_folio
     conf.cells_per_folio = geometry.cells_per_block * geometry.blocks_per_folio
     conf.eof_rule = design.eof_rule
+    conf.nodelalloc = int(scope.nodelalloc)
     conf.iomap_inodes = design.iomap_inodes
     conf.orders_iomap = int(design.orders_iomap)
     conf.data_err_abort = int(scope.data_err_abort)

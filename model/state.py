@@ -102,6 +102,14 @@ class Mutants(Struct):
     no_mapping_error: Bit
     retry_without_commit: Bit
     truncate_under_handle: Bit
+    zero_under_handle_truncate: Bit
+    zero_under_handle_punch: Bit
+    zero_under_handle_zero_range: Bit
+    zero_under_handle_fallocate: Bit
+    data_sem_first_fallocate: Bit
+    data_sem_first_mapping: Bit
+    write_keeps_handle: Bit
+    unreserved_conversion: Bit
 
 
 class OpSlot(Struct):
@@ -140,6 +148,7 @@ class Conf(Struct):
     timer: Annotated[int, Max(2)]
     flusher_passes: Byte
     lock_yields: Bit
+    nodelalloc: Bit
     mutant: Mutants
     task: Annotated[Array[TaskProgram], Len("nr_tasks")]
 

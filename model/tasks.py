@@ -10,6 +10,7 @@ from model.device import disk, failing_disk
 from model.file import ext4_buffered_write_iter, ext4_page_mkwrite, ext4_setattr, ext4_sync_file
 from model.jbd2 import commit_timer, kjournald2
 from model.page_io import ext4_iomap_end_io
+from model.ranges import ext4_change_range, ext4_fallocate
 from model.scope import OpCode
 from model.state import Kernel
 from model.writeback import flusher
@@ -27,6 +28,10 @@ def task(k: Kernel, t: int) -> Path[None]:
                 yield from ext4_page_mkwrite(k, t, op.inode, cell, op.colour)
         elif op.code == OpCode.TRUNCATE:
             yield from ext4_setattr(k, t, op.inode, op.pos)
+        elif op.code == OpCode.PUNCH or op.code == OpCode.ZERO_RANGE:
+            yield from ext4_change_range(k, t, op.inode, op.pos, op.length, op.code == OpCode.PUNCH)
+        elif op.code == OpCode.FALLOCATE:
+            yield from ext4_fallocate(k, t, op.inode, op.pos, op.length)
         elif op.code == OpCode.FSYNC or op.code == OpCode.FDATASYNC:
             yield from ext4_sync_file(k, t, op.inode, op.code == OpCode.FDATASYNC)
 

@@ -16,6 +16,7 @@ from checkers.engine.outcome import Limits, Progress
 from model.designs import Design
 from model.mutants import Mutant
 from model.scope import Scope
+from model.setup import dimensions
 from properties.catalog import SITUATIONS
 from properties.runner import RunResult, Violation, run_scope
 
@@ -37,6 +38,11 @@ class Job:
     deadline: float | None = None
     budget_s: float = 0.0
     engine: str = AUTO
+
+    @property
+    def build_key(self) -> tuple[object, ...]:
+        """Jobs with the same key use the same compiled model."""
+        return tuple(sorted(dimensions(self.scope, self.scope.mounts[0]).items()))
 
     @property
     def title(self) -> str:

@@ -98,6 +98,7 @@ class _Worker:
                 signal.signal(signal.SIGINT, before)
         theirs.close()
         self.number = -1
+        self.keys: set[object] = set()
 
     def give(self, number: int, job: Job) -> None:
         self.number = number
@@ -118,6 +119,7 @@ class _Pool:
         self.processes = processes
         self.context = multiprocessing.get_context("spawn")
         self.stop = self.context.Event()
+        self.keys = [job.build_key for job in jobs]
         self.waiting = list(range(len(jobs)))
         self.done: dict[int, JobResult] = {}
         self.workers: list[_Worker] = []
@@ -147,11 +149,20 @@ class _Pool:
     def _next_job(self, worker: _Worker) -> None:
         worker.number = -1
         if self.waiting:
-            number = self.waiting.pop(0)
+            number = self._choose(worker)
+            self.waiting.remove(number)
+            worker.keys.add(self.keys[number])
             try:
                 worker.give(number, self.jobs[number])
             except OSError:  # it died while idle; its pipe reports that below
                 worker.number = number
+
+    def _choose(self, worker: _Worker) -> int:
+        """Prefer a model that this process has compiled, then one that no other has."""
+        taken = {key for other in self.workers for key in other.keys}
+        own = [n for n in self.waiting if self.keys[n] in worker.keys]
+        free = [n for n in self.waiting if self.keys[n] not in taken]
+        return (own or free or self.waiting)[0]
 
     def _listen(self) -> None:
         """Wait for a message of any busy worker and act on it."""

@@ -179,6 +179,39 @@ def explore(
     return shell.run_explore(trace, design, scope, workload, mutant, script, json)
 
 
+@app.command
+def locks(
+    path: Annotated[
+        Path | None, Parameter(help="A patch, a C file, or a folder with C files.")
+    ] = None,
+    *,
+    lockdep: Annotated[
+        Path | None, _one("--lockdep", "A folder with copies of /proc/lockdep and lockdep_chains.")
+    ] = None,
+    design: Annotated[
+        str | None, _one("--design", "Compare with this design; alone: show its graph.")
+    ] = None,
+    dot: Annotated[Path | None, _one("--dot", "Write the graph there, for Graphviz.")] = None,
+    mermaid: Annotated[
+        Path | None, _one("--mermaid", "Write the graph there, for Mermaid.")
+    ] = None,
+    svg: Annotated[Path | None, _one("--svg", "Write a picture of the graph there.")] = None,
+    json: JsonFlag = False,
+) -> int:
+    """Show what is taken and waited for while what is held: in C source, a kernel, a design.
+
+    Of a patch: the edges it adds and removes, orders that contradict the
+    documented ones, sleeping in atomic context, locks kept on error paths.
+
+    Exit codes: 0 nothing wrong, 1 a mistake, a contradiction, a reachable cycle
+    or an unexplained difference, 2 bad usage or input, 3 a cycle is undecided,
+    or no lock was seen.
+    """
+    from powercut import locks as verb
+
+    return verb.run_locks(verb.Options(path, lockdep, design, dot, mermaid, svg, json))
+
+
 def _given(option: str, values: tuple[T, ...] | None) -> tuple[T, ...]:
     if values is None:
         return ()

@@ -76,7 +76,7 @@ def check_names(trace: Trace, name: str = "trace") -> tuple[Design, Mutant | Non
         known = ", ".join(DESIGNS)
         raise TraceError(name, "$.design", f'unknown design "{trace.design}"; expected {known}')
     if trace.mutant and trace.mutant not in MUTANTS:
-        message = f'unknown mutant "{trace.mutant}"; expected nothing or {", ".join(MUTANTS)}'
+        message = f'unknown mutant "{trace.mutant}"; `powercut list` shows them'
         raise TraceError(name, "$.mutant", message)
     if trace.property not in PROPERTIES:
         message = f'unknown property "{trace.property}"; expected {", ".join(PROPERTIES)}'

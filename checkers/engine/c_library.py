@@ -25,11 +25,6 @@ from checkers.engine.emit_c import emit_c
 from checkers.engine.errors import EngineError, LanguageError
 from checkers.engine.system import Build
 
-try:
-    import fcntl
-except ImportError:  # not on this system
-    fcntl = None  # type: ignore[assignment]
-
 FLAGS = ("-std=gnu11", "-O1", "-fPIC", "-shared", "-Wall", "-Wextra")
 _COMPILE_TIMEOUT_S = 300
 
@@ -123,7 +118,9 @@ def compile_library(build: Build, flags: tuple[str, ...] = FLAGS) -> Path:
 @contextmanager
 def _only_one(target: Path) -> Iterator[None]:
     """Let one process compile and the others wait for it; without locks, all of them compile."""
-    if fcntl is None:
+    try:
+        import fcntl
+    except ImportError:  # not on this system
         yield
         return
     lock = target.with_suffix(".lock")

@@ -2,9 +2,9 @@
 
 C explores and reports what happened, in the order of ``bfs``: a watched predicate became true, a
 new projection, a deadlock, a step it does not want to judge.  Python decides what that means: the
-crash checker sees every new projection, a step that faulted is run again by the Python engine, whose
-error (or state, if it has none) counts.  So a verdict can differ only if the steps do, and a sample
-of the states is stepped in both engines during every search to notice that.
+crash checker sees every new projection, a step that faulted is run again by the Python engine,
+whose error (or state, if it has none) counts.  So a verdict can differ only if the steps do, and a
+sample of the states is stepped in both engines during every search to notice that.
 """
 
 import ctypes

@@ -1,20 +1,20 @@
-"""The C back end: the same graphs and frames as ``emit_python``, as one C function a kind of thread.
+"""The C back end: the graphs and frames of ``emit_python``, as one C function a kind of thread.
 
 ``run_<kind>(S, C, F, T)`` switches on the program counter of the frame at ``F``, loads the locals
 that are live there, and runs with plain gotos to the next point.  Nothing is duplicated and nothing
 recurses.  Helpers and predicates become C functions of the same name.
 
-The C code never decides what is *wrong*.  Where Python would raise (a store outside a byte, an index
-outside the vector, a failed assertion, a division by zero) or where 64-bit numbers might not do, it
-calls ``pc_fault`` and the caller lets the Python step decide; so messages and verdicts are Python's.
-A fault too many costs time, never a verdict.  Faults must therefore cover all that Python rejects:
-the saves that ``emit_python`` does at shared blocks are range-checked here as well.
+The C code never decides what is *wrong*.  Where Python would raise (a store outside a byte, an
+index outside the vector, a failed assertion, a division by zero) or where 64-bit numbers might not
+do, it calls ``pc_fault`` and the caller lets the Python step decide; so messages and verdicts are
+Python's.  A fault too many costs time, never a verdict.  Faults must therefore cover all that
+Python rejects: the saves that ``emit_python`` does at shared blocks are range-checked here as well.
 
 Numbers are ``int64_t``.  Locals and products stay below 2**32 (else: fault), so sums of them cannot
 overflow.  Operands are evaluated in Python's order wherever one of them may change the state.
 
 Rejected: translating the generated Python text (its duplicated tails and self-calling loops are
-there for Python's sake); signed chars and shorts (promotion rules are where such back ends go wrong).
+there for Python's sake); signed chars and shorts (promotion rules are where that goes wrong).
 """
 
 import ast
@@ -75,6 +75,8 @@ class _Emitter:
 
     def emit(self) -> str:
         build = self.build
+        if not build.zero_dead:  # what a dead local holds is an accident of each back end
+            raise LanguageError(build.program.state.__name__, 0, "dead locals are kept in Python")
         self._check_helpers()
         self._sizes()
         for name, kind in sorted(build.tables.items()):
@@ -126,8 +128,11 @@ class _Emitter:
         self._array("uint32_t", "pc_own", own or [0])
         self._line("PC_UNUSED static size_t pc_at(int64_t i)")
         self._line("{ return (uint64_t)i < PC_SIZE ? (size_t)i : pc_wrap(i, PC_SIZE); }")
-        self._line("PC_UNUSED static size_t pc_const(int64_t i)")
-        self._line("{ return (uint64_t)i < PC_CONSTANTS ? (size_t)i : pc_wrap(i, PC_CONSTANTS); }")
+        if build.layout.constant_size:
+            self._line("PC_UNUSED static size_t pc_const(int64_t i) {")
+            self._line(
+                "return (uint64_t)i < PC_CONSTANTS ? (size_t)i : pc_wrap(i, PC_CONSTANTS); }"
+            )
 
     def _array(self, kind: str, name: str, values: list[int]) -> None:
         text = ", ".join(map(str, values))
@@ -163,7 +168,7 @@ class _Emitter:
 
     def _helper(self, name: str, node: ast.FunctionDef) -> None:
         parameters = {a.arg for a in node.args.args[1:]}
-        stored = {n.id for n in ast.walk(node) if _is_local_store(n)} - parameters
+        stored = _stored_in(node) - parameters
         self._line(_head(name, node))
         self._line("{")
         self.indent += 1
@@ -304,8 +309,9 @@ class _Emitter:
         size = self.build.size
         if node.value.id == "C":
             size = self.build.layout.constant_size
-        if isinstance(node.slice, ast.Constant) and 0 <= int(node.slice.value) < size:
-            return self.value(node.slice)
+        constant = _constant(node.slice)
+        if constant is not None and 0 <= constant < size:
+            return str(constant)
         index = self._address(node.slice)
         return f"{'pc_at' if node.value.id == 'S' else 'pc_const'}({index})"
 
@@ -476,9 +482,8 @@ class _KindEmitter:
             kind = self.graph.pointers.get(name)
             value = name if kind is None else f"N_{kind.name}[{name}]"
             self.emitter.line(f"S[F + {1 + slot}] = pc_byte({value});")
-        if self.emitter.build.zero_dead:
-            for slot in sorted(set(self.frames.slots.values()) - kept):
-                self.emitter.line(f"S[F + {1 + slot}] = 0;")
+        for slot in sorted(set(self.frames.slots.values()) - kept):
+            self.emitter.line(f"S[F + {1 + slot}] = 0;")
         self.emitter.line(f"S[F] = {point};")
         self.emitter.line("return 1;")
 
@@ -506,18 +511,24 @@ def _is_constant(name: str) -> bool:
     return name[0] == "C" and name[1:].isdigit()
 
 
-def _is_local_store(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+def _stored_in(node: ast.AST) -> set[str]:
+    names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+    return {n.id for n in names if isinstance(n.ctx, ast.Store)}
 
 
 def _is_byte(node: ast.expr) -> bool:
     return isinstance(node, ast.Subscript) or (isinstance(node, ast.Name) and _is_constant(node.id))
 
 
+def _constant(node: ast.expr) -> int | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+        return int(node.value)
+    return None
+
+
 def _is_factor(node: ast.expr) -> bool:
-    return (
-        isinstance(node, ast.Constant) and isinstance(node.value, int) and abs(node.value) < 1 << 16
-    )
+    value = _constant(node)
+    return value is not None and abs(value) < 1 << 16
 
 
 def _is_truth(node: ast.expr) -> bool:

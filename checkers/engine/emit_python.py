@@ -296,11 +296,10 @@ def check_index(value: int, length: int, where: str) -> int:
     return value
 
 
-def compile_module(statements: list[ast.stmt]) -> tuple[CodeType, str]:
-    """Compile generated functions; also return their text, for reading and for digests."""
+def compile_module(statements: list[ast.stmt]) -> CodeType:
+    """Compile generated functions."""
     module = ast.Module(statements, [])
-    text = ast.unparse(ast.fix_missing_locations(module))
-    return compile(text, "<generated steps>", "exec"), text
+    return compile(ast.fix_missing_locations(module), "<generated steps>", "exec")
 
 
 def runtime_names(pointer_tables: dict[str, StructType]) -> dict[str, Any]:

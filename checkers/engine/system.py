@@ -88,7 +88,7 @@ class Build:
             statements += Emitter(frames, tables, zero_dead, checked, base).emit()
         self.predicate_names = [helpers.predicate(p) for p in predicates]
         statements += helpers.definitions.values()
-        self.code, self.text = compile_module(statements)
+        self.code = compile_module(statements)
         self._names = runtime_names(tables)
         last = self.threads[-1] if self.threads else None
         self.size = self.layout.shared_size

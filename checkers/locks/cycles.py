@@ -10,8 +10,6 @@ and is held for reading by the next one.  Plain readers do wait, for the writer 
 earlier reader.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -10,8 +10,6 @@ filter afterwards (it invents cycles that no inode can have).
 networkx is imported when the first graph is made: it costs more than starting the program.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -209,7 +207,7 @@ class LockGraph:
             self.digraph.add_edge(edge.source, edge.target, edge.key, **data)
         data["seen"].observe(edge)
 
-    def merge(self, other: LockGraph) -> None:
+    def merge(self, other: "LockGraph") -> None:
         """Add everything ``other`` has."""
         for lock in other.classes():
             self.add_class(lock)

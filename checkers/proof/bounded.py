@@ -11,7 +11,7 @@ Rejected: unrolling the unbounded protocol (fifty seconds for twelve steps on a 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from checkers.proof.invariant import (
@@ -19,17 +19,17 @@ from checkers.proof.invariant import (
     Sentence,
     conjuncts_of,
     initial,
+    properties_of,
 )
 from checkers.proof.logic import HOLE, Finite, Term
 from checkers.proof.protocol import STEPS, Move, Params, in_tail
 from checkers.proof.rules import NO_RULE, Rules
-from checkers.proof.state import BOOL, FIELDS, PHYS, SCALAR, SUBMITTED, State
+from checkers.proof.state import BOOL, FIELDS, FREE, PHYS, SCALAR, State
 
 NR_CELLS = 4
 NR_PHYS = 6
 _PER_BLOCK = 2
 _LARGEST = 8
-_PIECEWISE = frozenset({"write"})
 _BLOCKWISE = frozenset(
     {"allocate", "submit", "complete", "take_list", "merge", "convert", "finish", "give_up"}
 )
@@ -62,10 +62,23 @@ class Escape:
     """A counterexample to induction: the state before, the step, and what it breaks."""
 
     step: str
-    conjunct: str
+    broken: list[str]
     before: dict[str, Any]
-    taken: Taken
-    others: list[str] = field(default_factory=list)
+    taken: Taken | None
+
+    def __str__(self) -> str:
+        step = str(self.taken) if self.taken else "no step"
+        return f"{step} breaks {', '.join(self.broken)} in {describe(self.before)}"
+
+
+def describe(values: dict[str, Any]) -> str:
+    """Return a state in one line: only what differs from zero, false and a hole."""
+    shown = []
+    for name, value in values.items():
+        entries = value if isinstance(value, list) else [value]
+        if any(entry not in (0, HOLE) for entry in entries):
+            shown.append(f"{name}={_shown(value)}")
+    return " ".join(shown)
 
 
 class Instance:
@@ -123,8 +136,11 @@ def fields_of_state() -> Params:
     return {name: (f.kind, f.sort) for name, f in FIELDS.items()}
 
 
-def escapes(rules: Rules, wanted: str = "", *, first: bool = True) -> list[Escape]:
-    """Return counterexamples to induction, of ``wanted`` (a conjunct) or of all conjuncts."""
+def escapes(rules: Rules, *, first: bool = True) -> list[Escape]:
+    """Return counterexamples to induction: a state of the invariant that one step leads out of.
+
+    One a step; ``first`` stops at the first.  Also a state of the invariant that breaks a property.
+    """
     instance = Instance()
     x = instance.x
     s, tables = instance.variables("s_", fields_of_state())
@@ -136,20 +152,48 @@ def escapes(rules: Rules, wanted: str = "", *, first: bool = True) -> list[Escap
         p, ptables = instance.variables("p_", step.params)
         move = step.take(x, rules, s, p)
         after = s.updated(move.changes)
+        kept = {c.name: c.sentence(x, after) for c in claimed}
         solver = x.z3.SolverFor("QF_BV")
         solver.add(*holds, instance.bounds(ptables), move.guard, _in_tables(x, step.params, p))
-        for c in claimed:
-            if wanted not in ("", c.name):
-                continue
-            solver.push()
-            solver.add(x.lnot(c.sentence(x, after)), instance.maps_in_range(after))
-            if solver.check() == x.z3.sat:
-                model = solver.model()
-                taken = _taken(instance, model, step.name, ptables)
-                found.append(Escape(step.name, c.name, instance.values(model, tables), taken))
-                if first:
-                    return found
-            solver.pop()
+        solver.add(instance.maps_in_range(after), x.lnot(x.land(*kept.values())))
+        if solver.check() == x.z3.sat:
+            model = solver.model()
+            broken = [n for n, term in kept.items() if x.z3.is_false(model.eval(term, True))]
+            taken = _taken(instance, model, step.name, ptables)
+            found.append(Escape(step.name, broken, instance.values(model, tables), taken))
+            if first:
+                return found
+    for prop in properties_of(rules):
+        solver = x.z3.SolverFor("QF_BV")
+        solver.add(*holds, x.lnot(prop.sentence(x, s)))
+        if solver.check() == x.z3.sat:
+            before = instance.values(solver.model(), tables)
+            found.append(Escape("", [prop.name], before, None))
+    return found
+
+
+def induction_fails(rules: Rules, pairs: set[tuple[str, str]]) -> dict[tuple[str, str], Escape]:
+    """Return counterexamples to induction for the given (step, conjunct) pairs, where there are."""
+    instance = Instance()
+    x = instance.x
+    s, tables = instance.variables("s_", fields_of_state())
+    claimed = {c.name: c for c in conjuncts_of(rules)}
+    holds = [instance.bounds(tables), instance.maps_in_range(s)]
+    holds += [c.sentence(x, s) for c in claimed.values()]
+    found: dict[tuple[str, str], Escape] = {}
+    for name, conjunct in sorted(pairs):
+        step = STEPS[name]
+        p, ptables = instance.variables("p_", step.params)
+        move = step.take(x, rules, s, p)
+        after = s.updated(move.changes)
+        solver = x.z3.SolverFor("QF_BV")
+        solver.add(*holds, instance.bounds(ptables), move.guard, _in_tables(x, step.params, p))
+        solver.add(instance.maps_in_range(after), x.lnot(claimed[conjunct].sentence(x, after)))
+        if solver.check() == x.z3.sat:
+            model = solver.model()
+            taken = _taken(instance, model, name, ptables)
+            before = instance.values(model, tables)
+            found[name, conjunct] = Escape(name, [conjunct], before, taken)
     return found
 
 
@@ -206,7 +250,7 @@ def enabled_steps(rules: Rules) -> dict[str, bool]:
 class Search:
     """Bounded search from a fresh mount for a state that breaks ``sentence``."""
 
-    def __init__(self, rules: Rules, sentence: Sentence, *, clean_start: bool = False) -> None:
+    def __init__(self, rules: Rules, sentence: Sentence) -> None:
         self.rules = rules
         self.instance = Instance()
         self.x = self.instance.x
@@ -221,9 +265,6 @@ class Search:
             self.instance.bounds(self.states[0]), self.instance.maps_in_range(s), initial(self.x, s),
             self.x.lnot(self.x.lor(*self.dirty)), *self._mkfs(s),
         )
-        if clean_start:
-            self.solver.add(self.x.cells(lambda c: self.x.implies(s.isz <= c, self.x.lnot(
-                self.x.land(s.wr(c), s.cached(s.map(c)))))))
 
     def run(self, depth: int) -> Run | None:
         """Return a shortest run of at most ``depth`` steps, if there is one."""
@@ -309,7 +350,8 @@ class Search:
             demands += [p.stop <= x.up(p.start + 1)]
             dirty = self._dirtied(lambda c: x.land(p.start <= c, c < p.stop))
         elif name == "store":
-            dirty = self._dirtied(lambda c: c == p.at)
+            # Behind the EOF block a store reserves nothing: writeback finds a hole there.
+            dirty = self._dirtied(lambda c: x.land(c == p.at, p.at < x.up(s.isz)))
         elif name == "zero_eof":
             dirty = self._dirtied(lambda c: x.land(in_tail(x, s, c), s.map(c) != HOLE))
             if self.rules.eof != NO_RULE:
@@ -318,8 +360,11 @@ class Search:
         elif name == "allocate":
             demands.append(x.cells(lambda c: x.implies(p.cells(c), self._is_dirty(c))))
             demands.append(x.cells(lambda c: x.implies(
-                p.cells(c), p.place(c) == p.place(x.number(0)) + (c & 1)
-                if False else (p.place(c) & 1) == (c & 1))))  # fmt: skip
+                p.cells(c), (p.place(c) & 1) == (c & 1))))  # fmt: skip
+            demands.append(x.pairs(lambda c, e: x.implies(
+                x.land(p.cells(c), e < (c & ~1), self._is_dirty(e)), s.map(e) != HOLE)))
+            demands.append(x.cells(lambda c: x.phys(lambda d: x.implies(
+                x.land(p.cells(c), d < (p.place(c) & ~1)), s.pst(d) != FREE))))  # fmt: skip
         elif name == "submit":
             demands.append(x.cells(lambda c: x.implies(p.cells(c), x.land(
                 self._is_dirty(c), p.end == x.least(x.up(c + 1), s.isz)))))  # fmt: skip
@@ -367,6 +412,3 @@ class Search:
 def search(rules: Rules, prop: str, depth: int = 16) -> Run | None:
     """Return a shortest run that breaks the property ``prop``, of at most ``depth`` steps."""
     return Search(rules, PROPERTIES[prop].sentence).run(depth)
-
-
-_ = SUBMITTED

@@ -10,13 +10,13 @@ Rejected: one query for everything (no name for what fails), a time limit.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.proof.invariant import Conjunct, conjuncts_of, initial, properties_of
+from checkers.proof.invariant import conjuncts_of, initial, properties_of
 from checkers.proof.logic import Term, Unbounded
-from checkers.proof.protocol import STEPS, Params, Step
+from checkers.proof.protocol import STEPS, Params
 from checkers.proof.rules import Rules
 from checkers.proof.state import BOOL, FIELDS, SCALAR, State
 
@@ -25,6 +25,13 @@ REFUTED = "refuted"
 UNKNOWN = "unknown"
 
 DEFAULT_RLIMIT = 20_000_000
+
+ATTEMPTS: tuple[dict[str, Any], ...] = (
+    {"mbqi": False},
+    {"mbqi": False, "relevancy": 0, "auto_config": False},
+    {"mbqi": True},
+)
+"""Settings tried in turn: what instances E-matching finds depends on them, what is true does not."""
 
 
 @dataclass(slots=True)
@@ -102,12 +109,12 @@ def obligations(rules: Rules, x: Unbounded | None = None) -> Iterator[Obligation
         )  # fmt: skip
 
 
-def solver_for(x: Unbounded, obligation: Obligation, rlimit: int) -> Any:
+def solver_for(x: Unbounded, obligation: Obligation, rlimit: int, attempt: int = 0) -> Any:
     """Return a z3 solver that holds the negated obligation."""
     solver = x.z3.SimpleSolver()
     solver.set("rlimit", rlimit)
-    solver.set("random_seed", 0)
-    solver.set("mbqi", False)
+    for option, value in ATTEMPTS[attempt].items():
+        solver.set(option, value)
     for hypothesis in obligation.hypotheses:
         solver.add(hypothesis)
     solver.add(x.lnot(obligation.goal))
@@ -115,14 +122,18 @@ def solver_for(x: Unbounded, obligation: Obligation, rlimit: int) -> Any:
 
 
 def decide(x: Unbounded, obligation: Obligation, rlimit: int = DEFAULT_RLIMIT) -> Decision:
-    """Prove ``obligation``, or say that it is not known."""
+    """Prove ``obligation``, or say that it is not known.  ``rlimit`` is for each attempt."""
     started = time.perf_counter()
-    solver = solver_for(x, obligation, rlimit)
-    answer = solver.check()
-    result = PROVED if answer == x.z3.unsat else UNKNOWN
-    reason = "" if result == PROVED else _reason(x, solver, answer)
+    reason = ""
+    for attempt in range(len(ATTEMPTS)):
+        solver = solver_for(x, obligation, rlimit, attempt)
+        answer = solver.check()
+        if answer == x.z3.unsat:
+            reason = ""
+            break
+        reason = _reason(x, solver, answer)
     return Decision(
-        obligation.name, obligation.statement, obligation.kind, result,
+        obligation.name, obligation.statement, obligation.kind, UNKNOWN if reason else PROVED,
         time.perf_counter() - started, f"z3 {x.z3.get_version_string()}", reason,
     )  # fmt: skip
 
@@ -130,7 +141,7 @@ def decide(x: Unbounded, obligation: Obligation, rlimit: int = DEFAULT_RLIMIT) -
 def _reason(x: Unbounded, solver: Any, answer: Any) -> str:
     if answer == x.z3.sat:
         return "the negation has a model"
-    return str(solver.reason_unknown())
+    return str(solver.reason_unknown()) or "unknown"
 
 
 def smt2(x: Unbounded, obligation: Obligation) -> str:
@@ -138,9 +149,3 @@ def smt2(x: Unbounded, obligation: Obligation) -> str:
     text = solver_for(x, obligation, DEFAULT_RLIMIT).to_smt2()
     return f"; {obligation.name}: {obligation.statement}\n(set-logic ALL)\n{text}"
 
-
-__all__ = [
-    "DEFAULT_RLIMIT", "PROVED", "REFUTED", "UNKNOWN", "Conjunct", "Decision", "Obligation", "Step",
-    "decide", "obligations", "parameters", "smt2", "solver_for", "symbolic_state",
-]  # fmt: skip
-_ = Callable

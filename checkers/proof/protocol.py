@@ -413,6 +413,8 @@ def finish(x: Logic, r: Rules, s: State, p: State) -> Move:
         x.cells(lambda c: x.implies(s.pending(c), p.cells(c))),
         x.ite(p.skip, end <= s.dsz, allowed),
     )
+    if not r.error_ignored:
+        guard = x.land(guard, x.cells(lambda c: x.implies(p.cells(c), x.lnot(s.failed(c)))))
     changes = {
         "dsz": x.ite(p.skip, s.dsz, changes["dsz"]),
         "held": x.ite(p.skip, s.held, changes["held"]),

@@ -90,7 +90,7 @@ WRONG_DESIGNS: dict[str, WrongDesign] = {
         WrongDesign("gap-only", "only a zeroed gap is ordered, not an append within the EOF block",
                     "seed-gap-ordered", (), "stale-data", "seed-gap-ordered"),
         WrongDesign("size-at-write", "i_disksize moves in write_end, before the data is on disk",
-                    "bh-ordered", (), "stale-data", "bh-ordered"),
+                    _HOLD, ("size_at_write",), "stale-data"),
         WrongDesign("hold-back-two-mounts", "blocks behind the held size are converted",
                     _HOLD, (), "sound-disk", _HOLD, "", 2),
         WrongDesign("deferred-io-error", "a failed write of the EOF block takes its mark with it",

@@ -215,8 +215,7 @@ def _check_contents(trace: Trace, name: str) -> None:
         known = ", ".join(DESIGNS)
         raise TraceError(name, "$.design", f'unknown design "{trace.design}"; expected {known}')
     if trace.mutant and trace.mutant not in MUTANTS:
-        known = ", ".join(MUTANTS)
-        message = f'unknown mutant "{trace.mutant}"; expected nothing or {known}'
+        message = f'unknown mutant "{trace.mutant}"; `powercut list` shows the {len(MUTANTS)} known'
         raise TraceError(name, "$.mutant", message)
     scope = scope_of(trace, name)
     if len(trace.epochs) > len(scope.mounts):

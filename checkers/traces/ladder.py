@@ -144,7 +144,7 @@ def _mount_head(n: int, mount: Mount, epoch: TraceEpoch, scope: Scope) -> list[s
 
 def op_words(code: OpCode, pos: int, length: int) -> str:
     """Return an operation as a call, in cells: ``write(cells 2-3)``, ``truncate(3)``."""
-    if code in (OpCode.WRITE, OpCode.STORE):
+    if code not in (OpCode.TRUNCATE, OpCode.FSYNC, OpCode.FDATASYNC):
         return f"{code.name.lower()}({cell_range(pos, pos + length - 1)})"
     return f"{code.name.lower()}({pos if code == OpCode.TRUNCATE else ''})"
 
@@ -196,6 +196,8 @@ def _role(ops: Iterable[OpCode]) -> str:
     codes = list(ops)
     for code, role in (
         (OpCode.TRUNCATE, "truncate"), (OpCode.WRITE, "writer"), (OpCode.STORE, "mmap"),
+        (OpCode.PUNCH, "punch"), (OpCode.ZERO_RANGE, "zero range"),
+        (OpCode.FALLOCATE, "fallocate"),
     ):  # fmt: skip
         if code in codes:
             both = role == "truncate" and OpCode.WRITE in codes

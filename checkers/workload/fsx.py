@@ -134,7 +134,7 @@ def _entries(text: str, name: str, dropped: Counter[str]) -> Iterator[_Entry]:
             dropped["read"] += 1
         elif operation not in _KEPT:
             raise word.fail(
-                f"{operation} cannot be expressed in a workload; only {', '.join(_KEPT)} and reads "
+                f"{operation} is not read from fsx files; only {', '.join(_KEPT)} and reads "
                 "can, so cut the file before this line"
             )
         elif operation in ("write", "mapwrite") and numbers[1] == 0:

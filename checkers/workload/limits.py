@@ -35,6 +35,7 @@ MAX_FILE_BYTES = 64 * 1024
 """The largest workload file that is read, of either format."""
 
 DATA_OPS = (OpCode.WRITE, OpCode.STORE)
+RANGE_OPS = (*DATA_OPS, OpCode.PUNCH, OpCode.ZERO_RANGE, OpCode.FALLOCATE)
 HUGE = 10**9
 """Numbers above this are not printed digit by digit in a message."""
 
@@ -153,18 +154,18 @@ def check_op(op: Op, geometry: Geometry) -> None:
     """Raise :class:`LimitError` unless ``op`` is inside the file; ``what`` is the argument."""
     total = total_cells(geometry)
     if not isinstance(op.code, OpCode):
-        raise LimitError("operation", "operation must be write, store, truncate or a sync")
+        raise LimitError("operation", "unknown operation")
     check_range("the file of an operation", op.inode, 0, geometry.nr_inodes - 1)
-    if op.code in DATA_OPS:
+    if op.code in RANGE_OPS:
         check_range("position", op.pos_cells, 0, total - 1)
         check_range("length", op.length_cells, 1, total - op.pos_cells)
         return
-    check_range("length of an operation without data", op.length_cells, 0, 0)
+    check_range("length of an operation without a range", op.length_cells, 0, 0)
     if op.code == OpCode.TRUNCATE:
         check_range("size", op.pos_cells, 0, total)
         return
     if op.code not in (OpCode.FSYNC, OpCode.FDATASYNC):
-        raise LimitError("operation", "operation must be write, store, truncate or a sync")
+        raise LimitError("operation", "unknown operation")
     check_range("position of a sync", op.pos_cells, 0, 0)
 
 

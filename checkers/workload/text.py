@@ -60,6 +60,9 @@ _FORMS = {
     "write": _Form(OpCode.WRITE, ("position", "length")),
     "store": _Form(OpCode.STORE, ("position", "length"), default_length=1),
     "truncate": _Form(OpCode.TRUNCATE, ("size",)),
+    "punch": _Form(OpCode.PUNCH, ("position", "length")),
+    "zero_range": _Form(OpCode.ZERO_RANGE, ("position", "length")),
+    "fallocate": _Form(OpCode.FALLOCATE, ("position", "length")),
     "fsync": _Form(OpCode.FSYNC, ()),
     "fdatasync": _Form(OpCode.FDATASYNC, ()),
 }
@@ -91,6 +94,7 @@ class _Draft:
     errors: int = 0
     data_err_abort: bool = False
     log: int = 0
+    nodelalloc: bool = False
     mounts: list[_MountDraft] = field(default_factory=list)
     seen: dict[str, Place] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
@@ -139,6 +143,8 @@ def format_workload(scope: Scope) -> str:
     lines.append(f"errors {scope.max_errors}")
     lines.append("data_err=abort" if scope.data_err_abort else "data_err=ignore")
     lines.append(f"log {scope.log_transactions}")
+    if scope.nodelalloc:
+        lines.append("nodelalloc")
     for mount in scope.mounts:
         lines.append("mount")
         lines += [f"  task {_format_task(task)}" for task in mount.tasks]
@@ -171,6 +177,7 @@ def _finished(draft: _Draft) -> Scope:
         max_errors=draft.errors,
         data_err_abort=draft.data_err_abort,
         log_transactions=draft.log,
+        nodelalloc=draft.nodelalloc,
     )
 
 
@@ -334,6 +341,13 @@ def _read_log(draft: _Draft, line: Line) -> None:
     draft.log = value
 
 
+def _read_nodelalloc(draft: _Draft, line: Line) -> None:
+    words = line.words
+    if len(words) > 1:
+        raise words[1].fail(f"unexpected {quote(words[1].text)}; end the line after the option")
+    draft.nodelalloc = True
+
+
 # ---- body ---------------------------------------------------------------------------------------
 
 
@@ -462,5 +476,6 @@ _HEADER: dict[str, _Reader] = {
     "errors": _read_errors,
     "data_err": _read_data_err,
     "log": _read_log,
+    "nodelalloc": _read_nodelalloc,
 }
 _BODY: dict[str, _Reader] = {"mount": _open_mount, "task": _read_task, "flusher": _read_flusher}

@@ -184,7 +184,7 @@ DAMAGE: dict[str, tuple[Callable[[Any], None], str, str]] = {
     "version of another type": (put("schema", [1]), "$.schema", f'expected "{SCHEMA}"'),
     "no version": (drop("schema"), "$.schema", "missing"),
     "unknown design": (put("design", "xfs"), "$.design", "seed"),
-    "unknown mutant": (put("mutant", "xfs"), "$.mutant", "no-preflush"),
+    "unknown mutant": (put("mutant", "xfs"), "$.mutant", "powercut list"),
     "design is a number": (put("design", 3), "$.design", "expected `str`"),
     "bad workload": (put("workload", "mount\n  task frob 1\n"), "$.workload", "workload:2:8"),
     "empty workload": (put("workload", ""), "$.workload", "empty workload"),

@@ -19,6 +19,7 @@ from checkers.workload.limits import (
     MAX_SUMMARY_CHARS,
     MAX_TASKS,
     MIN_LOG,
+    RANGE_OPS,
     total_cells,
 )
 from model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
@@ -50,7 +51,7 @@ def ops(draw: st.DrawFn, geometry: Geometry) -> Op:
     inode = draw(st.integers(0, geometry.nr_inodes - 1))
     if code == OpCode.TRUNCATE:
         return Op(code, draw(st.integers(0, total)), inode=inode)
-    if code not in DATA_OPS:
+    if code not in RANGE_OPS:
         return Op(code, inode=inode)
     pos = draw(st.integers(0, total - 1))
     return Op(code, pos, draw(st.integers(1, total - pos)), inode)
@@ -89,4 +90,5 @@ def scopes(draw: st.DrawFn) -> Scope:
         max_errors=draw(st.integers(0, MAX_ERRORS)),
         data_err_abort=draw(st.booleans()),
         log_transactions=draw(st.sampled_from([0, *range(MIN_LOG, MAX_LOG + 1)])),
+        nodelalloc=draw(st.booleans()),
     )

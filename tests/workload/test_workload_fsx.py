@@ -22,7 +22,7 @@ REFUSED_THREE = (
 )
 REFUSED_FOUR = ("clone_range", "dedupe_range", "copy_range", "exchange_range")
 NOT_EXPRESSED = (
-    "cannot be expressed in a workload; only write, mapwrite, truncate, fsync and reads can, "
+    "is not read from fsx files; only write, mapwrite, truncate, fsync and reads can, "
     "so cut the file before this line"
 )
 

@@ -44,11 +44,11 @@ OUTSIDE: dict[str, tuple[Scope, str]] = {
     ),
     "no code": (
         with_ops(Op(OpCode.NONE)),
-        "mount 1, task 1, operation 1: operation must be write, store, truncate or a sync",
+        "mount 1, task 1, operation 1: unknown operation",
     ),
     "truncate with a length": (
         with_ops(Op(OpCode.TRUNCATE, 1, 1)),
-        "mount 1, task 1, operation 1: length of an operation without data must be 0..0, not 1",
+        "mount 1, task 1, operation 1: length of an operation without a range must be 0..0, not 1",
     ),
     "sync with a position": (
         with_ops(Op(OpCode.FDATASYNC, 1)),
@@ -84,7 +84,7 @@ OUTSIDE: dict[str, tuple[Scope, str]] = {
     ),
     "plain number for an operation": (
         with_ops(Op(cast("OpCode", 1), 0, 1)),
-        "mount 1, task 1, operation 1: operation must be write, store, truncate or a sync",
+        "mount 1, task 1, operation 1: unknown operation",
     ),
     "number for a truth value": (
         replace(GOOD, data_err_abort=cast("bool", 1)),

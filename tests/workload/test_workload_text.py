@@ -48,7 +48,7 @@ FULL_SCOPE = Scope(
     data_err_abort=True,
     log_transactions=2,
 )
-KNOWN_OPS = "expected write, store, truncate, fsync or fdatasync"
+KNOWN_OPS = "expected write, store, truncate, punch, zero_range, fallocate, fsync or fdatasync"
 MANY_TASKS = "mount\n" + "task fsync\n" * 4
 BIG = "geometry blocks=4 cells=4 phys=7\n"
 
@@ -222,7 +222,7 @@ MALFORMED: dict[str, tuple[str, int, int, str]] = {
         1,
         (
             'unknown directive "geometri"; expected one of name, summary, geometry, file, timer, '
-            "errors, data_err, log, mount, task, flusher"
+            "errors, data_err, log, nodelalloc, mount, task, flusher"
         ),
     ),
     "directive twice": (
@@ -387,7 +387,7 @@ MALFORMED: dict[str, tuple[str, int, int, str]] = {
         1,
         1,
         'unknown directive "' + "x" * 24 + '..."; expected one of name, summary, geometry, file, '
-        "timer, errors, data_err, log, mount, task, flusher",
+        "timer, errors, data_err, log, nodelalloc, mount, task, flusher",
     ),
 }
 

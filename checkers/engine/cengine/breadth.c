@@ -205,10 +205,6 @@ static int finish(struct pc_search *s)
 
 static void begin(struct pc_search *s)
 {
-	if (s->cursor == s->level_end) {
-		s->depth++;
-		s->level_end = s->states;
-	}
 	load(s, s->cursor, s->current, s->ids);
 	memcpy(s->scratch, s->current, PC_SIZE);
 	s->is_expanding = 1;
@@ -265,6 +261,10 @@ static int search(struct pc_search *s, uint64_t turns, uint64_t max_states)
 	}
 	for (; s->is_expanding || s->cursor < s->states; turns--) {
 		if (!s->is_expanding) {
+			if (s->cursor == s->level_end) {
+				s->depth++;
+				s->level_end = s->states;
+			}
 			if (s->states >= max_states)
 				return LIMIT;
 			if (!turns)

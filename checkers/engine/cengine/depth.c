@@ -26,7 +26,7 @@ struct pc_depth {
 	struct digests seen, projected;
 	const uint8_t *constants;
 	struct watched *watches;
-	uint32_t nr_watches, look, is_looking, watch_projection, deadlocked, is_entering, stepping;
+	uint32_t nr_watches, look, is_looking, watch_projection, deadlocked, has_begun;
 	uint64_t seed;
 	uint8_t scratch[PC_SIZE];
 };
@@ -169,8 +169,13 @@ static int depth_search(struct pc_depth *s, uint64_t turns, uint64_t max_states)
 	struct frame *f;
 
 	s->nr_events = 0;
-	if (s->is_looking && !depth_look(s))
+	if (!s->has_begun) {
+		s->has_begun = 1;
+		if (!enter(s))
+			return MEMORY;
+	} else if (s->is_looking && !depth_look(s)) {
 		return MEMORY;
+	}
 	for (; s->height; turns--) {
 		if (s->nr_events)
 			return EVENTS;
@@ -189,12 +194,8 @@ static int depth_search(struct pc_depth *s, uint64_t turns, uint64_t max_states)
 		}
 		s->thread = f->order[f->next++];
 		memcpy(s->scratch, f->state, PC_SIZE);
-		s->stepping = 1;
-		if (!pc_step(s->thread, s->scratch, s->constants)) {
-			s->stepping = 0;
+		if (!pc_step(s->thread, s->scratch, s->constants))
 			continue;
-		}
-		s->stepping = 0;
 		f->moved = 1;
 		s->transitions++;
 		if (!enter(s))
@@ -222,7 +223,6 @@ int pc_depth_decide_step(struct pc_depth *s, int decision, const uint8_t *state)
 	struct frame *f = (struct frame *)s->stack.at + s->height - 1;
 
 	s->nr_events = 0;
-	s->stepping = 0;
 	if (decision == DECIDED_WAITS)
 		return TURN;
 	f->moved = 1;
@@ -279,8 +279,6 @@ struct pc_depth *pc_depth_new(const uint8_t *constants, uint64_t limit, const ui
 	for (p = 0; p < nr_watches; p++)
 		s->watches[p] = (struct watched){predicates[p], 1};
 	memcpy(s->scratch, initial, PC_SIZE);
-	if (!setjmp(pc_env) && !enter(s))
-		goto fail;
 	return s;
 fail:
 	pc_depth_delete(s);

@@ -6,8 +6,6 @@ which calls can happen is what matters; arithmetic is not.  A condition is kept 
 conditionals become branches on their own condition, so that ``#ifdef`` pairs agree.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,7 +120,7 @@ class _Builder:
         self.scope_has_guard: list[bool] = []
         self.here = self.new()
 
-    def build(self, body: Node) -> Cfg:
+    def build(self, body: "Node") -> Cfg:
         self.statement(body)
         self.leave("", self.line(body, end=True))
         for block, label in self.gotos:
@@ -151,12 +149,12 @@ class _Builder:
     def emit(self, op: Op) -> None:
         self.blocks[self.here].ops.append(op)
 
-    def line(self, node: Node, *, end: bool = False) -> int:
+    def line(self, node: "Node", *, end: bool = False) -> int:
         return self.chunk.line((node.end_point if end else node.start_point)[0])
 
     # Statements.
 
-    def statement(self, node: Node) -> None:
+    def statement(self, node: "Node") -> None:
         handler = getattr(self, f"_{node.type}", None)
         if handler:
             handler(node)
@@ -165,7 +163,7 @@ class _Builder:
         elif node.type.endswith("expression"):
             self.expression(node)
 
-    def sequence(self, nodes: list[Node]) -> None:
+    def sequence(self, nodes: "list[Node]") -> None:
         index = 0
         while index < len(nodes):
             node = nodes[index]
@@ -193,19 +191,19 @@ class _Builder:
         if self.scope_has_guard.pop():
             self.emit(EndScope(mine))
 
-    def _compound_statement(self, node: Node) -> None:
+    def _compound_statement(self, node: "Node") -> None:
         with self.scope():
             self.sequence(list(node.named_children))
 
-    def _expression_statement(self, node: Node) -> None:
+    def _expression_statement(self, node: "Node") -> None:
         for child in node.named_children:
             self.expression(child)
 
-    def _ERROR(self, node: Node) -> None:
+    def _ERROR(self, node: "Node") -> None:
         self.errors.append(self.line(node))
         self.sequence(list(node.named_children))
 
-    def _declaration(self, node: Node) -> None:
+    def _declaration(self, node: "Node") -> None:
         for child in node.named_children:
             if child.type != "init_declarator":
                 continue
@@ -219,17 +217,16 @@ class _Builder:
             if value is not None and name is not None:
                 self.assign(text_of(name), value)
 
-    def assign(self, target: str, value: Node) -> None:
+    def assign(self, target: str, value: "Node") -> None:
         inner = _stripped(value)
-        if inner.type == "call_expression":
-            self.expression(inner, target)
-        elif inner.type == "conditional_expression" and b"(" in (inner.text or b""):
+        choice = inner.type == "conditional_expression" and b"(" in (inner.text or b"")
+        if inner.type == "call_expression" or choice:
             self.expression(inner, target)
         else:
             self.expression(inner)
             self.emit(Assign(normal(target), normal(_value_text(inner))))
 
-    def _if_statement(self, node: Node) -> None:
+    def _if_statement(self, node: "Node") -> None:
         condition = node.child_by_field_name("condition")
         then, other, after = self.new(), self.new(), self.new()
         self.condition(condition, then, other)
@@ -245,13 +242,13 @@ class _Builder:
         self.jump(after)
         self.here = after
 
-    def _else_clause(self, node: Node) -> None:
+    def _else_clause(self, node: "Node") -> None:
         self.sequence(list(node.named_children))
 
-    def _while_statement(self, node: Node) -> None:
+    def _while_statement(self, node: "Node") -> None:
         self.loop(node.child_by_field_name("condition"), node.child_by_field_name("body"), None)
 
-    def _for_statement(self, node: Node) -> None:
+    def _for_statement(self, node: "Node") -> None:
         first = node.child_by_field_name("initializer")
         if first is not None:
             self.statement(first)
@@ -260,7 +257,7 @@ class _Builder:
             node.child_by_field_name("update"),
         )  # fmt: skip
 
-    def loop(self, condition: Node | None, body: Node | None, update: Node | None) -> None:
+    def loop(self, condition: "Node | None", body: "Node | None", update: "Node | None") -> None:
         head, inside, step, after = self.new(), self.new(), self.new(), self.new()
         self.jump(head)
         self.here = head
@@ -277,7 +274,7 @@ class _Builder:
         self.jump(head)
         self.here = after
 
-    def body(self, body: Node | None, again: int, after: int) -> None:
+    def body(self, body: "Node | None", again: int, after: int) -> None:
         self.breaks.append(after)
         self.continues.append(again)
         if body is not None:
@@ -285,7 +282,7 @@ class _Builder:
         self.breaks.pop()
         self.continues.pop()
 
-    def macro_loop(self, head: Node, body: Node) -> None:
+    def macro_loop(self, head: "Node", body: "Node") -> None:
         start, inside, after = self.new(), self.new(), self.new()
         self.expression(head.named_children[0])
         self.jump(start)
@@ -297,7 +294,7 @@ class _Builder:
         self.jump(start)
         self.here = after
 
-    def _do_statement(self, node: Node) -> None:
+    def _do_statement(self, node: "Node") -> None:
         inside, test, after = self.new(), self.new(), self.new()
         self.jump(inside)
         self.here = inside
@@ -307,7 +304,7 @@ class _Builder:
         self.condition(node.child_by_field_name("condition"), inside, after)
         self.here = after
 
-    def _switch_statement(self, node: Node) -> None:
+    def _switch_statement(self, node: "Node") -> None:
         condition = node.child_by_field_name("condition")
         if condition is not None:
             self.expression(condition)
@@ -327,7 +324,7 @@ class _Builder:
             self.blocks[top].jumps.append(Jump(after))
         self.here = after
 
-    def _case_statement(self, node: Node) -> None:
+    def _case_statement(self, node: "Node") -> None:
         block = self.new()
         self.jump(block)
         value = node.child_by_field_name("value")
@@ -336,26 +333,26 @@ class _Builder:
         self.here = block
         self.sequence([child for child in node.named_children if child != value])
 
-    def _break_statement(self, node: Node) -> None:
+    def _break_statement(self, node: "Node") -> None:
         self.go(self.breaks, node)
 
-    def _continue_statement(self, node: Node) -> None:
+    def _continue_statement(self, node: "Node") -> None:
         self.go(self.continues, node)
 
-    def go(self, targets: list[int], node: Node) -> None:
+    def go(self, targets: list[int], node: "Node") -> None:
         if targets:
             self.jump(targets[-1])
             self.here = self.new()
         else:
             self.leave(OUT_OF_SIGHT, self.line(node))
 
-    def _goto_statement(self, node: Node) -> None:
+    def _goto_statement(self, node: "Node") -> None:
         label = node.child_by_field_name("label")
         self.gotos.append((self.here, text_of(label) if label else ""))
         self.blocks[self.here].line = self.line(node)
         self.here = self.new()
 
-    def _labeled_statement(self, node: Node) -> None:
+    def _labeled_statement(self, node: "Node") -> None:
         label = node.child_by_field_name("label")
         block = self.new()
         self.jump(block)
@@ -364,7 +361,7 @@ class _Builder:
             self.labels[text_of(label)] = block
         self.sequence([child for child in node.named_children if child != label])
 
-    def _return_statement(self, node: Node) -> None:
+    def _return_statement(self, node: "Node") -> None:
         value = node.named_children[0] if node.named_children else None
         returned = "void"
         if value is not None:
@@ -372,7 +369,7 @@ class _Builder:
             returned = RETURNED
         self.leave(returned, self.line(node))
 
-    def _preproc(self, node: Node) -> None:
+    def _preproc(self, node: "Node") -> None:
         if node.type not in ("preproc_if", "preproc_ifdef", "preproc_elif"):
             return
         name = node.child_by_field_name("name") or node.child_by_field_name("condition")
@@ -396,7 +393,7 @@ class _Builder:
 
     # Expressions.
 
-    def expression(self, node: Node, target: str = "") -> None:
+    def expression(self, node: "Node", target: str = "") -> None:
         kind = node.type
         if kind == "call_expression":
             self.call(node, target)
@@ -416,7 +413,7 @@ class _Builder:
             for child in node.named_children:
                 self.expression(child)
 
-    def choice(self, node: Node, target: str) -> None:
+    def choice(self, node: "Node", target: str) -> None:
         parts = [node.child_by_field_name(n) for n in ("condition", "consequence", "alternative")]
         yes, no, after = self.new(), self.new(), self.new()
         self.condition(parts[0], yes, no)
@@ -429,7 +426,7 @@ class _Builder:
             self.jump(after)
         self.here = after
 
-    def assignment(self, node: Node) -> None:
+    def assignment(self, node: "Node") -> None:
         left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
         if left is None or right is None:
             return
@@ -439,7 +436,7 @@ class _Builder:
             self.expression(right)
             self.emit(Assign(normal(text_of(left)), "?"))
 
-    def call(self, node: Node, target: str) -> None:
+    def call(self, node: "Node", target: str) -> None:
         function = node.child_by_field_name("function")
         arguments = node.child_by_field_name("arguments")
         parts = [c for c in arguments.named_children if c.type != "comment"] if arguments else []
@@ -466,7 +463,7 @@ class _Builder:
             args = (*args, f"@scope{self.scopes}")
         self.emit(Call(name, args, self.line(node), normal(text_of(node)), normal(target)))
 
-    def condition(self, node: Node | None, yes: int, no: int) -> None:
+    def condition(self, node: "Node | None", yes: int, no: int) -> None:
         if node is None:
             self.jump(yes)
             self.jump(no)
@@ -497,7 +494,7 @@ class _Builder:
                 self.jump(no, atom, not truth)
 
 
-def atom_of(node: Node) -> tuple[str, bool]:
+def atom_of(node: "Node") -> tuple[str, bool]:
     """Return a condition as (question, the answer that makes it true)."""
     if node.type == "binary_expression":
         left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
@@ -514,7 +511,7 @@ def atom_of(node: Node) -> tuple[str, bool]:
     return normal(_value_text(node)), True
 
 
-def _value_text(node: Node) -> str:
+def _value_text(node: "Node") -> str:
     """Return the text of an expression; of an assignment, what was assigned to."""
     inner = _stripped(node)
     if inner.type == "assignment_expression":
@@ -524,7 +521,7 @@ def _value_text(node: Node) -> str:
     return _value_text(hint) if hint is not None else text_of(inner)
 
 
-def _stripped(node: Node) -> Node:
+def _stripped(node: "Node") -> "Node":
     while True:
         inner = None
         if node.type == "parenthesized_expression" and node.named_child_count == 1:
@@ -536,7 +533,7 @@ def _stripped(node: Node) -> Node:
         node = inner
 
 
-def _hint(node: Node) -> Node | None:
+def _hint(node: "Node") -> "Node | None":
     """Return what ``likely()`` and its like are asked about."""
     if node.type != "call_expression":
         return None
@@ -547,12 +544,12 @@ def _hint(node: Node) -> Node | None:
     return arguments.named_children[0] if arguments.named_child_count == 1 else None
 
 
-def _operator(node: Node) -> str:
+def _operator(node: "Node") -> str:
     operator = node.child_by_field_name("operator")
     return operator.type if operator is not None else ""
 
 
-def _macro_head(node: Node) -> str:
+def _macro_head(node: "Node") -> str:
     """Return the macro's name if the statement is a call that its semicolon is missing from."""
     if node.type != "expression_statement" or not node.children[-1].is_missing:
         return ""

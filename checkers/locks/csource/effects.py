@@ -4,8 +4,6 @@ Why so: the flow over a function only asks "after this call, what is held and wh
 everything that is recorded (edges, events for callers, sleeping with a spinlock held) happens here.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -87,6 +85,12 @@ class Effects:
             self.unseen.add(call.name)
         return [(state, {})]
 
+    def knows(self, call: Call) -> bool:
+        """Whether the result of a call is worth more than its words."""
+        if self.knowledge.primitive(call) is not None:
+            return True
+        return self.resolver.resolve(self.function, call.name) is not None
+
     # Known functions.
 
     def _known(self, state: State, call: Call, known: Primitive) -> list[Result]:
@@ -129,7 +133,7 @@ class Effects:
         kind = "wait" if verb == "wait" else effect.kind
         event = Event(
             "wait" if verb == "wait" else "acquire", name, effect.mode, kind, trylock,
-            effect.irqsafe,
+            effect.irqsafe, effect.unless,
         )  # fmt: skip
         self._event(state, event, self._here(call))
         return state if verb in ("touch", "wait") else _with(state, held)
@@ -174,9 +178,7 @@ class Effects:
         for name, summary in self.resolver.pointed_to(struct, field):
             self._inside(inside, name, summary, via)
 
-    def _inside(
-        self, state: State, name: str, summary: Summary, via: tuple[str, ...] = ()
-    ) -> None:
+    def _inside(self, state: State, name: str, summary: Summary, via: tuple[str, ...] = ()) -> None:
         for event, place in summary.events.items():
             chain = (*via, name, *place.chain)[:MAX_CHAIN]
             self._event(state, event, replace(place, chain=chain))
@@ -194,7 +196,8 @@ class Effects:
                 remaining.remove(mine)
                 given_back.remove(lock)
         nested = event.lock in self.knowledge.reentrant
-        if event.verb == "acquire" and nested and any(h.lock == event.lock for h in remaining):
+        counted = event.lock if nested and event.verb == "acquire" else event.unless
+        if counted and any(h.lock == counted for h in remaining):
             return
         if event.verb != "sleep":
             self._edges(remaining, event, place)

@@ -6,8 +6,6 @@ paths that meet disagree about them, because only then does the answer say which
 Rejected: a solver (the questions that matter are asked twice, literally).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 

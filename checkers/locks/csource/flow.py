@@ -6,13 +6,10 @@ sets, small in real code, and conditional locking is still followed.  Rejected: 
 (exponential), and one merged lock set (it loses every trylock and every error path).
 """
 
-from __future__ import annotations
-
 import heapq
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Protocol
 
 from checkers.locks.csource import facts as know
 from checkers.locks.csource.cfg import (
@@ -28,7 +25,7 @@ from checkers.locks.csource.cfg import (
 )
 from checkers.locks.csource.effects import Effects
 from checkers.locks.csource.source import Function
-from checkers.locks.csource.summary import Held, Outcome, State, Summary
+from checkers.locks.csource.summary import Outcome, State, Summary
 
 MAX_STATES = 48
 """Different lock sets followed at one point of a function; the rest is dropped and reported."""
@@ -36,14 +33,6 @@ MAX_STATES = 48
 MAX_VISITS = 60
 
 States = dict[State, dict[str, bool]]
-
-
-class Exit(Protocol):
-    """What a finished path looks like to the checks."""
-
-    state: State
-    line: int
-    returned: str
 
 
 class Ended:
@@ -64,7 +53,6 @@ class Flow:
         self.effects = effects
         self.exits: list[Ended] = []
         self.complete = True
-        self._asked = {jump.atom for block in cfg.blocks for jump in block.jumps if jump.atom}
         self._ends: dict[State, dict[str, bool]] = {}
 
     def run(self) -> Summary:
@@ -85,10 +73,10 @@ class Flow:
                 continue
             for jump in block.jumps:
                 arriving = self._jump(jump, leaving)
-                if self._merge(entering.setdefault(jump.to, {}), arriving):
-                    if jump.to not in queued:
-                        queued.add(jump.to)
-                        heapq.heappush(queue, (order[jump.to], jump.to))
+                changed = self._merge(entering.setdefault(jump.to, {}), arriving)
+                if changed and jump.to not in queued:
+                    queued.add(jump.to)
+                    heapq.heappush(queue, (order[jump.to], jump.to))
         for number in sorted(final):
             self._end(self.cfg.blocks[number], final[number])
         return Summary(self.effects.events, self._outcomes(), self.complete)
@@ -127,7 +115,8 @@ class Flow:
     ) -> Iterable[tuple[State, dict[str, bool]]]:
         result = call.target or call.text
         pure = _pure_result(call, facts)
-        facts = know.without(facts, result)
+        if call.target or (pure is None and self.effects.knows(call)):
+            facts = know.without(facts, result)
         for arg in call.args:
             if re.fullmatch(r"&[A-Za-z_]\w*", arg):
                 facts = know.without(facts, arg[1:])
@@ -243,8 +232,3 @@ def _reverse_postorder(blocks: list[Block]) -> dict[int, int]:
             finished.append(number)
             stack.pop()
     return {number: place for place, number in enumerate(reversed(finished))}
-
-
-def names_of(held: Iterable[Held]) -> tuple[str, ...]:
-    """Return the class names of what is held, in order."""
-    return tuple(h.lock for h in held)

@@ -6,8 +6,6 @@ the hunk names, closing braces) and marked as a part, so that nothing is conclud
 there.  Hunks are kept apart: what lies between them was not seen.
 """
 
-from __future__ import annotations
-
 import email
 import email.policy
 import re
@@ -66,8 +64,8 @@ class _Line:
 def looks_like_patch(text: str) -> bool:
     """Whether ``text`` is a diff or a mail with one."""
     return bool(
-        re.search(r"^--- .*\n\+\+\+ .*\n@@ ", text, re.M)
-        or re.search(r"^diff --git ", text, re.M)
+        re.search(r"^--- .*\n\+\+\+ .*\n@@ ", text, re.MULTILINE)
+        or re.search(r"^diff --git ", text, re.MULTILINE)
         or re.match(r"(From|Subject|Message-ID|Date|index) ?\S*:? ", text)
     )
 
@@ -107,7 +105,7 @@ def read_patch(name: str, data: bytes) -> Patch:
 def decoded(data: bytes) -> str:
     """Return the text of a patch; a mail in quoted-printable or base64 is decoded."""
     head = data[:8192].lower()
-    if re.search(rb"^content-transfer-encoding:\s*(quoted-printable|base64)", head, re.M):
+    if re.search(rb"^content-transfer-encoding:\s*(quoted-printable|base64)", head, re.MULTILINE):
         message = email.message_from_bytes(data, policy=email.policy.default)
         body = message.get_body(("plain",))
         content = body.get_content() if body else ""
@@ -194,8 +192,8 @@ def _part(
     last = lines[-1].number if lines else 0
     text = "\n".join([head, *(line.text for line in lines), tail])
     numbers = [first, *(line.number for line in lines), last]
-    missing = "its beginning" if closed else "its beginning and its end"
-    yield Chunk(file, text, numbers, {function: f"{missing} is outside the hunk"})
+    missing = "its beginning is" if closed else "its beginning and its end are"
+    yield Chunk(file, text, numbers, {function: f"{missing} outside the hunk"})
 
 
 def _top_level(file: str, lines: list[_Line]) -> Iterator[Chunk]:

@@ -4,8 +4,6 @@ Why so: nobody gives the whole kernel, and a list that a kernel developer can re
 worth more than one in code.  Calls are matched by name and, where that decides, by their arguments.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Mapping
@@ -31,6 +29,7 @@ class Effect:
     mode: Mode = WRITE
     kind: str = "lock"
     irqsafe: bool = False
+    unless: str = ""
     more: tuple[tuple[str, Mode], ...] = ()
 
 
@@ -156,6 +155,9 @@ def _effect(step: str) -> Effect:
         return Effect(verb, values["lock"], more=_held(words))
     if words and words[0].startswith("@"):
         values["ident"] = words.pop(0)
+    if "unless" in words:
+        values["unless"] = words[-1]
+        words = words[:-2]
     if words and words[-1] == "irqsafe":
         values["irqsafe"] = True
         words.pop()

@@ -5,8 +5,6 @@ Why so: the parser does not preprocess, so annotations that stand where C has no
 Only the top level is walked here; a body is opened when its function turns out to matter.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -42,7 +40,7 @@ class Function:
     file: str
     line: int
     chunk: Chunk
-    node: Node
+    node: "Node"
     params: tuple[str, ...]
     static: bool
     calls: frozenset[str]
@@ -76,14 +74,14 @@ class Unit:
 
 
 @cache
-def _parser() -> Parser:
+def _parser() -> "Parser":
     import tree_sitter_c
     from tree_sitter import Language, Parser
 
     return Parser(Language(tree_sitter_c.language()))
 
 
-def text_of(node: Node) -> str:
+def text_of(node: "Node") -> str:
     """Return the source text of a node on one line."""
     return " ".join((node.text or b"").decode("utf-8", "replace").split())
 
@@ -109,7 +107,7 @@ def read_chunk(chunk: Chunk) -> Unit:
     return unit
 
 
-def _definitions(root: Node) -> Iterator[Node]:
+def _definitions(root: "Node") -> "Iterator[Node]":
     stack = [root]
     while stack:
         node = stack.pop()
@@ -124,7 +122,7 @@ def _definitions(root: Node) -> Iterator[Node]:
             yield node
 
 
-def _first_error(node: Node) -> Node:
+def _first_error(node: "Node") -> "Node":
     """Return the first node below that the parser did not understand."""
     stack = [node]
     while stack:
@@ -135,7 +133,7 @@ def _first_error(node: Node) -> Node:
     return node
 
 
-def _function(node: Node, chunk: Chunk) -> Function | None:
+def _function(node: "Node", chunk: Chunk) -> Function | None:
     body = node.child_by_field_name("body")
     declarator = node.child_by_field_name("declarator")
     while declarator and declarator.type != "function_declarator":
@@ -162,7 +160,7 @@ def _function(node: Node, chunk: Chunk) -> Function | None:
     )  # fmt: skip
 
 
-def _declared(node: Node) -> tuple[str, str] | None:
+def _declared(node: "Node") -> tuple[str, str] | None:
     """Return (name, struct type) of a parameter or variable declaration."""
     kind = node.child_by_field_name("type")
     declarator = node.child_by_field_name("declarator")
@@ -178,7 +176,7 @@ def _declared(node: Node) -> tuple[str, str] | None:
     return text_of(declarator), text_of(struct) if struct else text_of(kind) if kind else ""
 
 
-def local_types(node: Node) -> Iterator[tuple[str, str]]:
+def local_types(node: "Node") -> Iterator[tuple[str, str]]:
     """Yield (name, struct type) of every variable declared below ``node``."""
     stack = [node]
     while stack:
@@ -191,7 +189,7 @@ def local_types(node: Node) -> Iterator[tuple[str, str]]:
             stack.extend(here.named_children)
 
 
-def _table(node: Node, chunk: Chunk) -> Iterator[Pointer]:
+def _table(node: "Node", chunk: Chunk) -> Iterator[Pointer]:
     """Yield the function pointers that a designated initialiser sets."""
     kind = node.child_by_field_name("type")
     name = kind.child_by_field_name("name") if kind else None
@@ -201,7 +199,7 @@ def _table(node: Node, chunk: Chunk) -> Iterator[Pointer]:
             yield from initialised(struct, declarator.child_by_field_name("value"), chunk)
 
 
-def initialised(struct: str, value: Node | None, chunk: Chunk) -> Iterator[Pointer]:
+def initialised(struct: str, value: "Node | None", chunk: Chunk) -> Iterator[Pointer]:
     """Yield the pointers in an initialiser list of ``struct``."""
     stack = [value] if value else []
     while stack:

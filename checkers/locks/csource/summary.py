@@ -5,8 +5,6 @@ event remembers which of the caller's locks had been given back before it, becau
 waits for after dropping its caller's lock is not waited for under that lock.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -44,7 +42,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happens in a function or below it, seen from outside."""
+    """Something that happens in a function or below it, seen from outside.
+
+    It does not happen to a caller that holds ``unless`` already.
+    """
 
     verb: Verb
     lock: str
@@ -52,6 +53,7 @@ class Event:
     kind: str = "lock"
     trylock: bool = False
     irqsafe: bool = False
+    unless: str = ""
     released: tuple[str, ...] = ()
 
 

@@ -1,0 +1,202 @@
+"""From a path to a graph: a patch, a C file or a folder of them.
+
+Why so: of a patch both sides are read, so that what it adds to and removes from the order is known,
+and a mistake that was there before is told from a new one.  What could not be read is listed with
+the place, because an edge that is missing for that reason must not pass for one that is not there.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from checkers.locks.csource.checks import Finding, find_mistakes
+from checkers.locks.csource.patch import C_SUFFIXES, Chunk, looks_like_patch, read_patch
+from checkers.locks.csource.program import Program
+from checkers.locks.errors import LocksError
+from checkers.locks.graph import LockGraph, Seen
+
+PATCH, FILE, TREE = "patch", "file", "tree"
+MAX_FILE_BYTES = 16 << 20
+MAX_TREE_BYTES = 512 << 20
+_PATCH_SUFFIXES = (".patch", ".diff", ".mbox", ".eml", ".mail")
+MAX_NOT_SEEN = 200
+
+
+@dataclass(slots=True)
+class SourceReport:
+    """What was found in C source."""
+
+    kind: str
+    name: str
+    graph: LockGraph
+    mistakes: list[Finding]
+    files: int
+    functions: int
+    lines: int
+    before: LockGraph | None = None
+    fixed: list[Finding] = field(default_factory=list)
+    old_mistakes: set[Finding] = field(default_factory=set)
+    not_seen: list[str] = field(default_factory=list)
+    unknown_calls: list[str] = field(default_factory=list)
+
+    @property
+    def added(self) -> list[Seen]:
+        """The edges that a patch adds."""
+        return _difference(self.graph, self.before) if self.before is not None else []
+
+    @property
+    def removed(self) -> list[Seen]:
+        """The edges that a patch removes."""
+        return _difference(self.before, self.graph) if self.before is not None else []
+
+    @property
+    def new_mistakes(self) -> list[Finding]:
+        """The mistakes, of a patch those that were not there before."""
+        return [mistake for mistake in self.mistakes if mistake not in self.old_mistakes]
+
+
+def analyse_path(path: Path) -> SourceReport:
+    """Read a patch, a C file or a folder.  Raises :class:`LocksError`."""
+    try:
+        is_folder = path.is_dir()
+        data = b"" if is_folder else _content(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise LocksError(str(path), f"{reason}; give a patch, a C file or a folder") from None
+    if is_folder:
+        return _tree(path)
+    if b"\0" in data:
+        raise LocksError(str(path), "a binary file; give a patch, a C file or a folder")
+    if not data.strip():
+        raise LocksError(str(path), "empty; give a patch, a C file or a folder")
+    if path.suffix in C_SUFFIXES:
+        return _file(path, data)
+    if path.suffix in _PATCH_SUFFIXES or looks_like_patch(data.decode("utf-8", "replace")):
+        return _patch(path, data)
+    raise LocksError(
+        str(path), "neither a patch (no hunk in it) nor a C file (named .c or .h) nor a folder"
+    )
+
+
+def _content(path: Path) -> bytes:
+    if not path.is_file():
+        path.stat()
+        raise LocksError(str(path), "not a file; give a patch, a C file or a folder")
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise LocksError(str(path), f"larger than {MAX_FILE_BYTES >> 20} MiB")
+    return path.read_bytes()
+
+
+def _patch(path: Path, data: bytes) -> SourceReport:
+    patch = read_patch(str(path), data)
+    new, old = Program(patch.new), Program(patch.old)
+    before = {_identity(mistake) for mistake in find_mistakes(old)}
+    mistakes = find_mistakes(new)
+    now = {_identity(mistake) for mistake in mistakes}
+    report = _report(PATCH, path, new, patch.new, mistakes, len(patch.files))
+    report.before = old.graph
+    report.old_mistakes = {m for m in mistakes if _identity(m) in before}
+    report.fixed = [m for m in find_mistakes(old) if _identity(m) not in now]
+    report.not_seen += [f"{file}: not C" for file in patch.skipped]
+    return report
+
+
+def _identity(mistake: Finding) -> tuple[str, str, str]:
+    """What makes a mistake the same one on both sides of a patch (lines move)."""
+    return mistake.what, mistake.where.function, mistake.lock
+
+
+def _file(path: Path, data: bytes) -> SourceReport:
+    chunk = Chunk(str(path), data.decode("utf-8", "replace"))
+    program = Program([chunk])
+    if not program.functions:
+        line = program.errors[0][1] if program.errors else 1
+        what = "not C that can be read" if program.errors else "no function in it"
+        raise LocksError(f"{path}:{line}", f"{what}; give a file with whole functions")
+    return _report(FILE, path, program, [chunk], find_mistakes(program), 1)
+
+
+def _tree(path: Path) -> SourceReport:
+    chunks: list[Chunk] = []
+    skipped: list[str] = []
+    size = 0
+    for file in _c_files(path):
+        name = file.relative_to(path.parent if path.name else path).as_posix()
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            skipped.append(f"{name}: {error.strerror}")
+            continue
+        size += len(data)
+        if size > MAX_TREE_BYTES:
+            raise LocksError(str(path), f"more than {MAX_TREE_BYTES >> 20} MiB of C")
+        if b"\0" in data or len(data) > MAX_FILE_BYTES:
+            skipped.append(f"{name}: not C")
+            continue
+        chunks.append(Chunk(name, data.decode("utf-8", "replace")))
+    if not chunks:
+        raise LocksError(str(path), "no C file below it; give a folder with .c files")
+    program = Program(chunks)
+    if not program.functions:
+        raise LocksError(str(path), "no C function below it")
+    report = _report(TREE, path, program, chunks, find_mistakes(program), len(chunks))
+    report.not_seen += skipped
+    return report
+
+
+def _c_files(path: Path) -> Iterable[Path]:
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name.endswith(C_SUFFIXES):
+                yield Path(folder) / name
+
+
+def _report(
+    kind: str,
+    path: Path,
+    program: Program,
+    chunks: list[Chunk],
+    mistakes: list[Finding],
+    files: int,
+) -> SourceReport:
+    unknown: Counter[str] = Counter()
+    for done in program.followed.values():
+        unknown.update(done.unseen)
+    calls = sorted(name for name in unknown if name.islower())
+    return SourceReport(
+        kind, str(path), program.graph, mistakes, files, len(program.functions), program.lines,
+        not_seen=_not_seen(program, chunks), unknown_calls=calls,
+    )  # fmt: skip
+
+
+def _not_seen(program: Program, chunks: list[Chunk]) -> list[str]:
+    """List the places that were not followed, or not in full."""
+    found = [f"{file}:{line}: not understood here" for file, line in program.errors]
+    found += [
+        f"{function.file}:{function.line}: {function.name}: {function.partial}"
+        for function in program.functions
+        if function.partial
+    ]
+    for chunk in chunks:
+        for name, missing in chunk.partial.items():
+            if name and not any(f.name == name and f.chunk is chunk for f in program.functions):
+                found.append(f"{chunk.file}:{chunk.line(0)}: {name}: {missing}, and no code of it")
+    for done in program.followed.values():
+        name = done.function.name
+        found += [f"{done.function.file}:{line}: not understood here, in {name}"
+                  for line in done.errors]  # fmt: skip
+        if not done.summary.complete:
+            found.append(
+                f"{done.function.file}:{done.function.line}: {name}: not every path was followed"
+            )
+    return sorted(dict.fromkeys(found))[:MAX_NOT_SEEN]
+
+
+def _difference(one: LockGraph | None, other: LockGraph | None) -> list[Seen]:
+    if one is None:
+        return []
+    known = {seen.edge.key for seen in other.seen()} if other is not None else set()
+    return [seen for seen in one.seen() if seen.edge.key not in known]

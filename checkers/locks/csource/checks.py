@@ -1,0 +1,125 @@
+"""What is wrong inside functions, whatever the order: sleeping where nobody may, locks kept.
+
+Why so: a lock that some path keeps is a mistake only if it is not the purpose of the function, and
+many functions return with a lock held on purpose.  So a path counts only if it returns an error,
+or if a path with the same kind of result gave the lock back.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from checkers.locks.csource.effects import kind_of
+from checkers.locks.csource.program import Followed, Program
+from checkers.locks.csource.summary import SLEEPING_KINDS, Event, Place
+from checkers.locks.graph import IRQ, Where
+
+SLEEPS, KEPT, IRQ_UNSAFE = "sleeps in atomic context", "lock not released", "lock unsafe in irq"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """A mistake in one function."""
+
+    what: str
+    where: Where
+    lock: str
+    message: str
+    chain: tuple[str, ...] = ()
+
+
+def find_mistakes(program: Program) -> list[Finding]:
+    """Return every mistake, by place."""
+    found = [*_sleeping(program), *_kept(program), *_irq_unsafe(program)]
+    return sorted(dict.fromkeys(found), key=lambda f: (f.where.file, f.where.line, f))
+
+
+def _sleeping(program: Program) -> Iterator[Finding]:
+    for done in program.followed.values():
+        for sleeping in done.sleeping:
+            yield Finding(
+                SLEEPS, sleeping.place.where, sleeping.lock,
+                f"{_blocks(sleeping.what)} while {sleeping.lock} is held "
+                f"(taken at line {sleeping.line} of {done.function.name})",
+                (done.function.name, *sleeping.place.chain),
+            )  # fmt: skip
+    for root in program.roots:
+        if root.context == IRQ:
+            for event, place in program.followed[id(root.function)].summary.events.items():
+                if _may_sleep(event):
+                    yield _in_interrupt(root.function.name, root.why, event, place)
+
+
+def _in_interrupt(name: str, why: str, event: Event, place: Place) -> Finding:
+    called = f" ({why})" if why else ""
+    message = f"{_blocks(event.lock)} in an interrupt: {name}{called} is called there"
+    return Finding(SLEEPS, place.where, IRQ, message, (name, *place.chain))
+
+
+def _may_sleep(event: Event) -> bool:
+    if event.verb == "acquire":
+        return event.kind in SLEEPING_KINDS and not event.trylock
+    return True
+
+
+def _blocks(what: str) -> str:
+    return f"{kind_of(what)} may sleep"
+
+
+def _kept(program: Program) -> Iterator[Finding]:
+    for done in program.followed.values():
+        if not done.function.partial:
+            yield from _kept_in(done)
+
+
+def _kept_in(done: Followed) -> Iterator[Finding]:
+    taken = {event.lock for event, place in done.summary.events.items()
+             if event.verb == "acquire" and not place.chain}  # fmt: skip
+    held_kinds: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    free_kinds: dict[str, set[str]] = defaultdict(set)
+    for end in done.exits:
+        held = {h.lock for h in end.state.held}
+        for lock in taken:
+            if lock in held:
+                held_kinds[lock].append((end.returned, end.line))
+            else:
+                free_kinds[lock].add(end.returned)
+    for lock, ends in sorted(held_kinds.items()):
+        for returned, line in sorted(set(ends)):
+            if _forgotten(returned, free_kinds[lock]):
+                name = done.function.name
+                path = "an error path" if returned == "error" else "a path"
+                yield Finding(
+                    KEPT, Where(name, done.function.file, line), lock,
+                    f"{lock} is still held on {path} out of {name}",
+                )  # fmt: skip
+
+
+def _forgotten(returned: str, free: set[str]) -> bool:
+    """Whether returning so with a lock held looks like a mistake, given how others return."""
+    if not free:
+        return False
+    if returned == "error":
+        return True
+    return returned in free and returned in ("void", "unknown", "zero")
+
+
+def _irq_unsafe(program: Program) -> Iterator[Finding]:
+    in_irq: dict[str, str] = {}
+    elsewhere: dict[str, list[Place]] = defaultdict(list)
+    for key, done in program.followed.items():
+        contexts = program.contexts.get(key, set())
+        off = any(name.startswith("local_irq_") for name in done.function.calls)
+        for event, place in done.summary.events.items():
+            if event.verb != "acquire" or place.chain or event.kind not in ("spinlock", "rwlock"):
+                continue
+            if IRQ in contexts:
+                in_irq.setdefault(event.lock, done.function.name)
+            if contexts - {IRQ} and not event.irqsafe and not off and not event.trylock:
+                elsewhere[event.lock].append(place)
+    for lock, handler in sorted(in_irq.items()):
+        for place in elsewhere.get(lock, ()):
+            yield Finding(
+                IRQ_UNSAFE, place.where, lock,
+                f"{lock} is taken with interrupts on, and {handler} takes it in an interrupt",
+            )  # fmt: skip

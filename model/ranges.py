@@ -1,0 +1,236 @@
+"""Punch hole, zero range and fallocate: callers whose order of zeroing, handle and locks matters.
+
+Mirrors ext4_punch_hole(), ext4_zero_range() and ext4_fallocate() of 7.x with the series: the page
+cache of the range is dropped first, partial blocks are zeroed in the page cache *before* the handle
+is started, and only then the extents change under i_data_sem.  Zeroed edges are not ordered: a
+crash may show the old bytes there until they are synced, and nothing here says otherwise.
+
+Not modelled: KEEP_SIZE, collapse and insert range, restarts of a long transaction.
+"""
+
+from model.declare import Path
+from model.eof import raise_disksize
+from model.extents import allocate_blocks, ext4_es_remove_extent
+from model.file import ext4_block_zero_eof, zero_in_block
+from model.jbd2 import (
+    ext4_emergency_state,
+    ext4_journal_start,
+    ext4_journal_stop,
+    ext4_mark_inode_dirty,
+)
+from model.mballoc import ext4_free_blocks
+from model.oracle import note_range_removal_begins, note_range_removed, note_removal_ends
+from model.primitives import down_write, folio_lock, folio_unlock, folio_wait_writeback, up_write
+from model.state import (
+    HOLE,
+    OK,
+    TID_RUNNING,
+    UNWRITTEN,
+    WRITTEN,
+    ZERO,
+    Inode,
+    Kernel,
+)
+
+
+def first_whole_block(k: Kernel, start: int) -> int:
+    """Return the first block that begins at or after cell ``start``."""
+    return (start + k.conf.cells_per_block - 1) // k.conf.cells_per_block
+
+
+def end_whole_block(k: Kernel, stop: int) -> int:
+    """Return the block after the last one that ends at or before cell ``stop``."""
+    return stop // k.conf.cells_per_block
+
+
+def cut_to_file(k: Kernel, inode: Inode, stop: int) -> int:
+    """A range that reaches i_size ends with the EOF block.  kernel: ext4_punch_hole()."""
+    eof = (inode.i_size + k.conf.cells_per_block - 1) // k.conf.cells_per_block
+    return min(stop, eof * k.conf.cells_per_block)
+
+
+def drop_range(k: Kernel, inode: Inode, f: int, first: int, end: int) -> None:
+    """Invalidate blocks ``first``..``end`` of folio ``f``: zero, and drop the buffers.
+
+    A partly invalidated iomap folio keeps its dirty bits (iomap_invalidate_folio()).
+    """
+    folio_first = f * k.conf.blocks_per_folio
+    folio_end = min(folio_first + k.conf.blocks_per_folio, k.conf.nr_blocks)
+    for b in range(max(first, folio_first), min(end, folio_end)):
+        for c in range(k.conf.cells_per_block):
+            inode.page[b * k.conf.cells_per_block + c] = ZERO
+        if not inode.buffered_iomap:
+            inode.folio[f].dirty &= ~(1 << (b - folio_first))
+        inode.folio[f].mapped &= ~(1 << (b - folio_first))
+    if first <= folio_first and folio_end <= end:
+        inode.folio[f].dirty = 0
+
+
+def truncate_pagecache_range(
+    k: Kernel, current: int, inode: Inode, first: int, end: int
+) -> Path[None]:
+    """Drop cached blocks ``first``..``end``, after their writeback.  kernel: same name."""
+    for f in range(k.conf.nr_folios):
+        if f * k.conf.blocks_per_folio < end and first < (f + 1) * k.conf.blocks_per_folio:
+            yield from folio_lock(k, current, inode.folio[f])
+            yield from folio_wait_writeback(k, inode.folio[f])
+            drop_range(k, inode, f, first, end)
+            folio_unlock(k, inode.folio[f])
+
+
+def zero_edge(k: Kernel, current: int, inode: Inode, start: int, stop: int) -> Path[None]:
+    """Zero a partial block under its folio lock, without a handle."""
+    f = start // k.conf.cells_per_folio
+    yield from folio_lock(k, current, inode.folio[f])
+    zero_in_block(k, inode, start, stop)
+    folio_unlock(k, inode.folio[f])
+
+
+def ext4_zero_partial_blocks(
+    k: Kernel, current: int, inode: Inode, start: int, stop: int
+) -> Path[None]:
+    """Zero the unaligned edges of cells ``start``..``stop``.  kernel: same name."""
+    per_block = k.conf.cells_per_block
+    if start % per_block:
+        yield from zero_edge(
+            k, current, inode, start, min(stop, (start // per_block + 1) * per_block)
+        )
+    if stop % per_block and (start // per_block != stop // per_block or start % per_block == 0):
+        yield from zero_edge(k, current, inode, stop // per_block * per_block, stop)
+
+
+def ext4_update_disksize_before_punch(
+    k: Kernel, current: int, inode: Inode, stop: int
+) -> Path[None]:
+    """Dirty data past the range that is dropped would never raise i_disksize: do it now."""
+    if inode.i_disksize >= min(inode.i_size, stop):
+        return
+    error = yield from ext4_journal_start(k, current)
+    if error:
+        return
+    yield from down_write(k, current, inode.i_data_sem)
+    raise_disksize(k, inode, min(inode.i_size, stop))
+    up_write(k, inode.i_data_sem)
+    ext4_mark_inode_dirty(k, current, inode)
+    ext4_journal_stop(k, current)
+
+
+def remove_blocks(k: Kernel, i: int, first: int, end: int) -> None:
+    """Punch blocks ``first``..``end`` out of the tree.  kernel: ext4_ext_remove_space()."""
+    inode = k.inode[i]
+    ext4_es_remove_extent(k, inode, first, end - 1)
+    for b in range(first, end):
+        if inode.raw.extent[b].state != HOLE:
+            ext4_free_blocks(k, inode.raw.extent[b].pblk)
+            inode.raw.extent[b].state = HOLE
+            inode.raw.extent[b].pblk = 0
+    note_range_removed(k, i, first * k.conf.cells_per_block, end * k.conf.cells_per_block)
+
+
+def make_unwritten(k: Kernel, i: int, first: int, end: int) -> None:
+    """Turn written blocks into unwritten ones.  kernel: ext4_map_blocks(CONVERT_UNWRITTEN)."""
+    inode = k.inode[i]
+    ext4_es_remove_extent(k, inode, first, end - 1)
+    for b in range(first, end):
+        if inode.raw.extent[b].state == WRITTEN:
+            inode.raw.extent[b].state = UNWRITTEN
+    inode.i_datasync_tid = TID_RUNNING
+    note_range_removed(k, i, first * k.conf.cells_per_block, end * k.conf.cells_per_block)
+
+
+def zeroes_under_handle(k: Kernel, punches: int) -> int:
+    """The mutants that zero the edges inside the handle."""
+    if punches:
+        return k.conf.mutant.zero_under_handle_punch
+    return k.conf.mutant.zero_under_handle_zero_range
+
+
+def change_extents(
+    k: Kernel, current: int, i: int, start: int, stop: int, punches: int
+) -> Path[None]:
+    """In one handle, under i_data_sem: remove or unwrite the whole blocks of the range."""
+    inode = k.inode[i]
+    error = yield from ext4_journal_start(k, current)
+    if error:
+        return
+    if zeroes_under_handle(k, punches):
+        yield from ext4_zero_partial_blocks(k, current, inode, start, stop)
+    yield from down_write(k, current, inode.i_data_sem)
+    if first_whole_block(k, start) < end_whole_block(k, stop):
+        if punches:
+            remove_blocks(k, i, first_whole_block(k, start), end_whole_block(k, stop))
+        else:
+            make_unwritten(k, i, first_whole_block(k, start), end_whole_block(k, stop))
+    up_write(k, inode.i_data_sem)
+    ext4_mark_inode_dirty(k, current, inode)
+    ext4_journal_stop(k, current)
+
+
+def ext4_change_range(
+    k: Kernel, current: int, i: int, pos: int, length: int, punches: int
+) -> Path[None]:
+    """Punch hole or zero range.  kernel: ext4_punch_hole(), ext4_zero_range()."""
+    inode = k.inode[i]
+    yield from down_write(k, current, inode.i_rwsem)
+    yield from down_write(k, current, inode.invalidate_lock)
+    stop = cut_to_file(k, inode, pos + length)
+    if pos < stop and not ext4_emergency_state(k):
+        note_range_removal_begins(k, i, pos, stop)
+        yield from ext4_update_disksize_before_punch(k, current, inode, stop)
+        yield from truncate_pagecache_range(
+            k, current, inode, first_whole_block(k, pos), end_whole_block(k, stop)
+        )
+        if not zeroes_under_handle(k, punches):
+            yield from ext4_zero_partial_blocks(k, current, inode, pos, stop)
+        yield from change_extents(k, current, i, pos, stop, punches)
+        note_removal_ends(k, i)
+    up_write(k, inode.invalidate_lock)
+    up_write(k, inode.i_rwsem)
+
+
+def set_extended_size(k: Kernel, inode: Inode, stop: int) -> None:
+    """Both sizes grow together under i_data_sem; the raise obeys the design's EOF rule."""
+    if stop > inode.i_size:
+        inode.i_size = stop
+        raise_disksize(k, inode, stop)
+
+
+def ext4_alloc_file_blocks(
+    k: Kernel, current: int, inode: Inode, pos: int, stop: int
+) -> Path[None]:
+    """Allocate and set both sizes, in the caller's handle.  kernel: ext4_alloc_file_blocks()."""
+    if not k.conf.mutant.data_sem_first_fallocate:
+        yield from down_write(k, current, inode.i_data_sem)
+    first = pos // k.conf.cells_per_block
+    error = allocate_blocks(k, inode, first, first_whole_block(k, stop) - 1, UNWRITTEN)
+    if error == OK:
+        set_extended_size(k, inode, stop)
+    up_write(k, inode.i_data_sem)
+    ext4_mark_inode_dirty(k, current, inode)
+
+
+def ext4_fallocate(k: Kernel, current: int, i: int, pos: int, length: int) -> Path[None]:
+    """fallocate(2), mode 0.  kernel: ext4_fallocate(); the old EOF block is zeroed first.
+
+    The mutants start the handle before the zeroing, or take i_data_sem before the handle.
+    """
+    inode = k.inode[i]
+    yield from down_write(k, current, inode.i_rwsem)
+    error = ext4_emergency_state(k)
+    if error == OK and pos + length > inode.i_size:
+        inode.extending = inode.i_size + 1
+    if error == OK and k.conf.mutant.zero_under_handle_fallocate:
+        error = yield from ext4_journal_start(k, current)
+    if error == OK and pos + length > inode.i_size:
+        yield from ext4_block_zero_eof(k, current, inode, inode.i_size, 1)
+    if error == OK and k.conf.mutant.data_sem_first_fallocate:
+        yield from down_write(k, current, inode.i_data_sem)
+    if error == OK and not k.conf.mutant.zero_under_handle_fallocate:
+        error = yield from ext4_journal_start(k, current)
+    if error == OK:
+        yield from ext4_alloc_file_blocks(k, current, inode, pos, pos + length)
+        ext4_journal_stop(k, current)
+    elif inode.i_data_sem.writer == current + 1:
+        up_write(k, inode.i_data_sem)
+    inode.extending = 0
+    up_write(k, inode.i_rwsem)

@@ -1,0 +1,1 @@
+"""The C engine against the Python engine, native generators and SPIN."""
