@@ -34,17 +34,23 @@ def verify(size: Size, folder: Path, tries: int) -> Verified:
 
     Raises :class:`Unavailable` without SPIN or a C compiler.
     """
-    for tool, package in (("spin", "spin"), ("gcc", "gcc")):
-        if shutil.which(tool) is None:
-            raise Unavailable(f"{tool} is not installed (Debian, Ubuntu: apt install {package})")
+    needs("spin", "gcc")
     sizes = [f"-DWRITERS={size.writers}", f"-DROUNDS={size.rounds}", f"-DSLOTS={size.slots}"]
-    _run(folder, "spin", "-o2", "-a", *sizes, str(MODEL))
-    _run(folder, "gcc", "-O2", "-DSAFETY", "-DNOREDUCE", "-o", "pan", "pan.c")
-    runs = [_read(_run(folder, "./pan", "-m1000000", "-w24")) for _ in range(tries)]
+    run(folder, "spin", "-o2", "-a", *sizes, str(MODEL))
+    run(folder, "gcc", "-O2", "-DSAFETY", "-DNOREDUCE", "-o", "pan", "pan.c")
+    runs = [_read(run(folder, "./pan", "-m1000000", "-w24")) for _ in range(tries)]
     return min(runs, key=lambda run: run.seconds)
 
 
-def _run(folder: Path, *command: str) -> str:
+def needs(*tools: str) -> None:
+    """Raise :class:`Unavailable` unless all tools are installed."""
+    for tool in tools:
+        if shutil.which(tool) is None:
+            raise Unavailable(f"{tool} is not installed (Debian, Ubuntu: apt install {tool})")
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a command in ``folder`` and return what it printed.  Raises :class:`Unavailable`."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         text = (done.stderr or done.stdout).strip().splitlines()
@@ -52,9 +58,14 @@ def _run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def _read(report: str) -> Verified:
+def unexpected(report: str) -> None:
+    """Raise :class:`Unavailable` for a search with errors or one that was cut short."""
     if "errors: 0" not in report or "max search depth too small" in report:
         raise Unavailable(f"unexpected verdict of the verifier:\n{report}")
+
+
+def _read(report: str) -> Verified:
+    unexpected(report)
     states, transitions, seconds = (
         re.search(pattern, report)
         for pattern in (r"(\d+) states, stored", r"(\d+) transitions", r"elapsed time ([\d.]+)")

@@ -117,7 +117,7 @@ def _lockdep_report(folder: Path, design: str | None) -> "Report":
 def _draw(options: Options, report: "Report") -> None:
     from checkers.locks.pictures import render_dot, render_mermaid, render_svg
 
-    wanted: tuple[tuple[Path | None, "Callable[..., str]"], ...] = (
+    wanted: tuple[tuple[Path | None, Callable[..., str]], ...] = (
         (options.dot, render_dot),
         (options.mermaid, render_mermaid),
         (options.svg, render_svg),

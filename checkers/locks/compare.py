@@ -98,17 +98,17 @@ def compare(
     wanted = _comparable(mapped)
     result = Comparison(sorted(wanted))
     known = explanations() if known is None else known
+    given = real_graph.functions
     ours, theirs = _pairs(model_graph, wanted), _pairs(real_graph, wanted)
-    touched = _touched(real_graph)
     for pair, seen in sorted(theirs.items()):
         if _has(ours, pair):
             result.agreed += 1
         else:
-            reason = _reason(known, MISSING, pair, against, touched)
+            reason = _reason(known, MISSING, pair, against, seen, given)
             result.missing.append(Difference(MISSING, *pair, seen, reason))
     for pair, seen in sorted(ours.items()):
         if not _has(theirs, pair):
-            reason = _reason(known, EXTRA, pair, against, touched)
+            reason = _reason(known, EXTRA, pair, against, seen, given)
             result.extra.append(Difference(EXTRA, *pair, seen, reason))
     names = {lock.name for graph in (model_graph, real_graph) for lock in graph.classes()}
     result.not_compared = sorted({base_of(name) for name in names} - wanted)
@@ -141,23 +141,18 @@ def _has(pairs: dict[tuple[str, str], Seen], pair: tuple[str, str]) -> bool:
     return any(same_lock(pair[0], other[0]) and same_lock(pair[1], other[1]) for other in pairs)
 
 
-def _touched(graph: LockGraph) -> set[str]:
-    """Return the classes that a graph has an edge for."""
-    return {name for seen in graph.seen() for name in (seen.edge.source, seen.edge.target)}
-
-
 def _reason(
     known: Sequence[Explanation],
     side: str,
     pair: tuple[str, str],
     against: str,
-    touched: set[str],
+    seen: Seen,
+    given: frozenset[str],
 ) -> str:
     for entry in known:
         if not entry.fits(side, *pair, against):
             continue
-        given = all(any(same_lock(name, other) for other in touched) for name in pair)
-        if entry.when == "path not given" and given:
+        if entry.when == "path not given" and any(w.function in given for w in seen.where):
             continue
         return entry.reason
     return ""

@@ -68,6 +68,7 @@ def find_cycles(graph: LockGraph) -> list[Cycle]:
             steps = shortest_strong_cycle(out, first)
             if steps:
                 cycle = Cycle(_rotated(steps))
+                _guard_by_order(graph, cycle)
                 found.setdefault(cycle.classes, cycle)
     ordered = sorted(found.values(), key=lambda cycle: (len(cycle.steps), cycle.classes))
     return ordered[:MAX_CYCLES]
@@ -113,6 +114,16 @@ def _path_to(
         place, seen = came_from[place]
         path.append(seen)
     return path[::-1]
+
+
+def _guard_by_order(graph: LockGraph, cycle: Cycle) -> None:
+    """Classes that are sorted by one key cannot wait for each other in a circle."""
+    keys = {graph.lock(name).order_key for name in cycle.classes}
+    kinds = {name.partition("[")[2] for name in cycle.classes}
+    key = keys.pop() if len(keys) == len(kinds) == 1 else None
+    if key:
+        cycle.verdict = GUARDED
+        cycle.guard = f"all of them are taken in the order of one key: {key}"
 
 
 def _can_block(graph: LockGraph, edge: Edge) -> bool:

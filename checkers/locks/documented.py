@@ -161,7 +161,9 @@ def _against_itself(graph: LockGraph) -> Iterator[Contradiction]:
     for seen in _one_each(graph):
         first, second = base_of(seen.edge.source), base_of(seen.edge.target)
         other = by_pair.get((second, first))
-        if other is not None and first != second:
+        keys = {graph.lock(seen.edge.source).order_key, graph.lock(seen.edge.target).order_key}
+        sorted_together = len(keys) == 1 and keys != {None}
+        if other is not None and first != second and not sorted_together:
             one, two = inode_of(seen.edge), inode_of(other.edge)
             kind = OPPOSITE if one and two and one != two else TWO_ORDERS
             yield Contradiction(kind, seen, other=other, reason=_excuse(first, second))

@@ -189,10 +189,12 @@ class LockGraph:
 
         self.name = name
         self.digraph: nx.MultiDiGraph[str] = networkx.MultiDiGraph()
+        self.functions: frozenset[str] = frozenset()
+        """The functions it comes from, where that is known: others may do more."""
 
     def add_class(self, lock: LockClass) -> None:
         """Add a class; what is already known about it stays, unless it was only a guess."""
-        known = self.digraph.nodes.get(lock.name, {}).get("lock")
+        known = self.digraph.nodes[lock.name]["lock"] if lock.name in self.digraph else None
         if known is None or known.kind == "lock":
             self.digraph.add_node(lock.name, lock=lock)
 
@@ -201,18 +203,17 @@ class LockGraph:
         for name in (edge.source, edge.target):
             if name not in self.digraph:
                 self.add_class(lock_class(name, "wait" if edge.kind == "wait" else "lock"))
-        data = self.digraph.get_edge_data(edge.source, edge.target, edge.key)
-        if data is None:
-            data = {"seen": Seen(edge)}
-            self.digraph.add_edge(edge.source, edge.target, edge.key, **data)
-        data["seen"].observe(edge)
+        if not self.digraph.has_edge(edge.source, edge.target, edge.key):
+            self.digraph.add_edge(edge.source, edge.target, edge.key, seen=Seen(edge))
+        seen: Seen = self.digraph.edges[edge.source, edge.target, edge.key]["seen"]
+        seen.observe(edge)
 
     def merge(self, other: "LockGraph") -> None:
         """Add everything ``other`` has."""
         for lock in other.classes():
             self.add_class(lock)
         for seen in other.seen():
-            places = seen.where or [None]
+            places: list[Where | None] = [*seen.where] or [None]
             for number, where in enumerate(places):
                 held = seen.held[number] if number < len(seen.held) else seen.edge.held
                 self.add(replace(seen.edge, where=where, held=held))
@@ -243,7 +244,8 @@ class LockGraph:
     def between(self, source: str, target: str) -> list[Seen]:
         """Return the edges from ``source`` to ``target``, by their keys."""
         data = self.digraph.get_edge_data(source, target) or {}
-        return [data[key]["seen"] for key in sorted(data)]
+        found: list[Seen] = [entry["seen"] for entry in data.values()]
+        return sorted(found, key=lambda seen: seen.edge.key)
 
     def pairs(self, *, blocking: bool = True) -> set[tuple[str, str]]:
         """Return (source, target) of every edge; without those that never block by default."""

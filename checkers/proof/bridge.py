@@ -26,7 +26,7 @@ from checkers.proof.protocol import STEPS
 from checkers.proof.rules import DEFER, HOLD, NO_RULE, Rules
 from checkers.proof.state import FIELDS, SCALAR, State
 from model.scope import OpCode
-from model.state import FOREIGN, ZERO
+from model.state import FOREIGN, OLD, POLLUTION, ZERO
 
 MAX_SEQUENCE = 5
 _EMPTY = "stutter"
@@ -72,12 +72,13 @@ class Bridge:
         self.conjuncts = conjuncts_of(rules) if rules.eof in (HOLD, DEFER) else []
         self._answers: dict[Any, tuple[str, ...] | None] = {}
         self._judged: dict[Any, str] = {}
+        self._maps: dict[bytes, tuple[dict[int, Plain], list[tuple[int, ...]]]] = {}
         self.result = Crossing()
 
     def _occurs(self, colour: int) -> bool:
         k = self.system.view(self.system.initial)
         ops = [k.conf.task[t].op[n] for t in range(len(self.mapper.tasks)) for n in range(4)]
-        return colour <= 2 * FOREIGN * 2 or any(op.colour == colour for op in ops)
+        return colour in (FOREIGN, POLLUTION, OLD) or any(op.colour == colour for op in ops)
 
     def start(self, state: bytes) -> bool:
         """Check a mount's first state; ``False`` if its disk is not one the proof starts from."""
@@ -95,12 +96,10 @@ class Bridge:
             return
         self.result.transitions += 1
         call = self.mapper.call_of(before, thread)
-        sets = tuple(
-            cells for state in (before, after) for _, cells in self.mapper.ioends(state)
-        )
+        sets = (*self._mapped(before)[1], *self._mapped(after)[1])
         for colour in self.colours:
-            old = self.mapper.plain(before, colour)
-            new = self.mapper.plain(after, colour)
+            old = self._mapped(before)[0][colour]
+            new = self._mapped(after)[0][colour]
             key = (_key(old), _key(new), call, sets, colour)
             if key not in self._answers:
                 self._answers[key] = self._explain(old, new, call, sets, colour)
@@ -114,8 +113,17 @@ class Bridge:
                     self.result.used[name] = self.result.used.get(name, 0) + 1
             self._judge(after, colour)
 
+    def _mapped(self, state: bytes) -> tuple[dict[int, Plain], list[tuple[int, ...]]]:
+        """Return the mapped state in every colour, and the cells of the worker's ioends."""
+        if state not in self._maps:
+            if len(self._maps) > 5_000:
+                self._maps.clear()
+            plains = {colour: self.mapper.plain(state, colour) for colour in self.colours}
+            self._maps[state] = (plains, [cells for _, cells in self.mapper.ioends(state)])
+        return self._maps[state]
+
     def _judge(self, state: bytes, colour: int) -> None:
-        plain = self.mapper.plain(state, colour)
+        plain = self._mapped(state)[0][colour]
         key = _key(plain)
         if key not in self._judged:
             mapped = state_of(plain)
@@ -242,6 +250,9 @@ class Bridge:
             grown = tuple(c in at_worker and cur["end"][c] == one for c in cells)
             where = next(c for c in at_worker if cur["end"][c] == other)
             yield "merge", {"cells": grown, "other": where}
+        ended = _moved(cur, new, 3, (0,))
+        if any(ended):
+            yield "give_up", {"cells": ended}
         for span in dict.fromkeys(sets):
             chosen = tuple(c in span for c in cells)
             yield "convert", {"one": span[0], "cells": chosen}

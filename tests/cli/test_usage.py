@@ -65,7 +65,6 @@ def test_every_verb_has_help_and_json(powercut: Runner, verb: str) -> None:
         (("check", "--scope", "quite different"), "powercut list"),
         (("check", "--property", "stale"), 'did you mean "stale-data"?'),
         (("check", "--mutant", "no-preflsh"), 'did you mean "no-preflush"?'),
-        (("check", "--engine", "c"), "not built"),
         (("check", "--engine", "pyton"), 'did you mean "python"?'),
         (("check", "--max-states", "0"), "--max-states"),
         (("check", "--max-states", "many"), "--max-states"),
@@ -139,9 +138,14 @@ def test_a_closed_pipe_ends_quietly() -> None:
     assert (process.returncode, err) == (141, "")
 
 
+def test_engine_c_needs_a_compiler(powercut: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert_refused(powercut("check", "--engine", "c"), "no C compiler", "--engine python")
+
+
 def test_main_leaves_with_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(["check", "--engine", "c"])
+        cli.main(["check", "--engine", "pyton"])
     assert ended.value.code == 2
     assert capsys.readouterr().err
 

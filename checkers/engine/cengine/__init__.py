@@ -21,6 +21,11 @@ def prelude() -> str:
     return _text("prelude.h")
 
 
+def store() -> str:
+    """Return the hash tables, which need :func:`prelude` only."""
+    return _text("store.h")
+
+
 @cache
 def _text(name: str) -> str:
     return files(__name__).joinpath(name).read_text(encoding="utf-8")

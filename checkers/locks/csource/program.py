@@ -26,6 +26,7 @@ from checkers.locks.graph import (
     LockClass,
     LockGraph,
     Mode,
+    Where,
     known_classes,
     lock_class,
     same_lock,
@@ -306,6 +307,7 @@ class Program:
 
     def _graph(self) -> LockGraph:
         graph = LockGraph("C source")
+        graph.functions = frozenset(self.by_name)
         for done in self.followed.values():
             for event in done.summary.events:
                 if event.verb != "sleep" and event.lock.partition("[")[0] not in known_classes():
@@ -321,12 +323,25 @@ class Program:
     def _enter(self, graph: LockGraph, root: Root) -> None:
         """Add the edges from what is held when a function is called through its pointer."""
         names = tuple(name for name, _ in root.held)
+        if root.context == WORKER:
+            self._queue(graph, root)
         for event, place in self.followed[id(root.function)].summary.events.items():
             if event.verb == "sleep" or event.kind in UNORDERED_KINDS:
                 continue
             for name, mode in root.held:
                 if not any(same_lock(name, lock) for lock in event.released):
                     graph.add(self._entry_edge(root, name, mode, names, event, place))
+
+    def _queue(self, graph: LockGraph, root: Root) -> None:
+        """Who waits for what a work item will end, waits for its turn in the queue too."""
+        function = root.function
+        where = Where(function.name, function.file, function.line)
+        slot, *ended = (name for name, _ in root.held)
+        for name in ended:
+            graph.add(
+                Edge(name, slot, "wait", context=WORKER, where=where, held=(name,),
+                     chain=(function.name,))
+            )  # fmt: skip
 
     def _entry_edge(
         self, root: Root, name: str, mode: Mode, names: tuple[str, ...], event: Event, place: Place
