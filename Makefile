@@ -22,7 +22,7 @@ check: $(STAMP)-run ## run the model checker, leave the traces it found in found
 	*) echo "make check: the run did not work (exit code $$status)" >&2; exit $$status ;; esac
 
 test: $(STAMP)-dev ## run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(STAMP)-dev ## ruff, mypy, import layers
 	@$(BIN)/ruff check

@@ -7,13 +7,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import native_search, spin
+from benchmarks import native_search, spin, spin_steps
 from benchmarks.native_search import Measured
 from benchmarks.wal import Size, system
 from checkers.engine.bfs import BreadthFirst
+from checkers.engine.c_library import CannotCompile, NoCompiler
+from checkers.engine.c_search import CBreadthFirst
 from checkers.engine.outcome import Limits, Watch
 from checkers.engine.system import System
 from checkers.engine.walk import run_schedule
+from model.designs import DESIGNS
+from model.scopes import SCOPES
+from properties.runner import make_system, run_scope
 
 TRIES = 3
 SMALL = Size(writers=3, rounds=2, slots=2)
@@ -21,6 +26,10 @@ LARGE = Size(writers=4, rounds=2, slots=3)
 NATIVE_TIME_S = 3.0
 NEEDED_VS_NATIVE = 20.0
 NEEDED_VS_SPIN = 1 / 6
+SCOPE = "span-truncate"
+C_NEEDED_VS_PYTHON = 8.0
+C_NEEDED_VS_SPIN = 1.5
+C_NEEDED_VS_PROMELA = 2.0
 
 
 def compiled(model: System) -> Measured:
@@ -119,11 +128,96 @@ def against_spin() -> bool:
     return good
 
 
+def c_engine(model: System) -> Measured:
+    """Explore breadth first in C; return the fastest of several searches, in processor time."""
+    runs = []
+    for _ in range(TRIES):
+        started = time.process_time()
+        outcome = CBreadthFirst(model, Watch(), Limits()).run()
+        assert outcome.exhaustive
+        seconds = time.process_time() - started
+        runs.append(Measured(outcome.states, outcome.transitions, seconds))
+    return min(runs, key=lambda run: run.seconds)
+
+
+def c_against_python() -> bool:
+    """Compare the two engines on a scope of the model, crash checks and all."""
+    runs = {
+        engine: min(
+            (run_scope(DESIGNS["seed"], SCOPES[SCOPE], engine=engine) for _ in range(TRIES)),
+            key=lambda run: run.seconds,
+        )
+        for engine in ("python", "c")
+    }
+    python, c = runs["python"], runs["c"]
+    assert (python.states, python.transitions) == (c.states, c.transitions)
+    good = ratio(
+        "C engine vs python engine, a whole run", python.seconds / c.seconds, C_NEEDED_VS_PYTHON
+    )
+    print(
+        f"  seed, {SCOPE}: {c.states:,} states; C {c.states / c.seconds:,.0f} states/s, "
+        f"python {python.states / python.seconds:,.0f}"
+    )
+    return good
+
+
+def c_against_spin() -> bool:
+    """Compare with SPIN that runs the same generated steps."""
+    what = "C engine vs SPIN, identical steps"
+    model = make_system(SCOPES[SCOPE], 0, DESIGNS["seed"], None)
+    ours = c_engine(model)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            theirs = spin_steps.Shell(model.build, Path(folder)).explore(model, TRIES)
+    except spin.Unavailable as reason:
+        print(f"{what}: skipped, {reason}")
+        return True
+    if (theirs.states, theirs.transitions) != (ours.states, ours.transitions):
+        print(f"{what}: not comparable, SPIN has {theirs}, we {ours}", file=sys.stderr)
+        return False
+    rates = ours.states / ours.seconds, theirs.states / theirs.seconds
+    good = ratio(what, rates[0] / rates[1], C_NEEDED_VS_SPIN)
+    print(
+        f"  seed, {SCOPE}: {ours.states:,} states and {ours.transitions:,} transitions in both; "
+        f"C {rates[0]:,.0f} states/s, SPIN {rates[1]:,.0f}"
+    )
+    return good
+
+
+def c_against_promela() -> bool:
+    """Compare with a hand-written Promela model under SPIN's default reduction."""
+    what = "C engine vs hand-written Promela with SPIN's reduction, time to the verdict"
+    ours = c_engine(system(LARGE))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            theirs = spin.verify(LARGE, Path(folder), TRIES, reduce=True)
+    except spin.Unavailable as reason:
+        print(f"{what}: skipped, {reason}")
+        return True
+    good = ratio(what, theirs.seconds / ours.seconds, C_NEEDED_VS_PROMELA)
+    print(
+        f"  {LARGE}: we {ours.states:,} states in {ours.seconds:.3f} s, SPIN {theirs.states:,} in "
+        f"{theirs.seconds:.3f} s; each step of ours is one d_step there"
+    )
+    return good
+
+
+def c_rows() -> bool:
+    """Measure the C engine, if there is a compiler."""
+    try:
+        results = [c_against_python(), c_against_spin(), c_against_promela()]
+    except (NoCompiler, CannotCompile) as reason:
+        print(f"C engine: skipped, {reason}")
+        return True
+    return all(results)
+
+
 def main() -> int:
     """Run every benchmark."""
     good = against_native()
     stepping()
-    return 0 if against_spin() and good else 1
+    good &= against_spin()
+    return 0 if c_rows() and good else 1
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ that the engine zeroes.
 """
 
 import re
+import resource
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -22,23 +23,25 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class Verified:
-    """What SPIN's verifier reports."""
+    """What SPIN's verifier reports; ``seconds`` by the wall or its processor, what is less."""
 
     states: int
     transitions: int
     seconds: float
 
 
-def verify(size: Size, folder: Path, tries: int) -> Verified:
+def verify(size: Size, folder: Path, tries: int, *, reduce: bool = False) -> Verified:
     """Build the verifier in ``folder`` and return its fastest run.
 
-    Raises :class:`Unavailable` without SPIN or a C compiler.
+    ``reduce`` keeps SPIN's partial-order reduction, its default.  Raises :class:`Unavailable`
+    without SPIN or a C compiler.
     """
     needs("spin", "gcc")
     sizes = [f"-DWRITERS={size.writers}", f"-DROUNDS={size.rounds}", f"-DSLOTS={size.slots}"]
     run(folder, "spin", "-o2", "-a", *sizes, str(MODEL))
-    run(folder, "gcc", "-O2", "-DSAFETY", "-DNOREDUCE", "-o", "pan", "pan.c")
-    runs = [_read(run(folder, "./pan", "-m1000000", "-w24")) for _ in range(tries)]
+    options = [] if reduce else ["-DNOREDUCE"]
+    run(folder, "gcc", "-O2", "-DSAFETY", *options, "-o", "pan", "pan.c")
+    runs = [_read(*timed(folder, "./pan", "-m1000000", "-w24")) for _ in range(tries)]
     return min(runs, key=lambda run: run.seconds)
 
 
@@ -58,13 +61,21 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
+def timed(folder: Path, *command: str) -> tuple[str, float]:
+    """Run a command; return what it printed and the processor time it took, in seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    report = run(folder, *command)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return report, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def unexpected(report: str) -> None:
     """Raise :class:`Unavailable` for a search with errors or one that was cut short."""
     if "errors: 0" not in report or "max search depth too small" in report:
         raise Unavailable(f"unexpected verdict of the verifier:\n{report}")
 
 
-def _read(report: str) -> Verified:
+def _read(report: str, cpu_s: float) -> Verified:
     unexpected(report)
     states, transitions, seconds = (
         re.search(pattern, report)
@@ -73,4 +84,4 @@ def _read(report: str) -> Verified:
     assert states is not None
     assert transitions is not None
     assert seconds is not None
-    return Verified(int(states[1]), int(transitions[1]), float(seconds[1]))
+    return Verified(int(states[1]), int(transitions[1]), min(cpu_s, float(seconds[1])))

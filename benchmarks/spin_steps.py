@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.spin import needs, run, unexpected
+from benchmarks.spin import needs, run, timed, unexpected
 from checkers.engine.cengine import prelude, store
 from checkers.engine.emit_c import emit_c
 from checkers.engine.system import Build, System
@@ -113,10 +113,11 @@ class Shell:
         """Explore ``system`` exhaustively; return the fastest of several runs."""
         (self.folder / "constants.bin").write_bytes(system.constants)
         (self.folder / "initial.bin").write_bytes(system.initial)
-        reports = [run(self.folder, "./pan", "-E", "-m1000000", "-w24") for _ in range(tries)]
-        return min(map(self._read, reports), key=lambda explored: explored.seconds)
+        command = ("./pan", "-E", "-m1000000", "-w24")
+        runs = [self._read(*timed(self.folder, *command)) for _ in range(tries)]
+        return min(runs, key=lambda explored: explored.seconds)
 
-    def _read(self, report: str) -> Explored:
+    def _read(self, report: str, cpu_s: float) -> Explored:
         """Read a report; the shell adds a state and two transitions before its first step."""
         found = [
             re.search(pattern, report)
@@ -126,7 +127,7 @@ class Shell:
         ]  # fmt: skip
         unexpected(report)
         states, transitions, seconds = (float(number[1]) for number in found if number)
-        sizes = (int(states) - 1, int(transitions) - 2, seconds)
+        sizes = (int(states) - 1, int(transitions) - 2, min(cpu_s, seconds))
         if not self.look:
             return Explored(*sizes)
         content = (self.folder / "projections.bin").read_bytes()

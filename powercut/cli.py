@@ -27,6 +27,7 @@ VERBS = {
     "explore": "walk a run step by step, cut the power, choose what survives, see the file",
     "list": "show designs, scopes, mutants, properties, situations and kernel paths",
     "locks": "lock and wait order of a patch, a C tree, a lockdep dump or a design; cycles",
+    "prove": "decide the proof obligations of a design over any number of blocks",
     "replay": "re-run saved traces natively and compare the verdict",
 }
 

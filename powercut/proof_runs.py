@@ -81,7 +81,7 @@ def scope_of_run(run: Run, wrong: WrongDesign) -> Scope:
 
 
 def replay_run(run: Run, wrong: WrongDesign) -> Replayed:
-    """Search the executable model for the violation that ``run`` shows, and replay what it finds."""
+    """Search the executable model for the violation of ``run``, and replay what it finds."""
     if not wrong.design:
         return Replayed(None, "the executable model has no switch for this mistake")
     scope = scope_of_run(run, wrong)

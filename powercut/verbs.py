@@ -127,6 +127,50 @@ def exam(
 
 
 @app.command
+def prove(
+    *,
+    design: Annotated[
+        str, _one("--design", "Design whose obligations are decided.")
+    ] = "seed-eof-ordered",
+    wrong: Annotated[
+        Names, _many("--wrong", 'Refute these wrong designs instead ("all": every one).')
+    ] = None,
+    mounts: Annotated[
+        str, _one("--mounts", "one, or any (then recovery must leave what a mount starts from).")
+    ] = "any",
+    smt2: Annotated[
+        Path | None, _one("--smt2", "Write each protocol obligation there as SMT-LIB 2.")
+    ] = None,
+    cross_check: Annotated[
+        bool,
+        Parameter(
+            name="--cross-check",
+            negative=(),
+            show_default=False,
+            help="Have cvc5 decide them too; a disagreement is an error.",
+        ),
+    ] = False,
+    save_traces: SaveTraces = None,
+    json: JsonFlag = False,
+) -> int:
+    """Decide proof obligations over any number of blocks and ioends, a row each.
+
+    A property that does not hold is refuted by a run of the protocol, which
+    the executable model replays.  Resource limits decide, not the clock;
+    "unknown" is inconclusive.
+
+    Exit codes: 0 all proved (--wrong: all refuted), 1 some property refuted,
+    2 bad usage or input, 3 inconclusive, 4 internal error.
+    """
+    from powercut import prove as verb
+
+    options = verb.Options(
+        design, _given("--wrong", wrong), mounts, smt2, cross_check, save_traces, json
+    )
+    return verb.run_prove(options)
+
+
+@app.command
 def replay(
     *traces: Annotated[Path, Parameter(name="TRACE", help="Trace files.")],
     ladder: Annotated[

@@ -59,6 +59,15 @@ _RANKS = (
 _FOLIO_PRIMITIVES = {"folio_lock": "locked", "folio_wait_writeback": "writeback"}
 _SEM_PRIMITIVES = ("down_write", "down_read")
 _LOG_WAIT = "jbd2_log_wait_for_space"
+_WAITS = {
+    ("ext4_journal_start", ""): "journal.running",
+    (_LOG_WAIT, "checkpoint mutex"): "journal.j_checkpoint_mutex",
+    (_LOG_WAIT, "commit in progress"): "journal.committing",
+    ("jbd2_complete_transaction", ""): "caller[{context}].tid",
+    ("jbd2_journal_commit_transaction", "T_LOCKED"): "journal.t_updates",
+}
+"""By function and a word of the label: the variable that a native wait is about."""
+
 _WORKER_LOOPS = ("ext4_iomap_end_io", "ext4_end_io_rsv_work")
 
 
@@ -147,14 +156,14 @@ def variable_of(spot: Spot, operands: dict[str, str], agent: Agent) -> str:
         return f"inode[{agent.info.number}].work_queued"
     if spot.function == "ext4_iomap_wb_ordered_wait":
         return f"{operands['inode']}.i_ordered_lblk"
-    if spot.function == _LOG_WAIT:
-        mutex = "mutex" in spot.label
-        return "journal.j_checkpoint_mutex" if mutex else "journal.committing"
-    return {
-        "ext4_journal_start": "journal.running",
-        "jbd2_complete_transaction": f"caller[{agent.context}].tid",
-        "jbd2_journal_commit_transaction": "journal.t_updates",
-    }.get(spot.function, "")
+    return next(
+        (
+            variable.format(context=agent.context)
+            for (function, word), variable in _WAITS.items()
+            if function == spot.function and word in spot.label
+        ),
+        "",
+    )
 
 
 class LockView:

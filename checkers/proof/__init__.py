@@ -1,1 +1,1 @@
-"""Proof: a protocol over any number of blocks, its invariant, and its tie to the executable model."""
+"""Proof: a protocol over any number of blocks, its invariant, its tie to the executable model."""

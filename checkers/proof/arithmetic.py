@@ -88,9 +88,7 @@ def decisions() -> Iterator[Decision]:
     yield from _completion()
 
 
-def _decide(
-    name: str, statement: str, build: Any, *, exists: bool = False
-) -> Decision:
+def _decide(name: str, statement: str, build: Any, *, exists: bool = False) -> Decision:
     import z3
 
     started = time.perf_counter()
@@ -131,8 +129,8 @@ def _completion() -> Iterator[Decision]:
     rows: tuple[tuple[str, str, Any], ...] = (
         ("arithmetic/end-does-not-wrap", "pos + size of an ioend inside the file does not wrap",
          lambda bits: pos + size > pos),
-        ("arithmetic/blocks-fit-int", "EXT4_MAX_BLOCKS() is at least 1 and fits an int for ioends "
-         "up to 2 GiB", lambda bits: _fits(z3, _max_blocks(z3, pos, size, bits))),
+        ("arithmetic/blocks-fit-int", "EXT4_MAX_BLOCKS() is 1 or more and fits an int up to 2 GiB",
+         lambda bits: _fits(z3, _max_blocks(z3, pos, size, bits))),
         ("arithmetic/size-clamped", "min(pos + size, i_size) is never beyond i_size",
          lambda bits: z3.If(pos + size < i_size, pos + size, i_size) <= i_size),
     )  # fmt: skip

@@ -18,6 +18,7 @@ from checkers.proof.invariant import (
     PROPERTIES,
     Sentence,
     conjuncts_of,
+    conjuncts_wished,
     initial,
     properties_of,
 )
@@ -95,9 +96,7 @@ class Instance:
         for name, (kind, sort) in fields.items():
             target = self.x.z3.BoolSort() if sort == BOOL else self.x.sort()
             count = 1 if kind == SCALAR else self.sizes[kind]
-            tables[name] = [
-                self.x.z3.Const(f"{prefix}{name}_{n}", target) for n in range(count)
-            ]
+            tables[name] = [self.x.z3.Const(f"{prefix}{name}_{n}", target) for n in range(count)]
             values[name] = tables[name][0] if kind == SCALAR else self.x.table(tables[name])
         return State(values), tables
 
@@ -144,7 +143,7 @@ def escapes(rules: Rules, *, first: bool = True) -> list[Escape]:
     instance = Instance()
     x = instance.x
     s, tables = instance.variables("s_", fields_of_state())
-    claimed = conjuncts_of(rules)
+    claimed = conjuncts_wished(rules)
     holds = [instance.bounds(tables), instance.maps_in_range(s)]
     holds += [c.sentence(x, s) for c in claimed]
     found: list[Escape] = []
@@ -197,6 +196,20 @@ def induction_fails(rules: Rules, pairs: set[tuple[str, str]]) -> dict[tuple[str
     return found
 
 
+def property_fails(rules: Rules, prop: str) -> Escape | None:
+    """Return a state of the claimed invariant that breaks ``prop``, if there is one."""
+    instance = Instance()
+    x = instance.x
+    s, tables = instance.variables("s_", fields_of_state())
+    solver = x.z3.SolverFor("QF_BV")
+    solver.add(instance.bounds(tables), instance.maps_in_range(s))
+    solver.add(*(c.sentence(x, s) for c in conjuncts_of(rules)))
+    solver.add(x.lnot(PROPERTIES[prop].sentence(x, s)))
+    if solver.check() != x.z3.sat:
+        return None
+    return Escape("", [prop], instance.values(solver.model(), tables), None)
+
+
 def _in_tables(x: Finite, params: Params, p: State) -> Term:
     """Parameters that are looked up in tables lie in them."""
     limits = [
@@ -241,7 +254,7 @@ def enabled_steps(rules: Rules) -> dict[str, bool]:
         solver = x.z3.SolverFor("QF_BV")
         solver.add(*base, *inv, instance.bounds(ptables), _in_tables(x, step.params, p))
         solver.add(step.take(x, rules, s, p).guard)
-        chosen = [t for name, t in ptables.items() if name in ("cells", "mark")]
+        chosen = [t for name, t in ptables.items() if name == "cells"]
         solver.add(*(x.lor(*table) for table in chosen))
         out[step.name] = solver.check() == x.z3.sat
     return out
@@ -262,8 +275,11 @@ class Search:
         s, self.dirty = self._new_state(0)
         self.current = s
         self.solver.add(
-            self.instance.bounds(self.states[0]), self.instance.maps_in_range(s), initial(self.x, s),
-            self.x.lnot(self.x.lor(*self.dirty)), *self._mkfs(s),
+            self.instance.bounds(self.states[0]),
+            self.instance.maps_in_range(s),
+            initial(self.x, s),
+            self.x.lnot(self.x.lor(*self.dirty)),
+            *self._mkfs(s),
         )
 
     def run(self, depth: int) -> Run | None:
@@ -361,8 +377,13 @@ class Search:
             demands.append(x.cells(lambda c: x.implies(p.cells(c), self._is_dirty(c))))
             demands.append(x.cells(lambda c: x.implies(
                 p.cells(c), (p.place(c) & 1) == (c & 1))))  # fmt: skip
-            demands.append(x.pairs(lambda c, e: x.implies(
-                x.land(p.cells(c), e < (c & ~1), self._is_dirty(e)), s.map(e) != HOLE)))
+            demands.append(
+                x.pairs(
+                    lambda c, e: x.implies(
+                        x.land(p.cells(c), e < (c & ~1), self._is_dirty(e)), s.map(e) != HOLE
+                    )
+                )
+            )
             demands.append(x.cells(lambda c: x.phys(lambda d: x.implies(
                 x.land(p.cells(c), d < (p.place(c) & ~1)), s.pst(d) != FREE))))  # fmt: skip
         elif name == "submit":

@@ -65,9 +65,7 @@ class Bridge:
         self.rules = rules
         self.mapper = Mapper(system)
         conf = system.view(system.initial).conf
-        self.x = Concrete(
-            conf.nr_cells, conf.nr_phys * conf.cells_per_block, conf.cells_per_block
-        )
+        self.x = Concrete(conf.nr_cells, conf.nr_phys * conf.cells_per_block, conf.cells_per_block)
         self.colours = [1 << n for n in range(8) if 1 << n != ZERO and self._occurs(1 << n)]
         self.conjuncts = conjuncts_of(rules) if rules.eof in (HOLD, DEFER) else []
         self._answers: dict[Any, tuple[str, ...] | None] = {}
@@ -160,9 +158,7 @@ class Bridge:
 
     def _take(self, plain: Plain, name: str, params: dict[str, Any]) -> Plain | None:
         s = state_of(plain)
-        p = State(
-            {n: table(v) if isinstance(v, tuple) else v for n, v in params.items()}
-        )
+        p = State({n: table(v) if isinstance(v, tuple) else v for n, v in params.items()})
         move = STEPS[name].take(self.x, self.rules, s, p)
         if not move.guard:
             return None
@@ -271,9 +267,7 @@ class Bridge:
             yield "flush", {}
 
 
-def _completions(
-    cur: Plain, done: tuple[bool, ...], inline: bool, cells: range
-) -> Iterator[Guess]:
+def _completions(cur: Plain, done: tuple[bool, ...], inline: bool, cells: range) -> Iterator[Guess]:
     if not any(done):
         return
     none = tuple(False for _ in cells)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from checkers.proof.logic import HOLE, Logic, Term
 from checkers.proof.protocol import in_tail, marked
-from checkers.proof.rules import DEFER, Rules
+from checkers.proof.rules import DEFER, HOLD, NO_RULE, Rules
 from checkers.proof.state import (
     CALLBACK,
     COMPLETED,
@@ -95,15 +95,11 @@ def marks_ahead(x: Logic, s: State) -> Term:
 
 def page_legal(x: Logic, s: State) -> Term:
     cut = lambda c: x.land(s.trunc == CUTTING, s.target <= c)  # noqa: E731
-    return x.cells(
-        lambda c: x.implies(x.land(s.page(c), c < s.isz, x.lnot(cut(c))), s.ever(c))
-    )
+    return x.cells(lambda c: x.implies(x.land(s.page(c), c < s.isz, x.lnot(cut(c))), s.ever(c)))
 
 
 def page_legal_frozen(x: Logic, s: State) -> Term:
-    return x.cells(
-        lambda c: x.implies(x.land(_has_m(x, s), s.page(c), c < s.m_size), s.m_ever(c))
-    )
+    return x.cells(lambda c: x.implies(x.land(_has_m(x, s), s.page(c), c < s.m_size), s.m_ever(c)))
 
 
 def page_legal_durable(x: Logic, s: State) -> Term:
@@ -115,9 +111,7 @@ def page_not_foreign(x: Logic, s: State) -> Term:
 
 
 def tail_zeroed(x: Logic, s: State) -> Term:
-    return x.cells(
-        lambda c: x.implies(x.land(s.zeroed, in_tail(x, s, c), s.page(c)), s.ever(c))
-    )
+    return x.cells(lambda c: x.implies(x.land(s.zeroed, in_tail(x, s, c), s.page(c)), s.ever(c)))
 
 
 def tail_marked(x: Logic, s: State) -> Term:
@@ -127,9 +121,7 @@ def tail_marked(x: Logic, s: State) -> Term:
     )
     cut = lambda c: x.land(s.trunc == CUTTING, s.target <= c)  # noqa: E731
     behind = lambda c: x.land(s.isz <= c, x.lnot(s.zeroed))  # noqa: E731
-    return x.cells(
-        lambda c: x.implies(bad(c), x.lor(behind(c), marked(x, s, c), cut(c)))
-    )
+    return x.cells(lambda c: x.implies(bad(c), x.lor(behind(c), marked(x, s, c), cut(c))))
 
 
 def nothing_behind_eof(x: Logic, s: State) -> Term:
@@ -179,9 +171,7 @@ def owners(x: Logic, s: State) -> Term:
                 x.land(
                     s.own(s.c_map(c)) == c,
                     s.pst(s.c_map(c)) != FREE,
-                    x.implies(
-                        x.lor(s.commit == NO_COMMIT, s.commit >= RECORDED), kept(s.c_map(c))
-                    ),
+                    x.implies(x.lor(s.commit == NO_COMMIT, s.commit >= RECORDED), kept(s.c_map(c))),
                 ),
             ),
         )
@@ -201,9 +191,7 @@ def frozen_clean(x: Logic, s: State) -> Term:
         s.commit == FROZEN, s.cached(s.m_map(c)), s.may(s.m_map(c))
     )
     return x.cells(
-        lambda c: x.implies(
-            x.land(_has_m(x, s), s.m_wr(c), c < s.m_size, shown(c)), s.m_ever(c)
-        )
+        lambda c: x.implies(x.land(_has_m(x, s), s.m_wr(c), c < s.m_size, shown(c)), s.m_ever(c))
     )
 
 
@@ -215,9 +203,7 @@ def durable_clean(x: Logic, s: State) -> Term:
 
 def converted_stable(x: Logic, s: State) -> Term:
     return x.cells(
-        lambda c: x.implies(
-            x.land(s.is_foreign, _exposable(x, s, c)), x.lnot(s.cached(s.map(c)))
-        )
+        lambda c: x.implies(x.land(s.is_foreign, _exposable(x, s, c)), x.lnot(s.cached(s.map(c))))
     )
 
 
@@ -225,9 +211,7 @@ def frozen_stable(x: Logic, s: State) -> Term:
     shown = lambda c: x.ite(  # noqa: E731
         s.commit == FROZEN, s.cached(s.m_map(c)), s.may(s.m_map(c))
     )
-    return x.cells(
-        lambda c: x.lnot(x.land(_has_m(x, s), s.is_foreign, s.m_wr(c), shown(c)))
-    )
+    return x.cells(lambda c: x.lnot(x.land(_has_m(x, s), s.is_foreign, s.m_wr(c), shown(c))))
 
 
 def durable_stable(x: Logic, s: State) -> Term:
@@ -235,9 +219,11 @@ def durable_stable(x: Logic, s: State) -> Term:
 
 
 def handle_open(x: Logic, s: State) -> Term:
-    return x.cells(
-        lambda c: x.implies(s.pending(c), x.land(s.handle, s.io(c) == WORKER))
-    )
+    return x.cells(lambda c: x.implies(s.pending(c), x.land(s.handle, s.io(c) == WORKER)))
+
+
+def no_marks(x: Logic, s: State) -> Term:
+    return x.cells(lambda c: x.lnot(marked(x, s, c)))
 
 
 def worker_unblocked(x: Logic, s: State) -> Term:
@@ -257,9 +243,7 @@ def written_inside(x: Logic, s: State) -> Term:
 
 def frozen_inside(x: Logic, s: State) -> Term:
     return x.cells(
-        lambda c: x.implies(
-            x.land(_has_m(x, s), s.m_wr(c)), x.lor(c < x.up(s.m_size), s.m_orphan)
-        )
+        lambda c: x.implies(x.land(_has_m(x, s), s.m_wr(c)), x.lor(c < x.up(s.m_size), s.m_orphan))
     )
 
 
@@ -270,17 +254,13 @@ def durable_inside(x: Logic, s: State) -> Term:
 def one_block(x: Logic, s: State) -> Term:
     needs = lambda c: x.land(s.wr(c), x.lnot(s.pending(c)), marked(x, s, c))  # noqa: E731
     return x.cells(
-        lambda c: x.implies(
-            x.land(s.trunc != CUT, needs(c)), x.land(s.dsz <= c, c < x.up(s.dsz))
-        )
+        lambda c: x.implies(x.land(s.trunc != CUT, needs(c)), x.land(s.dsz <= c, c < x.up(s.dsz)))
     )
 
 
 def no_late_write(x: Logic, s: State) -> Term:
     return x.cells(
-        lambda c: x.implies(
-            s.io(c) == SUBMITTED, x.land(s.dest(c) == s.map(c), s.map(c) != HOLE)
-        )
+        lambda c: x.implies(s.io(c) == SUBMITTED, x.land(s.dest(c) == s.map(c), s.map(c) != HOLE))
     )
 
 
@@ -290,7 +270,8 @@ def _conjunct(
     return Conjunct(getattr(sentence, "__name__", "?"), statement, kernel, sentence, only)
 
 
-_D = (DEFER,)
+_MARKS = (HOLD, DEFER)
+_INSIDE = (DEFER, NO_RULE)
 CONJUNCTS: dict[str, Conjunct] = {
     c.name: c
     for c in (
@@ -310,7 +291,7 @@ CONJUNCTS: dict[str, Conjunct] = {
         _conjunct(tail_zeroed, "an extension that has zeroed the tail keeps it legal",
                   "ext4_block_zero_eof(), iomap_writeback_handle_eof()"),
         _conjunct(tail_marked, "data on disk that must not be seen is behind EOF or behind a mark",
-                  "model.eof: mark_eof_block(), eof_bio_done()"),
+                  "model.eof: mark_eof_block(), eof_bio_done()", _MARKS),
         _conjunct(nothing_behind_eof, "nothing cached, written or in flight behind the EOF block",
                   "ext4_truncate(), iomap_writeback_handle_eof()"),
         _conjunct(ioend_ends, "an ioend ends inside i_size, its last block is partial at most",
@@ -324,8 +305,9 @@ CONJUNCTS: dict[str, Conjunct] = {
                   "ext4_process_freed_data()"),
         _conjunct(cache_within, "what a flush would persist may be on the medium", "block device"),
         _conjunct(frozen_clean, "the committing transaction shows legal content inside its size",
-                  "handles: conversion, then commit; PREFLUSH"),
-        _conjunct(durable_clean, "so does the newest durable one", "FUA commit record"),
+                  "handles: conversion, then commit; PREFLUSH", _MARKS),
+        _conjunct(durable_clean, "so does the newest durable one", "FUA commit record", _MARKS),
+        _conjunct(no_marks, "a design without an EOF rule sets no marks", "model.eof", (NO_RULE,)),
         _conjunct(converted_stable, "what is or may be converted holds no previous owner's data",
                   "ext4_iomap_end_bio(): conversion after the bio"),
         _conjunct(frozen_stable, "nor what the committing transaction has as written",
@@ -334,13 +316,13 @@ CONJUNCTS: dict[str, Conjunct] = {
         _conjunct(handle_open, "cells converted and not yet covered have an open handle",
                   "ext4_iomap_finish_ioend(): one handle"),
         _conjunct(worker_unblocked, "an ioend at the worker ends at or before every mark",
-                  "model.eof: is_deferred()", _D),
+                  "model.eof: is_deferred()", _INSIDE),
         _conjunct(written_inside, "nothing is written behind the block i_disksize ends in",
-                  "conversion and i_disksize in one handle", _D),
+                  "conversion and i_disksize in one handle", _INSIDE),
         _conjunct(frozen_inside, "nor in the committing transaction, but for orphans",
-                  "ext4_orphan_add()", _D),
+                  "ext4_orphan_add()", _INSIDE),
         _conjunct(durable_inside, "nor in the newest durable one, but for orphans",
-                  "ext4_orphan_add()", _D),
+                  "ext4_orphan_add()", _INSIDE),
     )
 }  # fmt: skip
 
@@ -361,7 +343,7 @@ PROPERTIES: dict[str, Property] = {
                  "mount starts as the first did", "stale data over any number of mounts",
                  durable_inside, replays_as="structure"),
         Property("one-ordered-block", "written cells that wait for an EOF write lie in one block, "
-                 "the one i_disksize ends in", "what must be ordered", one_block, _D),
+                 "the one i_disksize ends in", "what must be ordered", one_block, (DEFER,)),
     )
 }  # fmt: skip
 
@@ -369,6 +351,15 @@ PROPERTIES: dict[str, Property] = {
 def conjuncts_of(rules: Rules) -> list[Conjunct]:
     """Return the conjuncts that a design claims."""
     return [c for c in CONJUNCTS.values() if not c.only or rules.eof in c.only]
+
+
+def conjuncts_wished(rules: Rules) -> list[Conjunct]:
+    """Return the conjuncts of a design that would keep what :func:`conjuncts_of` leaves out.
+
+    What a wrong design breaks is said in terms of these.
+    """
+    eof = rules.eof if rules.eof in _MARKS else HOLD
+    return [c for c in CONJUNCTS.values() if not c.only or eof in c.only]
 
 
 def properties_of(rules: Rules) -> list[Property]:
@@ -394,5 +385,6 @@ def initial(x: Logic, s: State) -> Term:
         x.lnot(s.extending), x.lnot(s.zeroed), x.lnot(s.handle), x.lnot(s.orphan),
         x.lnot(s.c_orphan),
         x.cells(cell),
-        x.phys(lambda d: x.land(s.may(d) == s.cached(d), x.lor(s.pst(d) == FREE, s.pst(d) == USED))),
+        x.phys(lambda d: s.may(d) == s.cached(d)),
+        x.phys(lambda d: x.lor(s.pst(d) == FREE, s.pst(d) == USED)),
     )  # fmt: skip

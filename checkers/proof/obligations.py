@@ -31,7 +31,7 @@ ATTEMPTS: tuple[dict[str, Any], ...] = (
     {"mbqi": False, "relevancy": 0, "auto_config": False},
     {"mbqi": True},
 )
-"""Settings tried in turn: what instances E-matching finds depends on them, what is true does not."""
+"""Settings tried in turn: which instances E-matching finds depends on them."""
 
 
 @dataclass(slots=True)
@@ -63,9 +63,7 @@ class Decision:
 
 def symbolic_state(x: Unbounded, prefix: str = "") -> State:
     """Return a state of uninterpreted constants and functions."""
-    return State(
-        {n: _symbol(x, prefix + n, f.kind == SCALAR, f.sort) for n, f in FIELDS.items()}
-    )
+    return State({n: _symbol(x, prefix + n, f.kind == SCALAR, f.sort) for n, f in FIELDS.items()})
 
 
 def parameters(x: Unbounded, params: Params) -> State:
@@ -126,7 +124,9 @@ def decide(x: Unbounded, obligation: Obligation, rlimit: int = DEFAULT_RLIMIT) -
     started = time.perf_counter()
     reason = ""
     for attempt in range(len(ATTEMPTS)):
-        solver = solver_for(x, obligation, rlimit, attempt)
+        # The last settings seldom help and never end by themselves.
+        share = rlimit // 10 if attempt + 1 == len(ATTEMPTS) else rlimit
+        solver = solver_for(x, obligation, share, attempt)
         answer = solver.check()
         if answer == x.z3.unsat:
             reason = ""
@@ -148,4 +148,3 @@ def smt2(x: Unbounded, obligation: Obligation) -> str:
     """Return the negated obligation as SMT-LIB 2; ``unsat`` is what a proof answers."""
     text = solver_for(x, obligation, DEFAULT_RLIMIT).to_smt2()
     return f"; {obligation.name}: {obligation.statement}\n(set-logic ALL)\n{text}"
-

@@ -81,8 +81,9 @@ def in_tail(x: Logic, s: State, c: Term) -> Term:
 def _legal_everywhere(x: Logic, s: State, where: Callable[[Term], Term]) -> dict[str, Any]:
     """A write of the colour is legal from now on in whatever is recovered (model.oracle)."""
     return {
-        name: lambda c, old=getattr(s, name): x.lor(old(c), where(c))
-        for name in ("ever", "m_ever", "c_ever")
+        "ever": lambda c: x.lor(s.ever(c), where(c)),
+        "m_ever": lambda c: x.lor(s.m_ever(c), where(c)),
+        "c_ever": lambda c: x.lor(s.c_ever(c), where(c)),
     }
 
 
@@ -109,9 +110,7 @@ def zero_eof(x: Logic, r: Rules, s: State, p: State) -> Move:
         x.cells(lambda c: x.implies(p.mark(c), x.land(in_tail(x, s, c), s.map(c) != HOLE))),
     ]
     if r.eof != NO_RULE:
-        guard.append(
-            x.cells(lambda c: x.implies(x.land(in_tail(x, s, c), shows(c)), p.mark(c)))
-        )
+        guard.append(x.cells(lambda c: x.implies(x.land(in_tail(x, s, c), shows(c)), p.mark(c))))
     else:
         guard.append(x.cells(lambda c: x.lnot(p.mark(c))))
     changes: dict[str, Any] = {
@@ -165,12 +164,15 @@ def store(x: Logic, r: Rules, s: State, p: State) -> Move:
     if not r.large_folios:
         guard = x.land(guard, p.at < x.up(s.isz))
     noted = x.lor(p.at < s.isz, s.extending)
-    sizes = {"ever": s.dsz, "m_ever": s.m_size, "c_ever": s.c_size}
-    changes: dict[str, Any] = {"page": lambda c: x.ite(c == p.at, p.colour, s.page(c))}
-    for name, size in sizes.items():
-        changes[name] = lambda c, old=getattr(s, name), size=size: x.lor(
-            old(c), x.land(c == p.at, p.colour, x.lor(noted, c < size))
-        )
+    within = lambda c, size: x.land(  # noqa: E731
+        c == p.at, p.colour, x.lor(noted, c < size)
+    )
+    changes: dict[str, Any] = {
+        "page": lambda c: x.ite(c == p.at, p.colour, s.page(c)),
+        "ever": lambda c: x.lor(s.ever(c), within(c, s.dsz)),
+        "m_ever": lambda c: x.lor(s.m_ever(c), within(c, s.m_size)),
+        "c_ever": lambda c: x.lor(s.c_ever(c), within(c, s.c_size)),
+    }
     return Move(guard, changes)
 
 
@@ -334,9 +336,7 @@ def complete(x: Logic, r: Rules, s: State, p: State) -> Move:
     pick = lambda c, then, old: x.ite(p.cells(c), then, old)  # noqa: E731
     again = x.land(p.error, x.true if r.eof == HOLD else x.false)
     changes = {
-        "cached": lambda d: x.ite(
-            hit(d), x.lor(new(d), x.land(p.error, s.cached(d))), s.cached(d)
-        ),
+        "cached": lambda d: x.ite(hit(d), x.lor(new(d), x.land(p.error, s.cached(d))), s.cached(d)),
         "may": lambda d: x.lor(s.may(d), x.land(hit(d), new(d))),
         "io": lambda c: pick(c, x.ite(p.inline, x.number(NONE), x.number(COMPLETED)), s.io(c)),
         "failed": lambda c: pick(c, x.land(p.error, x.lnot(p.inline)), s.failed(c)),
@@ -352,9 +352,7 @@ def take_list(x: Logic, r: Rules, s: State, p: State) -> Move:
     if r.eof == DEFER:
         guard = x.land(
             guard,
-            x.pairs(
-                lambda c, d: x.implies(x.land(p.cells(c), marked(x, s, d)), s.end(c) <= d)
-            ),
+            x.pairs(lambda c, d: x.implies(x.land(p.cells(c), marked(x, s, d)), s.end(c) <= d)),
         )
     return Move(guard, {"io": lambda c: x.ite(p.cells(c), x.number(WORKER), s.io(c))})
 
@@ -364,9 +362,7 @@ def merge(x: Logic, r: Rules, s: State, p: State) -> Move:
     guard = x.land(
         s.io(p.other) == WORKER,
         x.cells(
-            lambda c: x.implies(
-                p.cells(c), x.land(s.io(c) == WORKER, s.end(c) <= s.end(p.other))
-            )
+            lambda c: x.implies(p.cells(c), x.land(s.io(c) == WORKER, s.end(c) <= s.end(p.other)))
         ),
     )
     return Move(guard, {"end": lambda c: x.ite(p.cells(c), s.end(p.other), s.end(c))})
@@ -378,9 +374,7 @@ def _one_ioend(x: Logic, s: State, p: State) -> Term:
         p.cells(p.one),
         s.io(p.one) == WORKER,
         x.cells(
-            lambda c: x.implies(
-                p.cells(c), x.land(s.io(c) == WORKER, s.end(c) == s.end(p.one))
-            )
+            lambda c: x.implies(p.cells(c), x.land(s.io(c) == WORKER, s.end(c) == s.end(p.one)))
         ),
     )
 
@@ -519,4 +513,3 @@ STEPS: dict[str, Step] = {
         ("flush", flush, {}),
     )
 }  # fmt: skip
-

@@ -4,8 +4,8 @@ What: each class has a level, and folio locks and folio writeback a folio index 
 (lock of folio f < writeback of f < lock of f + 1).  An edge says "whoever holds the one may wait
 for the other"; if every edge goes up in rank there is no cycle, however many threads there are.
 Edges whose argument rests on something else name it as a guard.
-Why so: a search of interleavings bounds the number of threads, a rank does not.  The edges are those
-of the model's paths on one file of the iomap path, written down here.
+Why so: a search of interleavings bounds the number of threads, a rank does not.  The edges are
+those of the model's paths on one file of the iomap path, written down here.
 Rejected: a topological order of the classes alone (a folio lock is taken while earlier folios are
 under writeback, so classes alone have a cycle).
 """
@@ -13,6 +13,7 @@ under writeback, so classes alone have a cycle).
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from checkers.proof.obligations import PROVED, REFUTED, UNKNOWN, Decision
 from checkers.proof.rules import DEFER, GAP, Rules
@@ -105,7 +106,7 @@ def decisions(edges: Sequence[Edge]) -> Iterator[Decision]:
         solver.set("rlimit", 1_000_000)
         solver.add(relation, f >= 0, g >= 0, z3.Not(rises))
         answer = solver.check()
-        result = {z3.unsat: PROVED, z3.sat: REFUTED}.get(answer, UNKNOWN)
+        result = PROVED if answer == z3.unsat else REFUTED if answer == z3.sat else UNKNOWN
         reason = f"guard: {edge.guard}" if edge.guard else ""
         if result == REFUTED:
             reason = f"{edge.wanted} ranks below {edge.held}: who holds it may wait for it"
@@ -118,7 +119,7 @@ def decisions(edges: Sequence[Edge]) -> Iterator[Decision]:
         )  # fmt: skip
 
 
-def _rank(name: str, folio: object) -> tuple[object, ...]:
+def _rank(name: str, folio: Any) -> tuple[Any, ...]:
     import z3
 
     indexed = name in _INDEXED

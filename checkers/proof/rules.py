@@ -6,6 +6,7 @@ any; a mistake that the executable model has no switch for can be refuted here b
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from model.designs import ALL_IOMAP, DESIGNS
 from model.state import EOF_DEFERRED, EOF_HOLD_BACK, EOF_ORDERED_GAP
@@ -76,7 +77,8 @@ class WrongDesign:
     @property
     def rules(self) -> Rules:
         """Return the switches of the base with the mistake in it."""
-        return replace(rules_of(self.base), **dict.fromkeys(self.flags, True))
+        flags: dict[str, Any] = dict.fromkeys(self.flags, True)
+        return replace(rules_of(self.base), **flags)
 
 
 _HOLD = "seed-eof-ordered"

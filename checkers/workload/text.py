@@ -451,7 +451,8 @@ def _read_op(group: list[Word], geometry: Geometry) -> Op:
     values = [whole_number(word, what) for word, what in zip(arguments, names, strict=False)]
     if len(values) < len(names) and form.default_length is not None:
         values.append(form.default_length)
-    op = Op(form.code, *values, inode=int(file or 0))
+    pos, length = (*values, 0, 0)[:2]
+    op = Op(form.code, pos, length, int(file or 0))
     places = {what: word.place for word, what in zip(arguments, names, strict=False)}
     _at(places, head.place, lambda: check_op(op, geometry))
     return op

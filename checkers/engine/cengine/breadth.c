@@ -16,6 +16,14 @@ struct watched {
 	uint32_t predicate, is_pending;
 };
 
+/* A step that was made and is not looked up yet. */
+struct successor {
+	uint64_t hash;
+	uint32_t thread, has_new_projection;
+	uint32_t ids[PC_PIECES];
+	uint8_t state[PC_SIZE];
+};
+
 /* The part Python reads; keep in step with _Shared in c_search.py. */
 struct pc_search {
 	uint64_t states, transitions, projections, depth, memory, edges;
@@ -36,9 +44,10 @@ struct pc_search {
 	struct watched *watches;
 	uint32_t nr_watches, look, is_looking, keep_edges, watch_projection;
 	uint64_t looked, initials, level_end, looking_at, new_projection;
-	uint32_t moved, is_expanding, deadlocked, degree;
+	uint32_t moved, is_expanding, deadlocked, degree, has_fault, made, done;
 	uint32_t ids[PC_PIECES];
 	uint8_t current[PC_SIZE], scratch[PC_SIZE];
+	struct successor next[PC_THREADS + 1];
 };
 
 static uint64_t ids_hash(const uint32_t *ids)
@@ -67,47 +76,55 @@ static int add_event(struct pc_search *s, uint32_t kind, uint32_t which, uint64_
 	return 1;
 }
 
-/* Store the state in scratch unless it is known; FULL when there is no memory for it. */
-static uint32_t intern(struct pc_search *s, int *is_new)
+/* Cut n->state into numbered pieces; 0 when there is no memory. */
+static int number_pieces(struct pc_search *s, struct successor *n)
 {
-	uint32_t ids[PC_PIECES], number;
-	uint64_t hash, i, entry;
-	const uint64_t *slots;
-	int fresh_piece = 0;
 	unsigned p;
 
-	s->new_projection = 0;
+	n->has_new_projection = 0;
 	for (p = 0; p < PC_PIECES; p++) {
-		const uint8_t *piece = s->scratch + pc_piece[p];
+		const uint8_t *piece = n->state + pc_piece[p];
+		int is_new = 0;
 
-		ids[p] = s->ids[p];
+		n->ids[p] = s->ids[p];
 		if (s->is_expanding && !memcmp(piece, s->current + pc_piece[p], s->pools[p].width))
 			continue;
-		fresh_piece = 0;
-		ids[p] = pool_number(&s->m, &s->pools[p], piece, &fresh_piece);
-		if (ids[p] == FULL)
-			return FULL;
+		n->ids[p] = pool_number(&s->m, &s->pools[p], piece, &is_new);
+		if (n->ids[p] == FULL)
+			return 0;
 		if ((int)p == PC_PROJECTED_PIECE)
-			s->new_projection = (uint64_t)fresh_piece;
+			n->has_new_projection = (uint32_t)is_new;
 	}
+	n->hash = ids_hash(n->ids);
+	__builtin_prefetch((uint64_t *)s->table.slots.at + (n->hash & s->table.mask));
+	return 1;
+}
+
+/* Store the successor unless it is known; FULL when there is no memory for it. */
+static uint32_t intern(struct pc_search *s, const struct successor *n, int *is_new)
+{
+	uint64_t i, entry;
+	const uint64_t *slots;
+	uint32_t number;
+
 	if (table_is_full(&s->table) && !table_grow(&s->m, &s->table, state_hash_at, s))
 		return FULL;
-	hash = ids_hash(ids);
 	slots = s->table.slots.at;
-	for (i = hash & s->table.mask; (entry = slots[i]) != 0; i = (i + 1) & s->table.mask) {
+	for (i = n->hash & s->table.mask; (entry = slots[i]) != 0; i = (i + 1) & s->table.mask) {
 		number = (uint32_t)entry - 1;
-		if (entry >> 32 == hash >> 32 &&
-		    !memcmp((uint32_t *)s->vectors.at + (size_t)number * PC_PIECES, ids, sizeof(ids)))
+		if (entry >> 32 == n->hash >> 32 &&
+		    !memcmp((uint32_t *)s->vectors.at + (size_t)number * PC_PIECES, n->ids,
+			    sizeof(n->ids)))
 			return number;
 	}
 	number = (uint32_t)s->states;
 	if (number == FULL - 1 ||
-	    !reserve(&s->m, &s->vectors, ((size_t)number + 1) * sizeof(ids)) ||
+	    !reserve(&s->m, &s->vectors, ((size_t)number + 1) * sizeof(n->ids)) ||
 	    !reserve(&s->m, &s->parents, ((size_t)number + 1) * sizeof(uint32_t)) ||
 	    !reserve(&s->m, &s->via, (size_t)number + 1))
 		return FULL;
-	memcpy((uint32_t *)s->vectors.at + (size_t)number * PC_PIECES, ids, sizeof(ids));
-	table_put(&s->table, hash, number);
+	memcpy((uint32_t *)s->vectors.at + (size_t)number * PC_PIECES, n->ids, sizeof(n->ids));
+	table_put(&s->table, n->hash, number);
 	s->states++;
 	*is_new = 1;
 	return number;
@@ -157,11 +174,11 @@ static int begin_look(struct pc_search *s, uint64_t number)
 	return look(s);
 }
 
-/* The thread moved from current to scratch. */
-static int arrive(struct pc_search *s)
+/* The thread moved from current to the successor. */
+static int arrive(struct pc_search *s, const struct successor *n)
 {
 	int is_new = 0;
-	uint32_t target = intern(s, &is_new);
+	uint32_t target = intern(s, n, &is_new);
 
 	if (target == FULL)
 		return 0;
@@ -176,7 +193,9 @@ static int arrive(struct pc_search *s)
 	if (!is_new)
 		return 1;
 	((uint32_t *)s->parents.at)[target] = (uint32_t)s->cursor;
-	((uint8_t *)s->via.at)[target] = (uint8_t)s->thread;
+	((uint8_t *)s->via.at)[target] = (uint8_t)n->thread;
+	s->new_projection = n->has_new_projection;
+	memcpy(s->scratch, n->state, PC_SIZE);
 	return begin_look(s, target);
 }
 
@@ -206,11 +225,45 @@ static int finish(struct pc_search *s)
 static void begin(struct pc_search *s)
 {
 	load(s, s->cursor, s->current, s->ids);
-	memcpy(s->scratch, s->current, PC_SIZE);
 	s->is_expanding = 1;
 	s->moved = 0;
+	s->made = s->done = 0;
 	s->degree = 0;
 	s->thread = 0;
+}
+
+/*
+ * Make the steps of all threads from s->thread on.  They are looked up afterwards, when the memory
+ * that the lookups need is on its way already.
+ */
+static int make_steps(struct pc_search *s)
+{
+	for (; s->thread < PC_THREADS; s->thread++) {
+		struct successor *n = &s->next[s->made];
+
+		memcpy(n->state, s->current, PC_SIZE);
+		if (!pc_step(s->thread, n->state, s->constants))
+			continue;
+		n->thread = s->thread;
+		if (!number_pieces(s, n))
+			return 0;
+		s->made++;
+	}
+	return 1;
+}
+
+static void fetch_vectors(const struct pc_search *s)
+{
+	const uint64_t *slots = s->table.slots.at;
+	uint32_t i;
+
+	for (i = s->done; i < s->made; i++) {
+		uint64_t hash = s->next[i].hash, entry = slots[hash & s->table.mask];
+
+		if (entry && entry >> 32 == hash >> 32)
+			__builtin_prefetch((uint32_t *)s->vectors.at +
+					   (size_t)((uint32_t)entry - 1) * PC_PIECES);
+	}
 }
 
 /* Go on with the state at the cursor; 0 when there is no memory. */
@@ -219,17 +272,15 @@ static int expand(struct pc_search *s)
 	if (s->is_looking) {
 		if (!look(s))
 			return 0;
-		s->thread++;
+		s->done++;
 	}
-	memcpy(s->scratch, s->current, PC_SIZE);
-	for (; s->thread < PC_THREADS; s->thread++) {
-		if (!pc_step(s->thread, s->scratch, s->constants))
-			continue;
-		if (!arrive(s))
+	if (!s->has_fault && !make_steps(s))
+		return 0;
+	fetch_vectors(s);
+	for (; s->done < s->made; s->done++)
+		if (!arrive(s, &s->next[s->done]))
 			return 0;
-		memcpy(s->scratch, s->current, PC_SIZE);
-	}
-	return finish(s);
+	return s->has_fault || finish(s);
 }
 
 static int look_at_initials(struct pc_search *s)
@@ -273,6 +324,8 @@ static int search(struct pc_search *s, uint64_t turns, uint64_t max_states)
 		}
 		if (!expand(s))
 			return MEMORY;
+		if (s->has_fault)
+			return FAULT;
 		if (s->nr_events)
 			return EVENTS;
 	}
@@ -285,12 +338,15 @@ int pc_run(struct pc_search *s, uint64_t turns, uint64_t max_states)
 	int status;
 
 	if (setjmp(pc_env)) {
-		status = s->is_looking ? FAULTY_PREDICATE : FAULT;
-		s->faulty = s->look;
-		s->number = s->is_looking ? s->looking_at : s->cursor;
-	} else {
-		status = search(s, turns, max_states);
+		if (s->is_looking) {
+			s->faulty = s->look;
+			s->number = s->looking_at;
+			return FAULTY_PREDICATE;
+		}
+		s->has_fault = 1;	/* after what other threads did before */
+		s->number = s->cursor;
 	}
+	status = search(s, turns, max_states);
 	s->memory = s->m.used;
 	return status;
 }
@@ -298,21 +354,21 @@ int pc_run(struct pc_search *s, uint64_t turns, uint64_t max_states)
 /* Python's decision about the step that faulted. */
 int pc_decide_step(struct pc_search *s, int decision, const uint8_t *state)
 {
+	struct successor *n = &s->next[s->made];
+
 	s->nr_events = 0;
+	s->has_fault = 0;
 	if (decision == DECIDED_STATE) {
-		memcpy(s->scratch, state, PC_SIZE);
-		if (setjmp(pc_env)) {
-			s->faulty = s->look;
-			s->number = s->looking_at;
-			return FAULTY_PREDICATE;
-		}
-		if (!arrive(s))
+		memcpy(n->state, state, PC_SIZE);
+		n->thread = s->thread;
+		if (!number_pieces(s, n))
 			return MEMORY;
+		s->made++;
 	} else if (decision == DECIDED_ERROR) {
 		s->moved = 1;
 	}
 	s->thread++;
-	return s->nr_events ? EVENTS : TURN;
+	return TURN;
 }
 
 /* Python's value of the predicate that faulted. */
@@ -321,7 +377,6 @@ void pc_decide_watch(struct pc_search *s, int is_true)
 	s->nr_events = 0;
 	if (is_true)
 		s->watches[s->look].is_pending = 0;
-	load(s, s->looking_at, s->scratch, NULL);
 	s->look++;
 }
 
@@ -363,7 +418,7 @@ struct pc_search *pc_new(const uint8_t *constants, uint64_t limit, const uint32_
 	s->watch_projection = (uint32_t)watch_projection;
 	s->nr_watches = nr_watches;
 	s->watches = calloc(nr_watches + 1, sizeof(*s->watches));
-	if (!s->watches || !table_make(&s->m, &s->table, 1024))
+	if (!s->watches || !table_make(&s->m, &s->table, 1 << 14))
 		goto fail;
 	for (p = 0; p < nr_watches; p++)
 		s->watches[p] = (struct watched){predicates[p], 1};
@@ -381,16 +436,19 @@ fail:
 /* Add an initial state, before the first run; 0 when there is no memory. */
 int pc_add(struct pc_search *s, const uint8_t *state)
 {
+	struct successor *n = &s->next[0];
 	int is_new = 0;
 	uint32_t number;
 
-	memcpy(s->scratch, state, PC_SIZE);
-	number = intern(s, &is_new);
+	memcpy(n->state, state, PC_SIZE);
+	if (!number_pieces(s, n))
+		return 0;
+	number = intern(s, n, &is_new);
 	if (number == FULL)
 		return 0;
 	if (is_new) {
 		((uint32_t *)s->parents.at)[number] = FULL;
-		((uint8_t *)s->via.at)[number] = (uint8_t)s->new_projection;
+		((uint8_t *)s->via.at)[number] = (uint8_t)n->has_new_projection;
 		s->initials = s->level_end = s->states;
 	}
 	return 1;

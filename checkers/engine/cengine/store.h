@@ -6,6 +6,10 @@
  * piece instead of the whole vector, and nothing is lost.
  */
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O2")	/* this half is small and hot; the steps are large and compile faster */
+#endif
+
 struct memory {
 	size_t used, limit;
 };
@@ -102,14 +106,14 @@ static inline void table_put(struct table *t, uint64_t hash, uint32_t number)
 	t->count++;
 }
 
-/* Twice the slots; hash_at gives the hash of what is in the table. */
+/* Four times the slots, later twice; hash_at gives the hash of what is in the table. */
 static int table_grow(struct memory *m, struct table *t,
 		      uint64_t (*hash_at)(const void *owner, uint32_t number), const void *owner)
 {
 	struct table bigger;
 	uint64_t number;
 
-	if (!table_make(m, &bigger, (t->mask + 1) * 2))
+	if (!table_make(m, &bigger, (t->mask + 1) * (t->mask < 1 << 22 ? 4 : 2)))
 		return 0;
 	for (number = 0; number < t->count; number++)
 		table_put(&bigger, hash_at(owner, (uint32_t)number), (uint32_t)number);

@@ -551,7 +551,9 @@ def _operator(node: "Node") -> str:
 
 def _macro_head(node: "Node") -> str:
     """Return the macro's name if the statement is a call that its semicolon is missing from."""
-    if node.type != "expression_statement" or not node.children[-1].is_missing:
+    if node.type != "expression_statement" or not node.named_children:
+        return ""
+    if not node.children[-1].is_missing:
         return ""
     call = node.named_children[0]
     if call.type != "call_expression":

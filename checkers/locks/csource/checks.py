@@ -101,7 +101,7 @@ def _forgotten(returned: str, free: set[str]) -> bool:
         return False
     if returned == "error":
         return True
-    return returned in free and returned in ("void", "unknown", "zero")
+    return returned in free and returned in ("void", "zero")
 
 
 def _irq_unsafe(program: Program) -> Iterator[Finding]:

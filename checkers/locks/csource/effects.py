@@ -69,6 +69,7 @@ class Effects:
         self.sleeping: dict[tuple[str, str, int], Sleeping] = {}
         self.unseen: set[str] = set()
         self.answered: set[str] = set()
+        self._entered: set[tuple[object, ...]] = set()
 
     def call(self, state: State, call: Call) -> list[Result]:
         """Return every (state, facts about the result) after ``call``."""
@@ -124,8 +125,10 @@ class Effects:
         ident = argument(call, effect.ident) if effect.ident else ""
         if effect.lock.startswith("@"):
             ident = argument(call, effect.lock.partition("/")[0])
-        if verb in ("release", "signal", "drop"):
+        if verb in ("release", "signal"):
             return _released(state, name, ident)
+        if verb == "drop":
+            return _released(state, name, ident, own=True)
         scope = next((int(a[6:]) for a in call.args if a.startswith("@scope")), 0)
         held = Held(name, effect.mode, effect.kind, ident, scope, effect.irqsafe, call.line)
         if verb in ("hold", "downgrade"):
@@ -179,9 +182,13 @@ class Effects:
             self._inside(inside, name, summary, via)
 
     def _inside(self, state: State, name: str, summary: Summary, via: tuple[str, ...] = ()) -> None:
+        key = (state, name, via, id(summary))
+        if key in self._entered:
+            return
+        self._entered.add(key)
         for event, place in summary.events.items():
             chain = (*via, name, *place.chain)[:MAX_CHAIN]
-            self._event(state, event, replace(place, chain=chain))
+            self._event(state, event, Place(place.where, chain))
 
     # Recording.
 
@@ -204,7 +211,7 @@ class Effects:
         if event.verb != "acquire" or (event.kind in SLEEPING_KINDS and not event.trylock):
             self._may_sleep(remaining, event, place)
         released = tuple(sorted({*state.released, *given_back}))
-        outside = replace(event, released=released)
+        outside = event if released == event.released else replace(event, released=released)
         if event.verb == "sleep" and sum(e.verb == "sleep" for e in self.events) >= MAX_SLEEPS:
             return
         if event.kind not in UNORDERED_KINDS:
@@ -236,7 +243,7 @@ def _with(state: State, held: Held) -> State:
     return state if same >= MAX_SAME else replace(state, held=(*state.held, held))
 
 
-def _released(state: State, lock: str, ident: str) -> State:
+def _released(state: State, lock: str, ident: str, *, own: bool = False) -> State:
     """Give back the lock that fits best: same instance, then same class, then the caller's."""
     tests: tuple[Callable[[Held], bool], ...] = (
         lambda h: h.lock == lock and h.ident == ident,
@@ -248,7 +255,7 @@ def _released(state: State, lock: str, ident: str) -> State:
             if test(state.held[index]):
                 held = state.held[:index] + state.held[index + 1 :]
                 return replace(state, held=held)
-    return replace(state, released=tuple(sorted({*state.released, lock})))
+    return state if own else replace(state, released=tuple(sorted({*state.released, lock})))
 
 
 def _renamed(ident: str, call: Call) -> str:

@@ -4,12 +4,17 @@ Why so: paths that hold the same locks are merged and keep only the answers they
 that hold different locks stay apart.  So the number of states is the number of different lock
 sets, small in real code, and conditional locking is still followed.  Rejected: all paths
 (exponential), and one merged lock set (it loses every trylock and every error path).
+
+A caller sees only the ways to return that it can tell apart by the result.  Where some path keeps a
+lock and nothing in the result says so, the function is taken to give it back: either that path is
+not possible, or it is a mistake that is reported in this function and not in all its callers.
 """
 
 import heapq
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 
 from checkers.locks.csource import facts as know
 from checkers.locks.csource.cfg import (
@@ -31,6 +36,7 @@ MAX_STATES = 48
 """Different lock sets followed at one point of a function; the rest is dropped and reported."""
 
 MAX_VISITS = 60
+MAX_OUTCOMES = 8
 
 States = dict[State, dict[str, bool]]
 
@@ -79,7 +85,8 @@ class Flow:
                     heapq.heappush(queue, (order[jump.to], jump.to))
         for number in sorted(final):
             self._end(self.cfg.blocks[number], final[number])
-        return Summary(self.effects.events, self._outcomes(), self.complete)
+        ended = frozenset(name for state in self._ends for name in state.released)
+        return Summary(self.effects.events, self._outcomes(), ended, self.complete)
 
     def _block(self, block: Block, entering: States) -> list[tuple[State, dict[str, bool]]]:
         states = list(entering.items())
@@ -172,13 +179,58 @@ class Flow:
                 self._ends[state] = result
 
     def _outcomes(self) -> list[Outcome]:
-        if len(self._ends) > 8:
+        """Return the ways to return that a caller can tell apart."""
+        found = self._ends
+        for lock in sorted({h.lock for state in found for h in state.held}):
+            if not _told_apart(found, partial(_holds, lock)):
+                found = _changed(found, partial(_without_lock, lock))
+        for lock in sorted({name for state in found for name in state.released}):
+            if not _told_apart(found, partial(_gave_back, lock)):
+                found = _changed(found, partial(_kept, lock))
+        if len(found) > MAX_OUTCOMES:
             self.complete = False
-        found = [
+        outcomes = [
             Outcome(state.held, state.released, tuple(sorted(result.items())))
-            for state, result in self._ends.items()
+            for state, result in found.items()
         ]
-        return found[:8]
+        return outcomes[:MAX_OUTCOMES]
+
+
+def _told_apart(ends: States, special: Callable[[State], bool]) -> bool:
+    """Whether the result says if a path was one of the special ones, or all paths are."""
+    yes = [facts for state, facts in ends.items() if special(state)]
+    no = [facts for state, facts in ends.items() if not special(state)]
+    return all(
+        any(
+            other.get(template) is not truth for template, truth in one.items() if template in other
+        )
+        for one in yes
+        for other in no
+    )
+
+
+def _changed(ends: States, change: Callable[[State], State]) -> States:
+    result: States = {}
+    for state, facts in ends.items():
+        after = change(state)
+        result[after] = know.common(result[after], facts) if after in result else facts
+    return result
+
+
+def _holds(lock: str, state: State) -> bool:
+    return any(h.lock == lock for h in state.held)
+
+
+def _without_lock(lock: str, state: State) -> State:
+    return replace(state, held=tuple(h for h in state.held if h.lock != lock))
+
+
+def _gave_back(lock: str, state: State) -> bool:
+    return lock in state.released
+
+
+def _kept(lock: str, state: State) -> State:
+    return replace(state, released=tuple(name for name in state.released if name != lock))
 
 
 def _kind(returns: str, facts: dict[str, bool]) -> str:

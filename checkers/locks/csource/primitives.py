@@ -61,11 +61,10 @@ class Knowledge:
     registrations: Mapping[str, tuple[int, str]]
     contexts: Mapping[str, str]
     fields: Mapping[str, str]
-    inode_classes: tuple[tuple[re.Pattern[str], str], ...]
-    split: frozenset[str]
+    inode_classes: tuple[tuple[re.Pattern[str], str, frozenset[str]], ...]
     generic: frozenset[str]
     reentrant: frozenset[str]
-    _cache: dict[str, str] = field(default_factory=dict)
+    _cache: dict[str, tuple[str, frozenset[str]]] = field(default_factory=dict)
 
     def primitive(self, call: Call) -> Primitive | None:
         """Return what a call does, if it is known."""
@@ -78,19 +77,21 @@ class Knowledge:
         """Return where the pointer ``struct.name`` is called from, if it is known."""
         return self.callbacks.get(f"{struct}.{name}") or self.callbacks.get(f"*.{name}")
 
-    def inode_class(self, function: str) -> str:
-        """Return the inode class of the folios that a function handles, or nothing."""
+    def inode_class(self, function: str) -> tuple[str, frozenset[str]]:
+        """Return the class of the inode that a function handles, and for which locks it counts."""
         if function not in self._cache:
-            found = (name for pattern, name in self.inode_classes if pattern.search(function))
-            self._cache[function] = next(found, "")
+            found = (
+                (name, locks)
+                for pattern, name, locks in self.inode_classes
+                if pattern.search(function)
+            )
+            self._cache[function] = next(found, ("", frozenset()))
         return self._cache[function]
 
     def split_name(self, lock: str, function: str) -> str:
         """Return the class name with the inode class that ``function`` implies."""
-        if lock not in self.split:
-            return lock
-        inode_class = self.inode_class(function)
-        return f"{lock}[{inode_class}]" if inode_class else lock
+        inode_class, locks = self.inode_class(function)
+        return f"{lock}[{inode_class}]" if lock in locks else lock
 
     def lock_name(self, expression: str, types: Mapping[str, str]) -> str:
         """Return the class of the lock that a C expression names."""
@@ -137,8 +138,11 @@ def knowledge() -> Knowledge:
          for entry in data["registration"] for name in entry["names"]},
         {name: context for context, names in data["contexts"].items() for name in names},
         data["fields"],
-        tuple((re.compile(entry["functions"]), entry["class"]) for entry in data["inode_class"]),
-        frozenset(settings["split"]), frozenset(settings["generic"]),
+        tuple(
+            (re.compile(entry["functions"]), entry["class"],
+             frozenset(entry.get("locks", settings["split"])))
+            for entry in data["inode_class"]
+        ), frozenset(settings["generic"]),
         frozenset(settings["reentrant"]),
     )  # fmt: skip
 

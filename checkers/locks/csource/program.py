@@ -286,7 +286,7 @@ class Program:
         if context != WORKER:
             return ()
         summary = self.followed[id(function)].summary
-        ended = {lock for o in summary.outcomes for lock in o.released}
+        ended = set(summary.ended)
         ended |= {lock for event in summary.events for lock in event.released}
         waited = sorted(lock for lock in ended if lock_class(lock).kind == "wait")
         return ((self.queue_of(item), WRITE), *((lock, WRITE) for lock in waited))

@@ -80,4 +80,6 @@ class Summary:
 
     events: dict[Event, Place] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
+    ended: frozenset[str] = frozenset()
+    """What some path gives back or ends without having taken it."""
     complete: bool = True

@@ -1,0 +1,185 @@
+"""Patches: hunks become parseable, both sides are compared, places are those of the file."""
+
+import email.message
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from checkers.locks.csource.analyse import SourceReport, analyse_path
+from checkers.locks.csource.patch import read_patch
+from checkers.locks.cycles import find_cycles
+from checkers.locks.documented import OPPOSITE, find_contradictions
+from tests.locks.synthetic import write_tree
+
+PATCH = """From: Somebody <somebody@example.org>
+Subject: [PATCH] demo: take the mutex inside the semaphore
+
+---
+ fs/demo/file.c | 8 ++++----
+ 1 file changed, 4 insertions(+), 4 deletions(-)
+
+diff --git a/fs/demo/file.c b/fs/demo/file.c
+--- a/fs/demo/file.c
++++ b/fs/demo/file.c
+@@ -10,10 +10,10 @@ static int demo_first(struct x *x)
+ 	 * The end of a comment.
+ 	 */
+ 	if (x->flags) {
+-		mutex_lock(&x->b_mutex);
+ 		down_write(&x->a_sem);
++		mutex_lock(&x->b_mutex);
+ 		work(x);
+-		up_write(&x->a_sem);
+ 		mutex_unlock(&x->b_mutex);
++		up_write(&x->a_sem);
+ 	}
+ 	return 0;
+ }
+@@ -40,4 +40,9 @@ struct demo_info {
+ 	int a;
+ 	int b;
++	int c;
+ };
+ 
++static int demo_second(struct x *x)
++{
++	return demo_third(x);
++}
+ /* A comment that goes on
+@@ -60,6 +65,8 @@ static int demo_fourth(struct x *x)
+ 			continue;
+ 		}
+ 	}
++	spin_lock(&x->c_lock);
++	spin_unlock(&x->c_lock);
+ #endif
+ 	mutex_unlock(&x->b_mutex);
+ 	return 0;
+"""
+
+
+def report_of(tmp_path: Path, text: str) -> SourceReport:
+    path = tmp_path / "demo.patch"
+    path.write_text(text)
+    return analyse_path(path)
+
+
+def pairs(edges: list[object]) -> set[tuple[str, str]]:
+    return {(seen.edge.source, seen.edge.target) for seen in edges}  # type: ignore[attr-defined]
+
+
+def test_what_a_patch_adds_and_removes(tmp_path: Path) -> None:
+    report = report_of(tmp_path, PATCH)
+    assert pairs([*report.added]) == {("a_sem", "b_mutex")}
+    assert pairs([*report.removed]) == {("b_mutex", "a_sem")}
+    (seen,) = report.added
+    (where,) = seen.where
+    assert (where.function, where.file, where.line) == ("demo_first", "fs/demo/file.c", 14)
+
+
+def test_what_a_patch_does_not_show_is_said(tmp_path: Path) -> None:
+    report = report_of(tmp_path, PATCH)
+    text = "\n".join(report.not_seen)
+    assert "demo_first: its beginning is outside the hunk" in text
+    assert "demo_fourth: its beginning and its end are outside the hunk" in text
+    assert "work" in report.unknown_calls
+    assert "demo_third" in report.unknown_calls
+
+
+def test_parts_of_functions_are_not_accused(tmp_path: Path) -> None:
+    assert report_of(tmp_path, PATCH).mistakes == []
+
+
+def test_blank_context_lines_may_have_lost_their_blank(tmp_path: Path) -> None:
+    stripped = "\n".join(line.rstrip(" ") for line in PATCH.split("\n"))
+    assert stripped != PATCH
+    assert pairs([*report_of(tmp_path, stripped).added]) == {("a_sem", "b_mutex")}
+
+
+def test_windows_line_ends(tmp_path: Path) -> None:
+    assert len(report_of(tmp_path, PATCH.replace("\n", "\r\n")).added) == 1
+
+
+def test_a_mail_in_quoted_printable(tmp_path: Path) -> None:
+    message = email.message.EmailMessage()
+    message["Subject"] = "[PATCH] demo"
+    message.set_content(PATCH, cte="quoted-printable")
+    path = tmp_path / "demo.eml"
+    path.write_bytes(bytes(message))
+    assert len(analyse_path(path).added) == 1
+
+
+def test_a_mistake_that_was_there_before_is_not_new(tmp_path: Path) -> None:
+    body = "int f(struct x *x)\n{\n\tmutex_lock(&x->a_mutex);\n\tif (x->b)\n\t\treturn -EIO;\n"
+    body += "\tmutex_unlock(&x->a_mutex);\n\treturn 0;\n}\n"
+    context = "".join(f" {line}\n" for line in body.splitlines())
+    patch = f"--- a/f.c\n+++ b/f.c\n@@ -1,8 +1,9 @@\n+int unrelated;\n{context}"
+    report = report_of(tmp_path, patch)
+    assert len(report.mistakes) == 1
+    assert report.new_mistakes == []
+    added = "".join(f"+{line}\n" for line in body.splitlines())
+    report = report_of(tmp_path, f"--- /dev/null\n+++ b/f.c\n@@ -0,0 +1,8 @@\n{added}")
+    assert len(report.new_mistakes) == 1
+    removed = "".join(f"-{line}\n" for line in body.splitlines())
+    report = report_of(tmp_path, f"--- a/f.c\n+++ /dev/null\n@@ -1,8 +0,0 @@\n{removed}")
+    assert (report.mistakes, len(report.fixed)) == ([], 1)
+
+
+def test_pieces_keep_their_line_numbers() -> None:
+    patch = read_patch("demo", PATCH.encode())
+    assert patch.hunks == 3
+    for chunk in patch.new:
+        for row, line in enumerate(chunk.text.split("\n")):
+            if "mutex_lock" in line:
+                assert chunk.line(row) == 14
+
+
+def test_the_seed(shared: Callable[[str], Path]) -> None:
+    started = time.monotonic()
+    report = analyse_path(shared("seed/v3-09-22.patch"))
+    assert time.monotonic() - started < 2
+    found = {
+        (s.edge.source, s.edge.target, s.edge.context, w.function, w.line)
+        for s in report.added for w in s.where
+    }  # fmt: skip
+    map_one, worker = "ext4_iomap_map_one_extent", "ext4_iomap_finish_ioend"
+    assert {
+        ("s_writepages_rwsem", "folio_lock[iomap]", "task", "ext4_iomap_writepages", 4321),
+        ("folio_lock[iomap]", "jbd2_handle", "task", map_one, 4132),
+        ("folio_lock[iomap]", "i_data_sem", "task", map_one, 4143),
+        ("jbd2_handle", "i_data_sem", "task", map_one, 4143),
+        ("worker_slot", "jbd2_handle", "worker", worker, 662),
+        ("folio_writeback[iomap]", "jbd2_handle", "worker", worker, 662),
+        ("jbd2_handle", "i_data_sem", "worker", "ext4_iomap_wb_update_disksize", 630),
+        ("folio_lock[iomap]", "jbd2_commit", "task", "ext4_iomap_map_writeback_range", 4242),
+    } <= found
+    assert report.removed == []
+
+
+def test_the_seed_is_opposite_to_the_buffer_head_path(shared: Callable[[str], Path]) -> None:
+    graph = analyse_path(shared("seed/v3-09-22.patch")).graph
+    (found,) = find_contradictions(graph)
+    assert (found.kind, found.edge.source, found.edge.target) == (
+        OPPOSITE, "folio_lock[iomap]", "jbd2_handle",
+    )  # fmt: skip
+    assert found.order is not None
+    assert found.order.path == "writepages, buffer_head path"
+    assert all(cycle.verdict == "guarded" for cycle in find_cycles(graph))
+
+
+def test_the_seed_may_sleep_in_an_interrupt(shared: Callable[[str], Path]) -> None:
+    (mistake,) = analyse_path(shared("seed/v3-09-22.patch")).mistakes
+    assert mistake.where.function == "ext4_iomap_end_bio"
+    assert "iomap_finish_ioends may sleep" in mistake.message
+
+
+def test_a_tree_is_read_in_reasonable_time(tmp_path: Path) -> None:
+    lines = write_tree(tmp_path, 10_000)
+    started = time.monotonic()
+    report = analyse_path(tmp_path)
+    assert time.monotonic() - started < 6
+    assert report.lines >= lines
+    assert report.mistakes == []
+    assert {("i_rwsem", "jbd2_handle"), ("i_data_sem", "demo_info.d_list_lock")} & (
+        report.graph.pairs() | {(a, b) for a, b in report.graph.pairs()}
+    )

@@ -1,0 +1,96 @@
+"""The bridge: steps of the executable model are protocol steps, and planted mistakes show."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from checkers.proof.bridge import Crossing, cross_all, cross_walks
+from checkers.proof.rules import Rules, rules_of
+from model.designs import DESIGNS
+from model.mutants import MUTANTS
+from model.scopes import SCOPES
+from properties.runner import make_system
+
+DESIGN_NAMES = ("seed", "seed-eof-ordered", "seed-eof-deferred")
+
+
+def rules_with_errors(design: str) -> Rules:
+    """The rules of a design in a world where bios may fail."""
+    return replace(rules_of(design), bio_errors=True)
+
+
+def explored(design: str, scope: str, states: int, rules: Rules, mutant: str = "") -> Crossing:
+    """Check the first transitions of a scope."""
+    planted = MUTANTS[mutant] if mutant else None
+    system = make_system(SCOPES[scope], 0, DESIGNS[design], planted)
+    return cross_all(system, rules, states, [system.initial])
+
+
+def walked(design: str, scope: str, mutant: str = "", runs: int = 2) -> Crossing:
+    """Check random walks through a scope."""
+    planted = MUTANTS[mutant] if mutant else None
+    system = make_system(SCOPES[scope], 0, DESIGNS[design], planted)
+    return cross_walks(system, rules_with_errors(design), runs=runs, steps=150, seed=1)
+
+
+@pytest.mark.parametrize("design", DESIGN_NAMES)
+def test_explored_transitions_are_protocol_steps(design: str) -> None:
+    done = explored(design, "truncate-truncate", 250, rules_with_errors(design))
+    assert done.mismatches == []
+    assert done.transitions > 400
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", DESIGN_NAMES)
+@pytest.mark.parametrize("scope", ["truncate-truncate", "append-fsync", "truncate-reuse"])
+def test_all_transitions_are_protocol_steps(design: str, scope: str) -> None:
+    done = explored(design, scope, 20_000, rules_with_errors(design))
+    assert done.mismatches == []
+    assert done.states < 20_000, "not exhausted"
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "span-truncate",
+        "eio-append",
+        pytest.param("eof-mmap", marks=pytest.mark.slow),
+        pytest.param("cookie-race", marks=pytest.mark.slow),
+        pytest.param("three-blocks", marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.parametrize("design", DESIGN_NAMES)
+def test_random_walks_are_protocol_steps(design: str, scope: str) -> None:
+    assert walked(design, scope).mismatches == []
+
+
+@pytest.mark.parametrize(
+    ("mutant", "scope"),
+    [
+        ("written-allocation", "append-fsync"),
+        ("no-preflush", "append-fsync"),
+        ("reuse-before-commit", "truncate-reuse"),
+    ],
+)
+def test_a_mistake_in_the_model_shows(mutant: str, scope: str) -> None:
+    assert walked("seed-eof-ordered", scope, mutant, runs=10).mismatches
+
+
+@pytest.mark.parametrize(
+    ("flag", "scope"),
+    [
+        ("no_orphan", "truncate-truncate"),
+        ("reuse_before_commit", "truncate-reuse"),
+        ("written_allocation", "append-fsync"),
+    ],
+)
+def test_a_mistake_in_the_protocol_shows(flag: str, scope: str) -> None:
+    change: dict[str, Any] = {flag: True}
+    rules = replace(rules_with_errors("seed-eof-ordered"), **change)
+    system = make_system(SCOPES[scope], 0, DESIGNS["seed-eof-ordered"], None)
+    assert cross_walks(system, rules, runs=4, steps=150, seed=1).mismatches
+
+
+def test_a_folio_of_two_blocks_is_outside_the_proof() -> None:
+    assert walked("seed-eof-ordered", "folio-tail").mismatches

@@ -1,0 +1,36 @@
+"""Wrong designs: each is refuted by a run, and the executable model replays it."""
+
+import pytest
+
+from checkers.proof.bounded import escapes, search
+from checkers.proof.rules import WRONG_DESIGNS
+from powercut.proof_runs import replay_run
+
+FAST = ("no-eof-ordering", "size-at-map", "written-allocation", "no-truncate-wait", "no-orphan")
+
+
+def refute(slug: str) -> None:
+    """Find an escape and a run for a wrong design; replay the run where the model can."""
+    wrong = WRONG_DESIGNS[slug]
+    assert escapes(wrong.rules), "no counterexample to induction"
+    run = search(wrong.rules, wrong.prop)
+    assert run is not None, "no run"
+    done = replay_run(run, wrong)
+    assert (done.trace is not None) == bool(wrong.design), done.reason
+
+
+@pytest.mark.parametrize("slug", FAST)
+def test_wrong_design_is_refuted(slug: str) -> None:
+    refute(slug)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slug", [slug for slug in WRONG_DESIGNS if slug not in FAST])
+def test_every_other_wrong_design_is_refuted(slug: str) -> None:
+    refute(slug)
+
+
+def test_a_right_design_has_no_escape() -> None:
+    from checkers.proof.rules import rules_of
+
+    assert escapes(rules_of("seed-eof-deferred")) == []
