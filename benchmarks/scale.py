@@ -20,7 +20,7 @@ from checkers.engine.c_library import compiler
 from checkers.engine.outcome import Limits
 from model.designs import DESIGNS
 from model.scope import Geometry, Mount, Scope, Timer
-from model.scopes import FSYNC, store, truncate, write
+from model.scopes import FDATASYNC, FSYNC, store, truncate, write
 from properties.runner import RunResult, run_scope
 
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
@@ -75,7 +75,7 @@ def ladder() -> list[tuple[str, Scope]]:
 
 def large_scope() -> Scope:
     """Return the scope of at least 50 million states."""
-    tasks = ((write(1, 4), FSYNC), (truncate(1), write(2)), (store(0), store(1)))
+    tasks = ((write(1, 4), FSYNC), (truncate(1),), (store(0), FDATASYNC))
     return scope("large", Mount(tasks), geometry=Geometry(nr_blocks=3, nr_phys=4))
 
 

@@ -63,13 +63,29 @@ def run_locks(options: Options) -> int:
 
 
 def model_graph(design: str) -> "LockGraph":
-    """Return the graph of a design over every scope of one mount."""
+    """Return the graph of a design, complete for the scopes about locks."""
     from checkers.locks.model_edges import edges_of
     from model.designs import DESIGNS
-    from model.scopes import SCOPES
+    from properties.lock_cycles import lock_scopes
 
-    scopes = [scope for scope in SCOPES.values() if len(scope.mounts) == 1]
-    return edges_of(DESIGNS[design], scopes)
+    return edges_of(DESIGNS[design], lock_scopes())
+
+
+def design_report(design: str) -> "Report":
+    """Return the report on a design, with a verdict for every cycle."""
+    from checkers.locks.report import report_on
+    from model.designs import DESIGNS
+    from properties.lock_cycles import decide, lock_scopes
+
+    decided = decide(DESIGNS[design], lock_scopes())
+    report = report_on(f"locks of the design {design}", decided.graph)
+    report.cycles, report.decided = decided.cycles, decided.verdict
+    explored = decided.explorations
+    states = sum(each.outcome.states for each in explored)
+    whole = "all explored whole" if all(each.exhaustive for each in explored) else "some cut short"
+    report.notes.append(f"{len(explored)} scopes, {states:,} states, {whole}")
+    report.notes += [f"scope {name}: a deadlock without a circle" for name in decided.unexplained]
+    return report
 
 
 def _report(options: Options) -> "Report":
@@ -79,9 +95,7 @@ def _report(options: Options) -> "Report":
         return _lockdep_report(options.lockdep, options.design)
     if options.design is None:
         raise InputError("locks: nothing to look at; give a path, --lockdep or --design")
-    from checkers.locks.report import report_on
-
-    return report_on(f"locks of the design {options.design}", model_graph(options.design))
+    return design_report(options.design)
 
 
 def _source_report(path: Path, design: str | None) -> "Report":

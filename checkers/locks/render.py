@@ -97,6 +97,10 @@ def render_cycle(cycle: Cycle) -> list[str]:
     for note in cycle.notes:
         lines += _wrapped(note, "    ")
     lines += ["", *side_by_side([_column(step.edge, step.where) for step in cycle.steps])]
+    if cycle.trace is not None:
+        from checkers.traces.ladder import render_ladder
+
+        lines += ["", "    a schedule that deadlocks:", *render_ladder(cycle.trace).splitlines()]
     return lines
 
 

@@ -40,12 +40,16 @@ class Report:
     comparison: "Comparison | None" = None
     compared_with: str = ""
     notes: list[str] = field(default_factory=list)
+    decided: str = ""
+    """The verdict of who looked at every state, if somebody did."""
 
     @property
     def verdict(self) -> str:
         """Violated for a mistake, a reachable cycle or an unexplained difference."""
         if self._broken():
             return VIOLATED
+        if self.decided:
+            return self.decided
         undecided = any(cycle.verdict == UNKNOWN for cycle in self.cycles)
         return INCONCLUSIVE if undecided or not len(self.graph) else HOLDS
 
@@ -162,10 +166,19 @@ def cycle_document(cycle: Cycle) -> dict[str, Any]:
         "classes": list(cycle.classes),
         "verdict": cycle.verdict,
         "guard": cycle.guard or None,
-        "trace": cycle.trace,
+        "trace": trace_document(cycle.trace),
         "notes": cycle.notes,
         "edges": [edge_document(merged_edge([step])) for step in cycle.steps],
     }
+
+
+def trace_document(trace: Any) -> Any:
+    """Return a trace as a document, like the file it can be saved to."""
+    if trace is None:
+        return None
+    import msgspec
+
+    return msgspec.to_builtins(trace)
 
 
 def _contradiction(found: Contradiction) -> dict[str, Any]:

@@ -1,37 +1,16 @@
 """Small functions with the order that they take locks in, known by construction.
 
-``edges`` are the pairs expected, all of them; ``mistakes`` the (kind, lock) expected, all of them.
+All the edges and all the mistakes of a case are written down with it.  Here: control flow and
+calls; handles, waits and contexts are in ``corpus_contexts``.
 """
 
-from dataclasses import dataclass
+from tests.locks.case import case
+from tests.locks.corpus_contexts import CONTEXT_CASES
 
-KEPT = "lock not released"
-SLEEPS = "sleeps in atomic context"
-UNSAFE = "lock unsafe in irq"
-
-
-@dataclass(frozen=True)
-class Case:
-    """C source, the edges and the mistakes in it."""
-
-    name: str
-    code: str
-    edges: frozenset[tuple[str, str]]
-    mistakes: frozenset[tuple[str, str]] = frozenset()
-
-
-def _case(name: str, code: str, edges: str = "", mistakes: str = "") -> Case:
-    pairs = (line.split(" > ") for line in edges.split("; ") if line)
-    wrong = (text.split(": ") for text in mistakes.split("; ") if text)
-    return Case(
-        name, code, frozenset((a, b) for a, b in pairs), frozenset((a, b) for a, b in wrong)
-    )
-
-
-CASES = [
-    _case("nothing", "int f(int a) { return a + 1; }"),
-    _case("one lock", "void f(struct x *x) { down_read(&x->a_sem); up_read(&x->a_sem); }"),
-    _case(
+FLOW_CASES = [
+    case("nothing", "int f(int a) { return a + 1; }"),
+    case("one lock", "void f(struct x *x) { down_read(&x->a_sem); up_read(&x->a_sem); }"),
+    case(
         "two nested",
         """
 void f(struct x *x)
@@ -43,7 +22,7 @@ void f(struct x *x)
 }""",
         "a_sem > b_mutex",
     ),
-    _case(
+    case(
         "one after the other",
         """
 void f(struct x *x)
@@ -54,7 +33,7 @@ void f(struct x *x)
 	mutex_unlock(&x->b_mutex);
 }""",
     ),
-    _case(
+    case(
         "released in the order of acquisition",
         """
 void f(struct x *x)
@@ -68,7 +47,7 @@ void f(struct x *x)
 }""",
         "a_mutex > b_mutex; b_mutex > c_mutex",
     ),
-    _case(
+    case(
         "three deep",
         """
 void f(struct inode *inode)
@@ -82,7 +61,7 @@ void f(struct inode *inode)
 }""",
         "i_rwsem > invalidate_lock; i_rwsem > i_data_sem; invalidate_lock > i_data_sem",
     ),
-    _case(
+    case(
         "goto out",
         """
 int f(struct x *x)
@@ -101,7 +80,7 @@ out:
 }""",
         "a_mutex > b_mutex",
     ),
-    _case(
+    case(
         "goto ladder",
         """
 int f(struct x *x)
@@ -125,7 +104,7 @@ out_a:
 }""",
         "a_mutex > b_mutex",
     ),
-    _case(
+    case(
         "early return that forgets",
         """
 int f(struct x *x)
@@ -139,7 +118,7 @@ int f(struct x *x)
         "",
         "lock not released: a_mutex",
     ),
-    _case(
+    case(
         "void return that forgets",
         """
 void f(struct x *x)
@@ -152,7 +131,7 @@ void f(struct x *x)
         "",
         "lock not released: a_lock",
     ),
-    _case(
+    case(
         "goto that forgets",
         """
 int f(struct x *x)
@@ -171,7 +150,7 @@ out:
         "",
         "lock not released: a_sem",
     ),
-    _case(
+    case(
         "returns locked on purpose",
         """
 int take(struct x *x)
@@ -196,7 +175,7 @@ int f(struct x *x)
 }""",
         "a_mutex > b_mutex",
     ),
-    _case(
+    case(
         "trylock",
         """
 void f(struct x *x)
@@ -211,7 +190,7 @@ void f(struct x *x)
 }""",
         "a_mutex > b_mutex (try); a_mutex > c_lock; b_mutex > c_lock",
     ),
-    _case(
+    case(
         "trylock in a variable",
         """
 void f(struct x *x)
@@ -226,7 +205,7 @@ void f(struct x *x)
 }""",
         "a_sem > b_mutex",
     ),
-    _case(
+    case(
         "failed trylock takes another way",
         """
 void f(struct x *x)
@@ -242,7 +221,7 @@ void f(struct x *x)
 }""",
         "b_mutex > a_mutex",
     ),
-    _case(
+    case(
         "interruptible",
         """
 int f(struct x *x)
@@ -256,7 +235,7 @@ int f(struct x *x)
 }""",
         "a_mutex > b_mutex",
     ),
-    _case(
+    case(
         "conditional by argument",
         """
 void f(struct x *x, int flags)
@@ -272,7 +251,7 @@ void f(struct x *x, int flags)
 }""",
         "a_sem > b_mutex",
     ),
-    _case(
+    case(
         "conditional by memory",
         """
 void f(struct x *x)
@@ -286,7 +265,7 @@ void f(struct x *x)
 	mutex_unlock(&x->b_mutex);
 }""",
     ),
-    _case(
+    case(
         "checked again under the lock",
         """
 int f(struct x *x)
@@ -302,7 +281,7 @@ int f(struct x *x)
         "",
         "lock not released: a_mutex",
     ),
-    _case(
+    case(
         "a loop that drops the lock",
         """
 void f(struct x *x)
@@ -317,7 +296,7 @@ void f(struct x *x)
 	spin_unlock(&x->a_lock);
 }""",
     ),
-    _case(
+    case(
         "break and continue",
         """
 void f(struct x *x, int n)
@@ -343,7 +322,7 @@ void f(struct x *x, int n)
 }""",
         "a_mutex > b_lock",
     ),
-    _case(
+    case(
         "a loop macro",
         """
 void f(struct x *x)
@@ -363,7 +342,7 @@ void f(struct x *x)
 }""",
         "a_sem > b_mutex",
     ),
-    _case(
+    case(
         "do while",
         """
 void f(struct x *x)
@@ -377,7 +356,7 @@ void f(struct x *x)
 }""",
         "a_mutex > b_lock",
     ),
-    _case(
+    case(
         "switch with fallthrough",
         """
 void f(struct x *x, int what)
@@ -401,7 +380,7 @@ void f(struct x *x, int what)
 }""",
         "b_mutex > c_lock; a_mutex > d_lock",
     ),
-    _case(
+    case(
         "through a call",
         """
 static void inner(struct x *x)
@@ -418,7 +397,7 @@ void f(struct x *x)
 }""",
         "a_mutex > b_lock",
     ),
-    _case(
+    case(
         "lock and unlock helpers",
         """
 static void x_lock(struct x *x) { mutex_lock(&x->a_mutex); }
@@ -434,7 +413,7 @@ void f(struct x *x)
 }""",
         "a_mutex > b_lock",
     ),
-    _case(
+    case(
         "a callee drops the caller's lock",
         """
 static void sleepy(struct x *x)
@@ -454,7 +433,7 @@ void f(struct x *x)
 }""",
         "a_lock > c_lock",
     ),
-    _case(
+    case(
         "recursion",
         """
 void f(struct x *x, int depth)
@@ -468,318 +447,6 @@ void f(struct x *x, int depth)
 }""",
         "a_mutex > b_lock",
     ),
-    _case(
-        "a handle and its error",
-        """
-int f(struct inode *inode)
-{
-	handle_t *handle;
-	int err;
-
-	handle = ext4_journal_start_reserved(inode, EXT4_HT_MISC, 1);
-	if (IS_ERR(handle))
-		return PTR_ERR(handle);
-	down_write(&EXT4_I(inode)->i_data_sem);
-	up_write(&EXT4_I(inode)->i_data_sem);
-	err = ext4_journal_stop(handle);
-	return err;
-}""",
-        "jbd2_handle > i_data_sem",
-    ),
-    _case(
-        "a handle only if there is none",
-        """
-int f(handle_t *handle, struct inode *inode)
-{
-	handle_t *mine = NULL;
-
-	if (!handle) {
-		mine = ext4_journal_start_reserved(inode, EXT4_HT_MISC, 1);
-		if (IS_ERR(mine))
-			return PTR_ERR(mine);
-	}
-	down_write(&EXT4_I(inode)->i_data_sem);
-	up_write(&EXT4_I(inode)->i_data_sem);
-	if (mine)
-		ext4_journal_stop(mine);
-	down_read(&EXT4_I(inode)->xattr_sem);
-	up_read(&EXT4_I(inode)->xattr_sem);
-	return 0;
-}""",
-        "jbd2_handle > i_data_sem",
-    ),
-    _case(
-        "nested handles are counted",
-        """
-static int inner(struct inode *inode)
-{
-	handle_t *handle = ext4_journal_start(inode, EXT4_HT_MISC, 1);
-
-	if (IS_ERR(handle))
-		return PTR_ERR(handle);
-	return ext4_journal_stop(handle);
-}
-int f(struct inode *inode)
-{
-	handle_t *handle = ext4_journal_start_reserved(inode, EXT4_HT_MISC, 1);
-	int err;
-
-	if (IS_ERR(handle))
-		return PTR_ERR(handle);
-	err = inner(inode);
-	ext4_journal_stop(handle);
-	return err;
-}""",
-        "log_space > jbd2_commit; log_space > j_checkpoint_mutex",
-    ),
-    _case(
-        "waiting",
-        """
-void f(struct x *x, struct folio *folio)
-{
-	mutex_lock(&x->a_mutex);
-	folio_wait_writeback(folio);
-	wait_event(x->b_wait, x->ready);
-	mutex_unlock(&x->a_mutex);
-}""",
-        "a_mutex > folio_writeback (wait); a_mutex > b_wait (wait)",
-    ),
-    _case(
-        "sleeping under a spinlock",
-        """
-void f(struct x *x)
-{
-	spin_lock(&x->a_lock);
-	x->p = kmalloc(8, GFP_KERNEL);
-	spin_unlock(&x->a_lock);
-}""",
-        "",
-        "sleeps in atomic context: a_lock",
-    ),
-    _case(
-        "not sleeping under a spinlock",
-        """
-void f(struct x *x)
-{
-	spin_lock(&x->a_lock);
-	x->p = kmalloc(8, GFP_ATOMIC);
-	spin_unlock(&x->a_lock);
-}""",
-    ),
-    _case(
-        "a mutex under a spinlock, far away",
-        """
-static void inner(struct x *x)
-{
-	mutex_lock(&x->b_mutex);
-	mutex_unlock(&x->b_mutex);
-}
-void f(struct x *x, unsigned long flags)
-{
-	spin_lock_irqsave(&x->a_lock, flags);
-	inner(x);
-	spin_unlock_irqrestore(&x->a_lock, flags);
-}""",
-        "a_lock > b_mutex",
-        "sleeps in atomic context: a_lock",
-    ),
-    _case(
-        "sleeping under RCU",
-        """
-void f(struct x *x)
-{
-	rcu_read_lock();
-	msleep(1);
-	rcu_read_unlock();
-}""",
-        "",
-        "sleeps in atomic context: rcu",
-    ),
-    _case(
-        "sleeping in an interrupt",
-        """
-static void x_end_bio(struct bio *bio)
-{
-	struct x *x = bio->bi_private;
-
-	mutex_lock(&x->a_mutex);
-	mutex_unlock(&x->a_mutex);
-}
-void f(struct bio *bio)
-{
-	bio->bi_end_io = x_end_bio;
-}""",
-        "",
-        "sleeps in atomic context: irq",
-    ),
-    _case(
-        "a lock of an interrupt",
-        """
-static void x_end_bio(struct bio *bio)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&x->a_lock, flags);
-	spin_unlock_irqrestore(&x->a_lock, flags);
-}
-void f(struct bio *bio)
-{
-	bio->bi_end_io = x_end_bio;
-	spin_lock(&x->a_lock);
-	spin_unlock(&x->a_lock);
-}""",
-        "",
-        "lock unsafe in irq: a_lock",
-    ),
-    _case(
-        "a work item that ends writeback",
-        """
-static void x_work(struct work_struct *work)
-{
-	handle_t *handle = ext4_journal_start_reserved(inode, EXT4_HT_MISC, 1);
-
-	if (!IS_ERR(handle))
-		ext4_journal_stop(handle);
-	folio_end_writeback(folio);
-}
-void f(struct x *x)
-{
-	INIT_WORK(&x->work, x_work);
-	queue_work(sbi->rsv_conversion_wq, &x->work);
-}""",
-        "worker_slot > jbd2_handle; folio_writeback > jbd2_handle; "
-        "folio_writeback > worker_slot (wait)",
-    ),
-    _case(
-        "waiting for a work queue",
-        """
-void f(struct x *x)
-{
-	mutex_lock(&x->a_mutex);
-	flush_workqueue(sbi->rsv_conversion_wq);
-	flush_workqueue(x->other_wq);
-	mutex_unlock(&x->a_mutex);
-}""",
-        "a_mutex > worker_slot (wait); a_mutex > worker_slot[other_wq] (wait)",
-    ),
-    _case(
-        "a callback under the folio lock",
-        """
-static ssize_t demo_range(struct iomap_writepage_ctx *wpc, struct folio *folio)
-{
-	down_read(&x->a_sem);
-	up_read(&x->a_sem);
-	return 0;
-}
-static const struct iomap_writeback_ops demo_ops = {
-	.writeback_range = demo_range,
-};""",
-        "folio_lock[iomap] > a_sem; folio_writeback[iomap] > a_sem; s_writepages_rwsem > a_sem",
-    ),
-    _case(
-        "through an operations table",
-        """
-static int x_op(struct x *x)
-{
-	spin_lock(&x->b_lock);
-	spin_unlock(&x->b_lock);
-	return 0;
-}
-static const struct x_operations x_ops = { .op = x_op };
-int f(struct x *x)
-{
-	int ret;
-
-	mutex_lock(&x->a_mutex);
-	ret = x->ops->op(x);
-	mutex_unlock(&x->a_mutex);
-	return ret;
-}""",
-        "a_mutex > b_lock",
-    ),
-    _case(
-        "guards end with their block",
-        """
-int f(struct x *x)
-{
-	guard(mutex)(&x->a_mutex);
-	if (x->broken)
-		return -EIO;
-	scoped_guard(spinlock, &x->b_lock) {
-		x->n++;
-	}
-	down_read(&x->c_sem);
-	up_read(&x->c_sem);
-	return 0;
-}""",
-        "a_mutex > b_lock; a_mutex > c_sem",
-    ),
-    _case(
-        "preprocessor branches agree",
-        """
-void f(struct x *x)
-{
-#ifdef CONFIG_X
-	mutex_lock(&x->a_mutex);
-#endif
-	spin_lock(&x->b_lock);
-	spin_unlock(&x->b_lock);
-#ifdef CONFIG_X
-	mutex_unlock(&x->a_mutex);
-#endif
-	mutex_lock(&x->c_mutex);
-	mutex_unlock(&x->c_mutex);
-}""",
-        "a_mutex > b_lock",
-    ),
-    _case(
-        "two of one class, by subclass",
-        """
-void f(struct inode *a, struct inode *b)
-{
-	down_write(&EXT4_I(a)->i_data_sem);
-	down_write_nested(&EXT4_I(b)->i_data_sem, I_DATA_SEM_OTHER);
-	up_write(&EXT4_I(b)->i_data_sem);
-	up_write(&EXT4_I(a)->i_data_sem);
-}""",
-        "i_data_sem > i_data_sem/I_DATA_SEM_OTHER",
-    ),
-    _case(
-        "one lock twice",
-        """
-void f(struct x *x)
-{
-	mutex_lock(&x->a_mutex);
-	mutex_lock(&x->a_mutex);
-	mutex_unlock(&x->a_mutex);
-	mutex_unlock(&x->a_mutex);
-}""",
-        "a_mutex > a_mutex",
-    ),
-    _case(
-        "locks with common names",
-        """
-void f(struct left *l, struct right *r)
-{
-	spin_lock(&l->lock);
-	spin_lock(&r->lock);
-	spin_unlock(&r->lock);
-	spin_unlock(&l->lock);
-}""",
-        "left.lock > right.lock",
-    ),
-    _case(
-        "annotations are skipped",
-        """
-static noinline_for_stack int __must_check f(struct x *x)
-	__acquires(&x->a_lock) __releases(&x->a_lock)
-{
-	spin_lock(&x->a_lock);
-	spin_lock(&x->b_lock);
-	spin_unlock(&x->b_lock);
-	spin_unlock(&x->a_lock);
-	return 0;
-}""",
-        "a_lock > b_lock",
-    ),
 ]
+
+CASES = [*FLOW_CASES, *CONTEXT_CASES]

@@ -5,7 +5,8 @@ import pytest
 from checkers.locks.csource.checks import find_mistakes
 from checkers.locks.csource.patch import Chunk
 from checkers.locks.csource.program import Program
-from tests.locks.corpus import CASES, Case
+from tests.locks.case import Case
+from tests.locks.corpus import CASES
 
 
 def pairs_of(program: Program) -> set[tuple[str, str]]:

@@ -185,7 +185,9 @@ def test_classes_sorted_by_one_key_guard_each_other() -> None:
 
 
 def test_inode_classes_are_apart() -> None:
-    made = merged([chain("folio_lock[iomap]", "jbd2_handle"), chain("jbd2_handle", "folio_lock[bh]")])
+    made = merged(
+        [chain("folio_lock[iomap]", "jbd2_handle"), chain("jbd2_handle", "folio_lock[bh]")]
+    )
     assert find_cycles(made) == []
 
 

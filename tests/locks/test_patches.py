@@ -1,61 +1,21 @@
 """Patches: hunks become parseable, both sides are compared, places are those of the file."""
 
 import email.message
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from checkers.locks.csource.analyse import SourceReport, analyse_path
 from checkers.locks.csource.patch import read_patch
 from checkers.locks.cycles import find_cycles
 from checkers.locks.documented import OPPOSITE, find_contradictions
+from checkers.locks.errors import LocksError
 from tests.locks.synthetic import write_tree
 
-PATCH = """From: Somebody <somebody@example.org>
-Subject: [PATCH] demo: take the mutex inside the semaphore
-
----
- fs/demo/file.c | 8 ++++----
- 1 file changed, 4 insertions(+), 4 deletions(-)
-
-diff --git a/fs/demo/file.c b/fs/demo/file.c
---- a/fs/demo/file.c
-+++ b/fs/demo/file.c
-@@ -10,10 +10,10 @@ static int demo_first(struct x *x)
- 	 * The end of a comment.
- 	 */
- 	if (x->flags) {
--		mutex_lock(&x->b_mutex);
- 		down_write(&x->a_sem);
-+		mutex_lock(&x->b_mutex);
- 		work(x);
--		up_write(&x->a_sem);
- 		mutex_unlock(&x->b_mutex);
-+		up_write(&x->a_sem);
- 	}
- 	return 0;
- }
-@@ -40,4 +40,9 @@ struct demo_info {
- 	int a;
- 	int b;
-+	int c;
- };
- 
-+static int demo_second(struct x *x)
-+{
-+	return demo_third(x);
-+}
- /* A comment that goes on
-@@ -60,6 +65,8 @@ static int demo_fourth(struct x *x)
- 			continue;
- 		}
- 	}
-+	spin_lock(&x->c_lock);
-+	spin_unlock(&x->c_lock);
- #endif
- 	mutex_unlock(&x->b_mutex);
- 	return 0;
-"""
+PATCH = Path(__file__).with_name("demo.patch").read_text(encoding="utf-8")
 
 
 def report_of(tmp_path: Path, text: str) -> SourceReport:
@@ -180,6 +140,44 @@ def test_a_tree_is_read_in_reasonable_time(tmp_path: Path) -> None:
     assert time.monotonic() - started < 6
     assert report.lines >= lines
     assert report.mistakes == []
-    assert {("i_rwsem", "jbd2_handle"), ("i_data_sem", "demo_info.d_list_lock")} & (
-        report.graph.pairs() | {(a, b) for a, b in report.graph.pairs()}
-    )
+    assert {
+        ("i_rwsem", "jbd2_handle"),
+        ("jbd2_handle", "i_data_sem"),
+        ("i_data_sem", "d_list_lock"),
+    } <= report.graph.pairs()
+
+
+@pytest.mark.slow
+def test_a_tree_of_100000_lines(tmp_path: Path) -> None:
+    write_tree(tmp_path, 100_000)
+    started = time.monotonic()
+    report = analyse_path(tmp_path)
+    assert time.monotonic() - started < 60
+    assert report.lines >= 100_000
+
+
+def test_deep_nesting_is_reported_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / "deep.c"
+    path.write_text("int f(int a) {" + "if (a) {" * 3000 + "mutex_lock(&m);" + "}" * 3001)
+    assert "not every path was followed" in "\n".join(analyse_path(path).not_seen)
+
+
+def test_any_piece_of_a_patch_is_read_or_refused_in_one_line(tmp_path: Path) -> None:
+    chooser = random.Random(1)
+    path = tmp_path / "piece.patch"
+    read, lines = 0, set[int]()
+    for _ in range(150):
+        text = PATCH
+        for _ in range(chooser.randrange(1, 4)):
+            place = chooser.randrange(len(text))
+            text = (
+                text[:place] + chooser.choice(["{", "}", "(", "/*", "\n", ""]) + text[place + 1 :]
+            )
+        path.write_text(text[: chooser.randrange(1, len(text))])
+        try:
+            analyse_path(path)
+            read += 1
+        except LocksError as error:
+            lines.add(len(str(error).splitlines()))
+    assert read
+    assert lines == {1}

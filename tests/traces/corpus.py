@@ -25,6 +25,7 @@ FINDINGS = (
     ("seed", "truncate-truncate", "stale-data"),
     ("seed", "eio-overwrite", "data-err-abort"),
     ("seed", "folio-tail", "stale-data"),
+    ("seed", "punch-folio", "late-write"),
     ("seed-gap-ordered", "eof-in-block", "stale-data"),
     ("seed-gap-ordered", "eof-unsubmitted", "deadlock"),
     ("seed-without-07", "ordered-log", "deadlock"),
@@ -37,6 +38,7 @@ FINDINGS = (
 PLANTED = (
     "no-preflush", "reuse-before-commit", "fsync-no-commit-wait", "merge-across-error",
     "no-min-i-size", "no-mapping-error", "truncate-under-handle", "retry-without-commit",
+    "write-keeps-handle", "data-sem-first-mapping", "unreserved-conversion",
 )  # fmt: skip
 
 

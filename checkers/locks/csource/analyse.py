@@ -6,7 +6,6 @@ the place, because an edge that is missing for that reason must not pass for one
 """
 
 import os
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ MAX_FILE_BYTES = 16 << 20
 MAX_TREE_BYTES = 512 << 20
 _PATCH_SUFFIXES = (".patch", ".diff", ".mbox", ".eml", ".mail")
 MAX_NOT_SEEN = 200
+_KEYWORDS = {"if", "while", "for", "switch", "return", "sizeof", "defined"}
 
 
 @dataclass(slots=True)
@@ -162,9 +162,10 @@ def _report(
     mistakes: list[Finding],
     files: int,
 ) -> SourceReport:
-    unknown: Counter[str] = Counter()
-    for done in program.followed.values():
-        unknown.update(done.unseen)
+    unknown = {name for done in program.followed.values() for name in done.unseen}
+    for function in program.functions:
+        if id(function) not in program.followed:
+            unknown |= function.calls - set(program.by_name) - _KEYWORDS
     calls = sorted(name for name in unknown if name.islower())
     return SourceReport(
         kind, str(path), program.graph, mistakes, files, len(program.functions), program.lines,

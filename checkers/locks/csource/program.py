@@ -204,7 +204,10 @@ class Program:
     def _follow(self, function: Function) -> Followed:
         if len(function.types) <= len(function.params):
             function.types = {**dict(local_types(function.node)), **function.types}
-        cfg = build_cfg(function)
+        try:
+            cfg = build_cfg(function)
+        except RecursionError:  # nested more deeply than anybody writes: it is reported
+            return Followed(function, Summary(complete=False))
         effects = Effects(function, self.knowledge, self)
         flow = Flow(function, cfg, effects)
         summary = flow.run()
