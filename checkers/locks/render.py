@@ -98,9 +98,9 @@ def render_cycle(cycle: Cycle) -> list[str]:
         lines += _wrapped(note, "    ")
     lines += ["", *side_by_side([_column(step.edge, step.where) for step in cycle.steps])]
     if cycle.trace is not None:
-        from checkers.traces.ladder import render_ladder
+        from checkers.traces.ladder import render_list
 
-        lines += ["", "    a schedule that deadlocks:", *render_ladder(cycle.trace).splitlines()]
+        lines += ["", "a schedule that deadlocks:", *render_list(cycle.trace).splitlines()]
     return lines
 
 
