@@ -69,6 +69,16 @@ def ext4_map_query_blocks(k: Kernel, inode: Inode, map: MapBlocks) -> None:
     map.current_cookie = 1
 
 
+def map_new_block(k: Kernel, inode: Inode, block: int, p: int, state: int) -> None:
+    """Map ``block`` to the newly allocated ``p``; a reservation for it is used up."""
+    ext4_mb_mark_used(k, p)
+    inode.raw.extent[block].state = state
+    inode.raw.extent[block].pblk = p
+    if inode.delayed[block]:
+        inode.delayed[block] = 0
+        inode.i_reserved_data_blocks -= 1
+
+
 def ext4_map_create_blocks(k: Kernel, current: int, inode: Inode, map: MapBlocks) -> int:
     """Allocate for the delayed blocks of ``map``, as unwritten.  kernel: ext4_map_create_blocks().
 
@@ -83,12 +93,7 @@ def ext4_map_create_blocks(k: Kernel, current: int, inode: Inode, map: MapBlocks
     if k.conf.mutant.written_allocation:
         map.m_flags = WRITTEN
     for n in range(map.m_len):
-        ext4_mb_mark_used(k, start + n)
-        if inode.delayed[map.m_lblk + n]:
-            inode.delayed[map.m_lblk + n] = 0
-            inode.i_reserved_data_blocks -= 1
-        inode.raw.extent[map.m_lblk + n].state = map.m_flags
-        inode.raw.extent[map.m_lblk + n].pblk = start + n
+        map_new_block(k, inode, map.m_lblk + n, start + n, map.m_flags)
     ext4_es_inc_seq(k)
     map.current_cookie = 1
     ext4_mark_inode_dirty(k, current, inode)
@@ -133,12 +138,7 @@ def allocate_blocks(k: Kernel, inode: Inode, first: int, last: int, state: int) 
             p = first_free_block(k)
             if p == k.conf.nr_phys:
                 return ENOSPC
-            ext4_mb_mark_used(k, p)
-            inode.raw.extent[b].state = state
-            inode.raw.extent[b].pblk = p
-            if inode.delayed[b]:
-                inode.delayed[b] = 0
-                inode.i_reserved_data_blocks -= 1
+            map_new_block(k, inode, b, p, state)
     ext4_es_inc_seq(k)
     return OK
 
@@ -186,12 +186,7 @@ def convert_blocks(k: Kernel, inode: Inode, first: int, length: int) -> int:
             p = first_free_block(k)
             if p == k.conf.nr_phys:
                 return ENOSPC
-            ext4_mb_mark_used(k, p)
-            inode.raw.extent[b].state = UNWRITTEN
-            inode.raw.extent[b].pblk = p
-            if inode.delayed[b]:
-                inode.delayed[b] = 0
-                inode.i_reserved_data_blocks -= 1
+            map_new_block(k, inode, b, p, UNWRITTEN)
     ext4_es_inc_seq(k)
     inode.i_datasync_tid = TID_RUNNING
     return OK

@@ -10,6 +10,7 @@ Rejected: proving on the finite instance (says nothing about larger files) and r
 unbounded one (z3 answers "unknown" where a quantified invariant fails).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import reduce
 from typing import Any
@@ -21,43 +22,43 @@ HOLE = -1
 """The physical cell of a cell that has none."""
 
 
-class Logic:
+class Logic(ABC):
     """What the protocol may say.  ``cells`` and ``phys`` quantify over file and disk cells."""
 
     true: Term = True
     false: Term = False
 
+    @abstractmethod
     def land(self, *terms: Term) -> Term:
         """All of ``terms``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lor(self, *terms: Term) -> Term:
         """Some of ``terms``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lnot(self, term: Term) -> Term:
         """Not ``term``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ite(self, condition: Term, then: Term, otherwise: Term) -> Term:
         """``then`` where ``condition``, else ``otherwise``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cells(self, body: Callable[[Term], Term]) -> Term:
         """``body`` holds of every cell of the file."""
-        raise NotImplementedError
 
     def pairs(self, body: Callable[[Term, Term], Term]) -> Term:
         """``body`` holds of every two cells of the file."""
         return self.cells(lambda c: self.cells(lambda d: body(c, d)))
 
+    @abstractmethod
     def phys(self, body: Callable[[Term], Term]) -> Term:
         """``body`` holds of every cell of the disk."""
-        raise NotImplementedError
 
+    @abstractmethod
     def up(self, cell: Term) -> Term:
         """Return the first block boundary at or behind ``cell``."""
-        raise NotImplementedError
 
     def number(self, value: int) -> Term:
         """Return a constant."""
@@ -99,6 +100,7 @@ class Concrete(Logic):
     def cells(self, body: Callable[[Term], Term]) -> Term:
         return all(body(c) for c in range(self.nr_cells))
 
+    @abstractmethod
     def phys(self, body: Callable[[Term], Term]) -> Term:
         return all(body(p) for p in range(self.nr_phys))
 
@@ -149,6 +151,7 @@ class Finite(Solver):
     def cells(self, body: Callable[[Term], Term]) -> Term:
         return self.z3.And(*(body(self.number(c)) for c in range(self.nr_cells)))
 
+    @abstractmethod
     def phys(self, body: Callable[[Term], Term]) -> Term:
         return self.z3.And(*(body(self.number(p)) for p in range(self.nr_phys)))
 
@@ -200,6 +203,7 @@ class Unbounded(Solver):
         c, d = self.z3.Ints(f"q{self._fresh - 1} q{self._fresh}")
         return self.z3.ForAll([c, d], body(c, d))
 
+    @abstractmethod
     def phys(self, body: Callable[[Term], Term]) -> Term:
         return self.cells(body)
 

@@ -107,7 +107,8 @@ static uint32_t intern(struct pc_search *s, const struct successor *n, int *is_n
 	const uint64_t *slots;
 	uint32_t number;
 
-	if (table_is_full(&s->table) && !table_grow(&s->m, &s->table, state_hash_at, s))
+	if (table_is_full(&s->table) && !table_grow(&s->m, &s->table, state_hash_at, s) &&
+	    table_is_crowded(&s->table))
 		return FULL;
 	slots = s->table.slots.at;
 	for (i = n->hash & s->table.mask; (entry = slots[i]) != 0; i = (i + 1) & s->table.mask) {

@@ -127,6 +127,12 @@ static inline int table_is_full(const struct table *t)
 	return (t->count + 1) * 4 > (t->mask + 1) * 3;
 }
 
+/* Without memory for a larger table, this one serves a while longer, more slowly. */
+static inline int table_is_crowded(const struct table *t)
+{
+	return (t->count + 1) * 16 > (t->mask + 1) * 15;
+}
+
 /* All values one piece of the vector has had. */
 struct pool {
 	struct array bytes;
@@ -150,7 +156,8 @@ static uint32_t pool_number(struct memory *m, struct pool *p, const uint8_t *pie
 	const uint64_t *slots;
 	uint32_t number;
 
-	if (table_is_full(&p->table) && !table_grow(m, &p->table, pool_hash_at, p))
+	if (table_is_full(&p->table) && !table_grow(m, &p->table, pool_hash_at, p) &&
+	    table_is_crowded(&p->table))
 		return FULL;
 	slots = p->table.slots.at;
 	for (i = hash & p->table.mask; (entry = slots[i]) != 0; i = (i + 1) & p->table.mask) {
