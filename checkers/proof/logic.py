@@ -100,7 +100,6 @@ class Concrete(Logic):
     def cells(self, body: Callable[[Term], Term]) -> Term:
         return all(body(c) for c in range(self.nr_cells))
 
-    @abstractmethod
     def phys(self, body: Callable[[Term], Term]) -> Term:
         return all(body(p) for p in range(self.nr_phys))
 
@@ -151,7 +150,6 @@ class Finite(Solver):
     def cells(self, body: Callable[[Term], Term]) -> Term:
         return self.z3.And(*(body(self.number(c)) for c in range(self.nr_cells)))
 
-    @abstractmethod
     def phys(self, body: Callable[[Term], Term]) -> Term:
         return self.z3.And(*(body(self.number(p)) for p in range(self.nr_phys)))
 
@@ -203,7 +201,6 @@ class Unbounded(Solver):
         c, d = self.z3.Ints(f"q{self._fresh - 1} q{self._fresh}")
         return self.z3.ForAll([c, d], body(c, d))
 
-    @abstractmethod
     def phys(self, body: Callable[[Term], Term]) -> Term:
         return self.cells(body)
 
