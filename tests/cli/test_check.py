@@ -123,7 +123,7 @@ def test_cut_short_is_inconclusive(powercut: Runner, limit: tuple[str, str]) -> 
 
 def test_the_time_limit_is_for_the_whole_command(powercut: Runner) -> None:
     argv = ("check", "--design", "seed", "--scope", "span-truncate", "two-block-folio")
-    ended = powercut(*argv, "--time-limit", "1", "--jobs", "1", "--json")
+    ended = powercut(*argv, "--engine", "python", "--time-limit", "1", "--jobs", "1", "--json")
     assert ended.code == 3
     first, second = ended.document["runs"]
     assert "time limit of 1 s reached" in first["stopped"]
