@@ -112,8 +112,8 @@ def _line(row: Row) -> str:
 
 HEAD = """# Scale
 
-What a scope costs as it grows.  Written by `python -m benchmarks.scale{option}`.  Design `seed` unless
-another is named, C engine, one process on one core, every crash projection checked.
+What a scope costs as it grows.  Written by `python -m benchmarks.scale{option}`.  Design `seed`
+unless another is named, C engine, one process on one core, every crash projection checked.
 
 {machine}
 
@@ -128,7 +128,7 @@ TAIL = """
 * {blocks}
 * {mounts}
 * Seconds grow a little faster than states: tables outgrow the caches.
-* Images grow much faster than projections and cost nothing: they are judged cell by cell.
+* Images grow faster than projections; verdicts do not pay for that, they are judged cell by cell.
 
 ## How states are kept
 
