@@ -8,6 +8,7 @@ sample of the states is stepped in both engines during every search to notice th
 """
 
 import ctypes
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
@@ -130,7 +131,7 @@ def compare_steps(system: System, state: bytes) -> None:
             raise NondeterminismError(f"{info.name}: a step in C differs from the one in Python")
 
 
-class _Search:
+class _Search(ABC):
     """What both searches share: watches, events, the clock."""
 
     def __init__(self, system: System, watch: Watch, limits: Limits) -> None:
@@ -194,9 +195,9 @@ class _Search:
             schedule = (*schedule, thread)
         self.outcome.found[name] = Found(name, start, schedule, detail)
 
+    @abstractmethod
     def schedule_to(self, number: int) -> tuple[bytes, tuple[int, ...]]:
         """Return the initial state and the thread indexes that lead to state ``number``."""
-        raise NotImplementedError
 
 
 class CBreadthFirst(_Search):
