@@ -15,6 +15,7 @@ from model.device_flush import blkdev_issue_flush
 from model.mballoc import ext4_process_freed_data
 from model.oracle import clear_image, copy_image
 from model.ordered import journal_finish_inode_data_buffers, journal_submit_data_buffers
+from model.scope import Timer
 from model.state import (
     BLOCK_FREED_COMMITTING,
     BLOCK_FREED_RUNNING,
@@ -249,9 +250,9 @@ def commit_timer(k: Kernel, n: int) -> Path[None]:
             lambda: (
                 k.journal.running == T_RUNNING
                 and k.journal.commit_request == 0
-                and (k.conf.timer == 2 or k.timer_fired == 0)
+                and (k.conf.timer == Timer.FREE or k.timer_fired == 0)
             )
         )  # timer expires
-        if k.conf.timer == 1:
+        if k.conf.timer == Timer.ONCE:
             k.timer_fired = 1
         k.journal.commit_request = 1

@@ -16,13 +16,11 @@ from model.state import (
     FIRST_OP_COLOUR,
     FOREIGN,
     HOLE,
+    NR_OPS,
     WRITTEN,
     ZERO,
     Mutants,
 )
-
-NR_OPS = 4
-"""Operations a task can hold (``model.tasks.task`` runs this many)."""
 
 
 def dimensions(scope: Scope, mount: Mount) -> dict[str, int]:

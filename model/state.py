@@ -73,6 +73,7 @@ EROFS = 3
 
 # Contexts, the numbers under which locks know their holders.
 MAX_TASKS = 3
+NR_OPS = 4
 ALL_TASKS = 7
 FLUSHER = 3
 WORKER = 4

@@ -12,14 +12,14 @@ from model.jbd2 import commit_timer, kjournald2
 from model.page_io import ext4_iomap_end_io
 from model.ranges import ext4_change_range, ext4_fallocate
 from model.scope import OpCode
-from model.state import Kernel
+from model.state import NR_OPS, Kernel
 from model.writeback import flusher
 
 
 def task(k: Kernel, t: int) -> Path[None]:
     """Run the operations of task ``t`` one after the other."""
     program = k.conf.task[t]
-    for n in range(4):
+    for n in range(NR_OPS):
         op = program.op[n]
         if op.code == OpCode.WRITE:
             yield from ext4_buffered_write_iter(k, t, op.inode, op.pos, op.length, op.colour)

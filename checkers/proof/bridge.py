@@ -26,7 +26,7 @@ from checkers.proof.protocol import STEPS
 from checkers.proof.rules import DEFER, HOLD, NO_RULE, Rules
 from checkers.proof.state import FIELDS, SCALAR, State
 from model.scope import OpCode
-from model.state import FOREIGN, OLD, POLLUTION, ZERO
+from model.state import FOREIGN, NR_OPS, OLD, POLLUTION, ZERO
 
 MAX_SEQUENCE = 5
 _EMPTY = "stutter"
@@ -75,7 +75,7 @@ class Bridge:
 
     def _occurs(self, colour: int) -> bool:
         k = self.system.view(self.system.initial)
-        ops = [k.conf.task[t].op[n] for t in range(len(self.mapper.tasks)) for n in range(4)]
+        ops = [k.conf.task[t].op[n] for t in range(len(self.mapper.tasks)) for n in range(NR_OPS)]
         return colour in (FOREIGN, POLLUTION, OLD) or any(op.colour == colour for op in ops)
 
     def start(self, state: bytes) -> bool:

@@ -8,7 +8,6 @@ from checkers.engine.bfs import BreadthFirst
 from checkers.engine.native import NativeRun
 from checkers.engine.outcome import Limits, Watch
 from checkers.engine.system import Build, System
-from checkers.engine.walk import compare
 from model.designs import DESIGNS
 from model.mutants import MUTANTS
 from model.recovery import mkfs
@@ -17,6 +16,7 @@ from model.setup import dimensions
 from model.tasks import PROGRAM
 from properties.catalog import PREDICATES, SITUATIONS, STATE_PROPERTIES
 from properties.runner import make_system, mounted, predicates_of
+from tests.model.walking import walk_together
 
 CHOICES = (*DESIGNS.values(), *MUTANTS.values())
 
@@ -34,15 +34,7 @@ def test_random_schedules_agree(scope_name: str) -> None:
         mutant = None if choice in DESIGNS.values() else choice
         system = make_system(SCOPES[scope_name], 0, design, mutant)  # type: ignore[arg-type]
         native = native_of(system, scope_name)
-        state = system.initial
-        for number in range(300):
-            compare(system, state, native, number)
-            enabled = system.enabled(state)
-            if not enabled:
-                break
-            thread = chooser.choice(enabled)
-            native.step(thread)
-            state = system.step(state, thread)
+        walk_together(system, native, chooser, 300)
 
 
 def test_properties_agree_on_native_views() -> None:

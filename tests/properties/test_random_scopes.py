@@ -10,11 +10,11 @@ import pytest
 
 from checkers.engine.native import NativeRun
 from checkers.engine.outcome import Limits
-from checkers.engine.walk import compare
 from model.designs import DESIGNS
 from model.recovery import mkfs
 from model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
 from properties.runner import make_system, mounted, run_scope
+from tests.model.walking import walk_together
 
 KNOWN = {
     "seed": {"stale-data", "data-err-abort"},
@@ -95,12 +95,4 @@ def test_native_and_compiled_agree_and_stay_in_range(seed: int) -> None:
     system = make_system(scope, 0, DESIGNS[draw.choice(list(KNOWN))], None)
     variables = mounted(system, mkfs(scope), scope)
     native = NativeRun(system.build, system.constants, variables)
-    state = system.initial
-    for number in range(400):
-        compare(system, state, native, number)
-        enabled = system.enabled(state)
-        if not enabled:
-            break
-        thread = draw.choice(enabled)
-        native.step(thread)
-        state = system.step(state, thread)
+    walk_together(system, native, draw, 400)

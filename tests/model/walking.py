@@ -1,0 +1,20 @@
+"""One random run, native and compiled side by side."""
+
+import random
+
+from checkers.engine.native import NativeRun
+from checkers.engine.system import System
+from checkers.engine.walk import compare
+
+
+def walk_together(system: System, native: NativeRun, draw: random.Random, most_steps: int) -> None:
+    """Step both along one random schedule, comparing variables and enabled threads each time."""
+    state = system.initial
+    for number in range(most_steps):
+        compare(system, state, native, number)
+        enabled = system.enabled(state)
+        if not enabled:
+            return
+        thread = draw.choice(enabled)
+        native.step(thread)
+        state = system.step(state, thread)
