@@ -409,7 +409,8 @@ class _KindEmitter:
         emitter.line(f"(void)C; (void){parameter};")
         emitter.line("PC_UNUSED int turns = 0;")
         emitter.declare(local_names(self.graph))
-        emitter.line("switch (S[F]) {")
+        is_wide = self.frames.counter_size == 2
+        emitter.line(f"switch ({'S[F] + 255 * S[F + 1]' if is_wide else 'S[F]'}) {{")
         for number, point in self.graph.points.items():
             emitter.line(f"case {number}:")
             emitter.indent += 1
@@ -467,7 +468,7 @@ class _KindEmitter:
 
     def _loads(self, names: frozenset[str]) -> None:
         for name in sorted(names):
-            value = f"S[F + {1 + self.frames.slots[name]}]"
+            value = f"S[F + {self.frames.offset(name)}]"
             kind = self.graph.pointers.get(name)
             if kind is not None:
                 value = f"A_{kind.name}[{value}]"
@@ -477,14 +478,15 @@ class _KindEmitter:
         live = self.frames.liveness.at_point[point] if point else frozenset()
         kept = set()
         for name in sorted(live):
-            slot = self.frames.slots[name]
+            slot = self.frames.offset(name)
             kept.add(slot)
             kind = self.graph.pointers.get(name)
             value = name if kind is None else f"N_{kind.name}[{name}]"
-            self.emitter.line(f"S[F + {1 + slot}] = pc_byte({value});")
-        for slot in sorted(set(self.frames.slots.values()) - kept):
-            self.emitter.line(f"S[F + {1 + slot}] = 0;")
-        self.emitter.line(f"S[F] = {point};")
+            self.emitter.line(f"S[F + {slot}] = pc_byte({value});")
+        for slot in sorted({self.frames.offset(name) for name in self.frames.slots} - kept):
+            self.emitter.line(f"S[F + {slot}] = 0;")
+        for offset, byte in enumerate(self.frames.counter(point)):
+            self.emitter.line(f"S[F + {offset}] = {byte};")
         self.emitter.line("return 1;")
 
 

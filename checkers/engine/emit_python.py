@@ -2,7 +2,8 @@
 
 ``step(S, F, T)`` takes a state and returns the one after thread number ``T`` of its kind, whose
 frame starts at ``F``, ran from the point it is parked at to the next one; ``None`` if it has to
-wait.  ``guard(S, F, T)`` only tells whether it may run.  A frame is ``[program counter | slots]``.
+wait.  ``guard(S, F, T)`` only tells whether it may run.  A frame is ``[program counter | slots]``;
+a kind with many points has a counter of two bytes, whose first alone tells who has finished.
 Values that differ between runs of one build (design, mutant, programs) are globals ``C`` and
 ``C<offset>`` of the generated module, so that one build serves them all.
 
@@ -25,10 +26,17 @@ from checkers.engine.liveness import Liveness, analyse, assign_slots
 _SHARED_SIZE = 14
 """Blocks reached twice and longer than this many statements are emitted once."""
 
+_DIGITS = 255
+_MOST_POINTS = _DIGITS * 256
+
 
 @dataclass(slots=True)
 class Frames:
-    """The frame of one kind of thread: ``size`` bytes, program counter first."""
+    """The frame of one kind of thread: ``size`` bytes, program counter first.
+
+    Point ``n`` is written with digits from 1 to 255, the lowest first, so that the first byte of a
+    counter is 0 only for a thread that has finished, however many bytes there are.
+    """
 
     graph: Graph
     liveness: Liveness
@@ -37,17 +45,38 @@ class Frames:
     entry: int
 
     @property
+    def counter_size(self) -> int:
+        """Bytes of the program counter."""
+        return 1 if len(self.graph.points) <= _DIGITS else 2
+
+    @property
     def size(self) -> int:
-        return 1 + (1 + max(self.slots.values()) if self.slots else 0)
+        return self.counter_size + (1 + max(self.slots.values()) if self.slots else 0)
+
+    def offset(self, name: str) -> int:
+        """Return where in the frame the local ``name`` is saved."""
+        return self.counter_size + self.slots[name]
+
+    def counter(self, point: int) -> bytes:
+        """Return the program counter of a thread parked at ``point``; 0 is finished."""
+        if point == 0:
+            return bytes(self.counter_size)
+        high, low = divmod(point - 1, _DIGITS)
+        return bytes((low + 1, high)[: self.counter_size])
+
+    def point(self, state: bytes, frame: int) -> int:
+        """Return the point where the thread whose frame starts at ``frame`` is parked."""
+        return state[frame] + (_DIGITS * state[frame + 1] if self.counter_size == 2 else 0)
 
 
 def plan_frames(graph: Graph, *, zero_dead: bool = True) -> Frames:
-    """Decide what is saved where.  Raises :class:`LanguageError` beyond 255 points.
+    """Decide what is saved where.  Raises :class:`LanguageError` beyond 65,280 points.
 
     ``zero_dead=False`` keeps dead locals in the state (for measuring what zeroing is worth).
     """
-    if len(graph.points) > 255:
-        raise LanguageError(graph.kind, 0, f"{len(graph.points)} preemption points; at most 255")
+    if len(graph.points) > _MOST_POINTS:
+        reason = f"{len(graph.points)} preemption points; at most {_MOST_POINTS}"
+        raise LanguageError(graph.kind, 0, reason)
     liveness = analyse(graph)
     shared = _shared_blocks(graph)
     save_points = [*liveness.at_point.values(), *(liveness.at_block[b] for b in shared)]
@@ -197,7 +226,8 @@ class Emitter:
             counter = end.point
         body += self._saves(live, written)
         body += self._zeroes(live, dirty)
-        body.append(self._store_slot(0, ast.Constant(counter)))
+        for offset, byte in enumerate(self.frames.counter(counter)):
+            body.append(self._store_slot(offset, ast.Constant(byte)))
         body.append(_DONE)
         return body
 
@@ -211,7 +241,7 @@ class Emitter:
     def _loads(self, names: frozenset[str] | set[str]) -> list[ast.stmt]:
         out: list[ast.stmt] = []
         for name in sorted(names):
-            value: ast.expr = self._slot(1 + self.frames.slots[name], ast.Load())
+            value: ast.expr = self._slot(self.frames.offset(name), ast.Load())
             kind = self.frames.graph.pointers.get(name)
             if kind is not None:
                 table = self._table(kind)
@@ -231,7 +261,7 @@ class Emitter:
                 where = ast.Constant(f"local {name.rpartition('_')[0]} of {self.frames.graph.kind}")
                 arguments = [value, ast.Constant(255), where]
                 value = ast.Call(ast.Name("check_range", ast.Load()), arguments, [])
-            out.append(self._store_slot(1 + self.frames.slots[name], value))
+            out.append(self._store_slot(self.frames.offset(name), value))
         return out
 
     def _table(self, kind: StructType) -> str:
@@ -246,7 +276,8 @@ class Emitter:
         if dirty is None:
             dirty = frozenset(self.frames.slots.values())
         kept = self._slots_of(live)
-        return [self._store_slot(1 + slot, ast.Constant(0)) for slot in sorted(dirty - kept)]
+        first = self.frames.counter_size
+        return [self._store_slot(first + slot, ast.Constant(0)) for slot in sorted(dirty - kept)]
 
     def _slot(self, offset: int, context: ast.expr_context) -> ast.Subscript:
         index: ast.expr = ast.Name("F", ast.Load())

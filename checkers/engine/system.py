@@ -117,6 +117,41 @@ class Build:
         return names
 
 
+def _by_counter(
+    frames: Frames, names: dict[str, Any]
+) -> tuple[list[GuardCheck | None], list[Step | None]]:
+    """Return the guards and steps of a kind by the first byte of its program counter.
+
+    Where several points share that byte, the entry looks at the second one.
+    """
+    kind, points = frames.graph.kind, frames.graph.points
+    groups: dict[int, list[int]] = {}
+    for point in points:
+        groups.setdefault(frames.counter(point)[0], []).append(point)
+    guards: list[GuardCheck | None] = [None]
+    steps: list[Step | None] = [None]
+    for _, group in sorted(groups.items()):
+        own_guards = [names.get(f"{kind}_guard{n}") for n in group]
+        own_steps = [names[f"{kind}_step{n}"] for n in group]
+        shared = len(group) > 1
+        guards.append(
+            _by_second_byte([g or _always for g in own_guards]) if shared else own_guards[0]
+        )
+        steps.append(_by_second_byte(own_steps) if shared else own_steps[0])
+    return guards, steps
+
+
+def _always(_state: bytes, _frame: int, _number: int) -> int:
+    return 1
+
+
+def _by_second_byte(choices: list[Any]) -> Any:
+    def chosen(state: bytes, frame: int, number: int) -> Any:
+        return choices[state[frame + 1]](state, frame, number)
+
+    return chosen
+
+
 class System:
     """A build with its constants and initial variables: states are ``bytes``, steps are pure.
 
@@ -135,9 +170,7 @@ class System:
         self._guards: dict[str, list[GuardCheck | None]] = {}
         self._steps: dict[str, list[Step | None]] = {}
         for kind, frames in build.frames.items():
-            count = len(frames.graph.points)
-            self._guards[kind] = [names.get(f"{kind}_guard{n}") for n in range(count + 1)]
-            self._steps[kind] = [names.get(f"{kind}_step{n}") for n in range(count + 1)]
+            self._guards[kind], self._steps[kind] = _by_counter(frames, names)
         self.table = tuple(
             (t.frame, t.number, self._guards[t.kind], self._steps[t.kind]) for t in self.threads
         )
@@ -176,10 +209,9 @@ class System:
     def place(self, state: bytes, thread: int) -> Place:
         """Return where in the source ``thread`` is parked."""
         info = self.threads[thread]
-        counter = state[info.frame]
-        if counter == 0:
-            return _FINISHED
-        return self.build.frames[info.kind].graph.points[counter].place
+        frames = self.build.frames[info.kind]
+        point = frames.point(state, info.frame)
+        return frames.graph.points[point].place if point else _FINISHED
 
     def is_finished(self, state: bytes, thread: int) -> bool:
         """Tell whether ``thread`` has returned."""

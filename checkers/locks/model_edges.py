@@ -270,14 +270,15 @@ class _Recorder:
     def _watched(self, step: Callable[..., Any] | None, agent: Agent | None) -> Any:
         if step is None or agent is None:
             return step
-        holders, seen, frame = self.holders, self.steps_seen, self.frames[agent.thread]
+        holders, seen = self.holders, self.steps_seen
+        frames = self.system.build.frames[agent.info.kind]
 
         def run(state: bytes, at: int, number: int) -> bytes | None:
             new: bytes | None = step(state, at, number)
             if new is not None:
                 before, after = holders(state), holders(new)
                 if before != after:
-                    key = (at, state[frame], before, after)
+                    key = (at, frames.point(state, at), before, after)
                     if key not in seen:
                         seen.add(key)
                         self._silent(state, new, agent)

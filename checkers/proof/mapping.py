@@ -83,9 +83,9 @@ class Mapper:
     def __init__(self, system: System) -> None:
         self.system = system
         frames = system.build.frames["task"]
-        slot = next(n for name, n in frames.slots.items() if name.rpartition("_")[0] == "n")
+        local = next(name for name in frames.slots if name.rpartition("_")[0] == "n")
         self.tasks = [
-            (index, thread.number, thread.frame + 1 + slot)
+            (index, thread.number, thread.frame + frames.offset(local))
             for index, thread in enumerate(system.threads)
             if thread.kind == "task"
         ]

@@ -31,7 +31,7 @@ from tests.engine.toys import TOYS
 from tests.engine.toys import build_of as toy_build
 
 ROOT = Path(__file__).parents[2]
-WARNED = ("counters", "disk", "odds", "claims")
+WARNED = ("counters", "disk", "odds", "claims", "relay")
 SANITIZED = (
     *FLAGS,
     "-O0",

@@ -51,6 +51,23 @@ def race(state: State) -> Iterator[State]:
             yield thread[1] + 1, put(threads, t, ())
 
 
+def relay(state: State) -> Iterator[State]:
+    turn, baton, runners, heard = state
+    for t, runner in enumerate(runners):
+        if not runner:
+            continue
+        left, phase = runner
+        if phase == "ready":
+            yield turn, baton, put(runners, t, (left, "wait")), heard
+        elif phase == "wait" and turn == t:
+            yield turn, baton, put(runners, t, (left, baton)), heard
+        elif phase != "wait":
+            after = (left - 1, "ready") if left > 1 else ()
+            yield 1 - t, (phase + t + 1) % 7, put(runners, t, after), heard
+    if heard == baton:
+        yield turn, baton, runners, {4: 3, 3: None}[heard]
+
+
 def peterson(state: State) -> Iterator[State]:
     flags, turn, inside, threads = state
     for me, thread in enumerate(threads):

@@ -334,9 +334,12 @@ def test_what_is_not_python_is_refused_as_predicate(load: Loader) -> None:
 
 
 def test_too_many_preemption_points(load: Loader) -> None:
-    many = "    yield\n" * 256
-    module = load(f"{HEAD}def work(k: K, t: int):\n{many}\n{FOOT}")
-    with pytest.raises(LanguageError, match="256 preemption points; at most 255"):
+    parts = "".join(
+        f"def part{n}(k: K, t: int) -> Path[None]:\n" + f"    {call}\n" * 18 + "\n\n"
+        for n, call in enumerate(["yield", *(f"yield from part{n}(k, t)" for n in range(3))])
+    )
+    module = load(f"{HEAD}{parts}def work(k: K, t: int):\n    yield from part3(k, t)\n\n{FOOT}")
+    with pytest.raises(LanguageError, match="104976 preemption points; at most 65280"):
         Build(module.PROGRAM, {})
 
 

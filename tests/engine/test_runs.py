@@ -59,6 +59,15 @@ def test_long_runs_in_lockstep(toy: Toy, checked: bool, zero_dead: bool) -> None
         run_both(system, schedule_of(system, [chooser.randrange(12) for _ in range(60)]))
 
 
+@pytest.mark.parametrize("name", ["relay", "relay-of-kinds"])
+def test_counters_of_two_bytes_in_lockstep(name: str) -> None:
+    system = system_of(name)
+    assert [system.build.frames[t.kind].counter_size for t in system.threads] == [2, 2, 1]
+    chooser = random.Random(7)
+    for _ in range(2):
+        run_both(system, schedule_of(system, [chooser.randrange(12) for _ in range(1000)]))
+
+
 @every_toy
 @given(choices=st.lists(st.integers(0, 11), max_size=50))
 @settings(max_examples=60)

@@ -5,7 +5,7 @@ from functools import cache
 
 from checkers.engine.system import Build, System
 from model.declare import Program
-from tests.engine import brute, odd_program, programs
+from tests.engine import brute, long_program, odd_program, programs
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Toy:
 IN_ORDER = ((0, 1), (0, 1))
 CROSSED = ((0, 1), (1, 0))
 OPEN = ((None, None), (0, 0))
+LEGS = ((long_program.LEGS, "ready"),) * 2
 NOT_YET = (False, False, 0, (False, False, False), ("outer", 0), True, 1)
 
 TOYS = (
@@ -47,6 +48,8 @@ TOYS = (
     Toy("names", programs.NAMES, ((1, 1), 0, ((0,), (0,)), (0, 3)), brute.names, 75, 170,
         (("threads", 2),), b"\1"),
     Toy("odds", odd_program.ODDS, (9,), brute.countdown, 10, 9, (("clients", 3),)),
+    Toy("relay", long_program.RELAY, (0, 0, LEGS, 4), brute.relay, 4542, 7239),
+    Toy("relay-of-kinds", long_program.OF_KINDS, (0, 0, LEGS, 4), brute.relay, 4542, 7239),
 )  # fmt: skip
 
 BY_NAME = {toy.name: toy for toy in TOYS}
