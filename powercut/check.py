@@ -15,7 +15,7 @@ from checkers.engine.outcome import Limits
 from model.designs import DEFAULT_DESIGNS, DESIGNS
 from model.mutants import MUTANTS
 from powercut.documents import RunReport, check_document
-from powercut.errors import InputError, exit_code_of
+from powercut.errors import InputError, InternalError, exit_code_of
 from powercut.files import make_writable, write_whole
 from powercut.jobs import Job
 from powercut.names import pick, pick_all, quoted, suggestion
@@ -67,6 +67,10 @@ def run_check(options: Options) -> int:
         print()
     else:
         report.finish(verdict, time.perf_counter() - started)
+    for run in reports:
+        if run.failure:
+            sys.stdout.flush()
+            raise InternalError(run.failure, run.origin)
     return exit_code_of(verdict)
 
 
@@ -155,7 +159,7 @@ def _runs(jobs: list[Job], processes: int, folder: Path | None) -> Iterator[RunR
         if done.result.engine_note and not notes:  # one line is enough, whatever the others say
             notes.add(done.result.engine_note)
             print(f"powercut: {done.result.engine_note}", file=sys.stderr)
-        yield RunReport(job, done.result, saved(done.traces, folder))
+        yield RunReport(job, done.result, saved(done.traces, folder), done.failure, done.origin)
     line.clear()
 
 

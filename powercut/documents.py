@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from powercut.errors import exit_code_of
+from powercut.errors import ERROR, exit_code_of
 from powercut.jobs import Job
 from properties.catalog import PROPERTIES
 from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
@@ -16,11 +16,21 @@ from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violatio
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """A finished run: what was asked, what was found, where the traces went (by property)."""
+    """A finished run: what was asked, what was found, where the traces went (by property).
+
+    ``failure`` says what went wrong inside powercut, if anything did, and ``origin`` where.
+    """
 
     job: Job
     result: RunResult
     traces: dict[str, str] = field(default_factory=dict)
+    failure: str = ""
+    origin: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """The verdict of the run, or ``error``."""
+        return ERROR if self.failure else self.result.verdict
 
 
 def summary_of(violation: Violation) -> str:
@@ -47,13 +57,13 @@ def unreached(results: Sequence[RunResult], prop: str) -> tuple[str, ...]:
 
 
 def overall(verdicts: Sequence[str]) -> str:
-    """Return the worst verdict: violated, then inconclusive, then holds."""
-    return next((v for v in (VIOLATED, INCONCLUSIVE) if v in verdicts), HOLDS)
+    """Return the worst verdict: error, then violated, then inconclusive, then holds."""
+    return next((v for v in (ERROR, VIOLATED, INCONCLUSIVE) if v in verdicts), HOLDS)
 
 
 def check_document(runs: Sequence[RunReport], seconds: float) -> dict[str, Any]:
     """Return the document of ``powercut check --json``."""
-    verdict = overall([run.result.verdict for run in runs])
+    verdict = overall([run.verdict for run in runs])
     return {
         "schema": "powercut.check/1",
         "verdict": verdict,
@@ -71,7 +81,8 @@ def _run(run: RunReport) -> dict[str, Any]:
         "design": result.design,
         "scope": result.scope,
         "mutant": result.mutant or None,
-        "verdict": result.verdict,
+        "verdict": run.verdict,
+        "failure": run.failure or None,
         "exhaustive": result.exhaustive,
         "stopped": result.stopped or None,
         "bound": bound_of(result),

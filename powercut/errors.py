@@ -11,6 +11,9 @@ BAD_INPUT = 2
 INCONCLUSIVE = 3
 INTERNAL = 4
 
+ERROR = "error"
+"""The verdict of a run that powercut itself failed to do."""
+
 TRACEBACK_VARIABLE = "POWERCUT_TRACEBACK"
 
 
@@ -37,4 +40,6 @@ def one_line(text: str) -> str:
 
 def exit_code_of(verdict: str) -> int:
     """Return the exit code of a verdict."""
-    return {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}[verdict]
+    return {
+        "holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE, ERROR: INTERNAL,
+    }[verdict]  # fmt: skip

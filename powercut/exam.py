@@ -18,7 +18,8 @@ from model.designs import DESIGNS
 from model.mutants import MUTANTS, Mutant
 from model.scopes import SCOPES
 from powercut.check import process_count, saved
-from powercut.errors import exit_code_of
+from powercut.documents import overall
+from powercut.errors import ERROR, InternalError, exit_code_of
 from powercut.files import make_writable
 from powercut.jobs import Job
 from powercut.names import pick_all
@@ -37,6 +38,8 @@ class Grade:
     baseline: RunResult
     mutated: RunResult
     traces: dict[str, str]
+    failure: str = ""
+    origin: str = ""
 
     @property
     def by(self) -> list[str]:
@@ -57,7 +60,9 @@ class Grade:
 
     @property
     def verdict(self) -> str:
-        """``holds`` (caught), ``violated`` (missed), or ``inconclusive`` (cut short)."""
+        """``holds`` (caught), ``violated`` (missed), ``inconclusive`` (cut short), ``error``."""
+        if self.failure:
+            return ERROR
         if self.caught:
             return HOLDS
         cut = not (self.baseline.exhaustive and self.mutated.exhaustive)
@@ -84,7 +89,7 @@ def run_exam(slugs: Sequence[str], folder: Path | None, jobs: int | None, as_jso
         if not as_json:
             _print_grade(grade)
     verdicts = [grade.verdict for grade in grades]
-    verdict = next((v for v in (VIOLATED, INCONCLUSIVE) if v in verdicts), HOLDS)
+    verdict = overall(verdicts)
     if as_json:
         json.dump(exam_document(grades, verdict), sys.stdout, indent=1, ensure_ascii=False)
         print()
@@ -94,6 +99,10 @@ def run_exam(slugs: Sequence[str], folder: Path | None, jobs: int | None, as_jso
             f"\n{caught} of {len(grades)} mutants caught by the property they name "
             f"(exit code {exit_code_of(verdict)})"
         )
+    for grade in grades:
+        if grade.failure:
+            sys.stdout.flush()
+            raise InternalError(grade.failure, grade.origin)
     return exit_code_of(verdict)
 
 
@@ -105,12 +114,13 @@ def examine(mutants: Sequence[Mutant], processes: int, folder: Path | None) -> I
     jobs += [Job(DESIGNS[m.design], SCOPES[m.scope], m, properties, Limits()) for m in mutants]
     line = ProgressLine(len(jobs))
     done = run_all(jobs, processes, line)
-    baselines = {key: next(done).result for key in keys}
+    baselines = {key: next(done) for key in keys}
     for mutant, mutated in zip(mutants, done, strict=True):
         wanted = {p: t for p, t in mutated.traces.items() if p == mutant.caught_by}
         baseline = baselines[mutant.design, mutant.scope]
         traces = saved(wanted, folder)
-        yield Grade(mutant, baseline, mutated.result, traces)
+        broken = mutated if mutated.failure else baseline
+        yield Grade(mutant, baseline.result, mutated.result, traces, broken.failure, broken.origin)
     line.clear()
 
 
@@ -133,6 +143,7 @@ def exam_document(grades: Sequence[Grade], verdict: str) -> dict[str, Any]:
                 "seconds": round(grade.mutated.seconds, 3),
                 "exhaustive": grade.baseline.exhaustive and grade.mutated.exhaustive,
                 "bound": grade.bound,
+                "failure": grade.failure or None,
                 "trace": grade.traces.get(grade.mutant.caught_by),
             }
             for grade in grades
@@ -150,7 +161,9 @@ def _begin(mutants: Sequence[Mutant]) -> None:
 
 
 def _print_grade(grade: Grade) -> None:
-    words = {HOLDS: "caught", VIOLATED: "MISSED", INCONCLUSIVE: "inconclusive"}
+    words = {
+        HOLDS: "caught", VIOLATED: "MISSED", INCONCLUSIVE: "inconclusive", ERROR: "ERROR",
+    }  # fmt: skip
     verdict = Style.of(sys.stdout).paint(grade.verdict, f"{words[grade.verdict]:12}")
     steps = "-" if grade.steps is None else str(grade.steps)
     seen = "all " if grade.bound == "exhausted" else grade.bound

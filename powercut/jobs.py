@@ -55,7 +55,8 @@ class Job:
 class JobResult:
     """What a job gave: the run, and for each violated property its trace: file name and content.
 
-    ``failure`` says what went wrong inside powercut, if anything did, and ``origin`` where.
+    ``failure`` says what went wrong inside powercut, if anything did, and ``origin`` where; the run
+    is cut short then.
     """
 
     result: RunResult
@@ -109,13 +110,18 @@ def execute(job: Job, report: Callable[[Progress], None], stopped: Callable[[], 
     except KeyboardInterrupt:
         return unexplored(job, INTERRUPTED)
     except Exception as error:  # reported by the front door as a bug, with this traceback
-        text = f"{job.title}: {type(error).__name__}: {error}"
-        return JobResult(empty_result(job), {}, text, traceback.format_exc())
+        return failed(job, f"{type(error).__name__}: {error}", traceback.format_exc())
 
 
 def unexplored(job: Job, reason: str) -> JobResult:
     """Return the result of a job of which nothing is known: inconclusive, for ``reason``."""
     return JobResult(replace(empty_result(job), stopped=reason))
+
+
+def failed(job: Job, reason: str, origin: str = "") -> JobResult:
+    """Return the result of a job that ended by a fault of powercut or of its process."""
+    result = replace(empty_result(job), stopped="internal error")
+    return JobResult(result, {}, f"{job.title}: {reason}", origin)
 
 
 def empty_result(job: Job) -> RunResult:
@@ -132,14 +138,18 @@ def _replayed(job: Job, result: RunResult) -> JobResult:
     from checkers.traces.codec import encode_trace, trace_file_name
 
     traces: dict[str, tuple[str, bytes]] = {}
+    failure = ""
     for violation in (*result.violations, *result.observations):
         trace, detail = _confirm(job, result, violation)
+        kept = result.violations if violation in result.violations else result.observations
         if detail:
-            text = f"{job.title}: {violation.prop} does not replay on the native model: {detail}"
-            return JobResult(result, {}, text)
-        if violation in result.violations:
+            kept.remove(violation)
+            result.stopped = "internal error"
+            text = f"{violation.prop} does not replay on the native model: {detail}"
+            failure = failure or f"{job.title}: {text}"
+        elif kept is result.violations:
             traces[violation.prop] = (trace_file_name(trace), encode_trace(trace))
-    return JobResult(result, traces)
+    return JobResult(result, traces, failure)
 
 
 def _confirm(job: Job, result: RunResult, violation: Violation) -> "tuple[Trace, str]":

@@ -2,8 +2,8 @@
 
 Why so: runs share nothing, a core each is all the speed there is, and a report must not depend on
 which run ended first.  The first Ctrl-C is a request: searches end at their next look at the clock
-and say what they know; the second one ends everything at once.  A process that dies (out of memory,
-say) makes its run inconclusive and no more.
+and say what they know; the second one ends everything at once.  A process that dies makes its run a
+failure and no more: all others are done and kept.
 Rejected: ``concurrent.futures`` (no progress, no partial results, a dead worker breaks the pool)
 and forking (a forked child shares its parent's peak memory and threads).
 """
@@ -22,8 +22,7 @@ from types import FrameType
 from typing import Any
 
 from checkers.engine.outcome import Progress
-from powercut.errors import InternalError
-from powercut.jobs import Job, JobResult, execute, unexplored
+from powercut.jobs import Job, JobResult, execute, failed
 from powercut.progress import ProgressLine
 
 _REPORT_EVERY_S = 0.1
@@ -37,13 +36,11 @@ def default_jobs() -> int:
 
 
 def run_all(jobs: Sequence[Job], processes: int, line: ProgressLine) -> Iterator[JobResult]:
-    """Do all jobs and yield their results in order.  Raises :class:`InternalError` for a bug."""
+    """Do all jobs and yield their results in order; a failed one is a result too."""
     processes = min(processes, len(jobs))
     results = _in_process(jobs, line) if processes <= 1 else _Pool(jobs, processes, line).results()
     for result in results:
         line.clear()
-        if result.failure:
-            raise InternalError(result.failure, result.origin)
         yield result
 
 
@@ -184,13 +181,23 @@ class _Pool:
 
     def _lost(self, worker: _Worker) -> None:
         worker.process.join(timeout=5)
-        reason = f"its process ended with code {worker.process.exitcode}"
-        self.done[worker.number] = unexplored(self.jobs[worker.number], reason)
+        self.done[worker.number] = failed(
+            self.jobs[worker.number], _ending(worker.process.exitcode)
+        )
         self.line.done(worker.number, 0)
         self.workers.remove(worker)
         worker.end()
         if self.waiting:
             self._start()
+
+
+def _ending(code: int | None) -> str:
+    """Say how a process ended that should not have."""
+    if code is None or code >= 0:
+        return f"its process ended with code {code}"
+    name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
+    hint = "; was the memory used up?" if -code == signal.SIGKILL else ""
+    return f"its process was ended by {name}{hint}"
 
 
 def _serve(pipe: Connection, stop: Event) -> None:

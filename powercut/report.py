@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from powercut.documents import RunReport, overall, summary_of, unreached
-from powercut.errors import exit_code_of
+from powercut.errors import ERROR, exit_code_of
 from powercut.jobs import Job
 from powercut.style import Style
 from properties.catalog import PROPERTIES, SITUATIONS
 from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
 
 _WIDTH = 100
+_LOUD = {VIOLATED: "VIOLATED", ERROR: "ERROR"}
 _NO_NEED = "+"
 """Marks a verdict whose situations were never reached."""
 
@@ -55,13 +56,13 @@ class CheckReport:
         """Print the line of a finished run."""
         self.runs.append(run)
         result = run.result
-        verdict = "VIOLATED" if result.verdict == VIOLATED else result.verdict
+        verdict = _LOUD.get(run.verdict, run.verdict)
         head = (
             f"{result.design:{self.design_width}}  {result.scope:{self.scope_width}}  "
-            f"{self.style.paint(result.verdict, f'{verdict:12}')}  {result.states:9,}  "
+            f"{self.style.paint(run.verdict, f'{verdict:12}')}  {result.states:9,}  "
             f"{result.seconds:7.2f}  {'all' if result.exhaustive else 'cut short'}"
         )
-        notes = [] if result.exhaustive else [result.stopped]
+        notes = [] if result.exhaustive else [run.failure or result.stopped]
         notes += [f"{v.prop} in {v.steps} steps" for v in result.violations]
         text = ", ".join(notes)
         room = _WIDTH - self.design_width - self.scope_width - 43
@@ -82,7 +83,7 @@ class CheckReport:
         transitions = sum(run.result.transitions for run in self.runs)
         cut = sum(not run.result.exhaustive for run in self.runs)
         bound = f"{cut} of {len(self.runs)} runs cut short" if cut else "all runs exhausted"
-        word = "VIOLATED" if verdict == VIOLATED else verdict
+        word = _LOUD.get(verdict, verdict)
         self._print()
         self._print(
             f"{states:,} states, {transitions:,} transitions, {seconds:.1f} s, {bound}: "

@@ -4,7 +4,14 @@ import os
 from dataclasses import dataclass
 from typing import TextIO
 
-_CODES = {"violated": "31;1", "holds": "32", "inconclusive": "33", "title": "1", "faint": "2"}
+_CODES = {
+    "error": "31;1",
+    "violated": "31;1",
+    "holds": "32",
+    "inconclusive": "33",
+    "title": "1",
+    "faint": "2",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ def exam(
     scope.
 
     Exit codes: 0 all are caught by the property they name, 1 some are not,
-    2 bad usage or input, 3 cut short.
+    2 bad usage or input, 3 cut short, 4 internal error.
     """
     from powercut import exam as verb
 

@@ -186,6 +186,14 @@ def test_what_does_not_replay_is_a_bug(powercut: Runner, monkeypatch: pytest.Mon
     assert ended.code == 4
     assert "does not replay on the native model: another verdict" in ended.err
     assert len(ended.err.splitlines()) == 1
+    assert "ERROR" in ended.out
+    assert "VIOLATED" not in ended.out
+    document = powercut(*STALE, "--json").document
+    assert (document["exit_code"], document["verdict"]) == (4, "error")
+    (run,) = document["runs"]
+    assert "does not replay" in run["failure"]
+    assert (run["violations"], run["observations"]) == ([], [])
+    assert run["states"] > 0
 
 
 def test_three_designs_fit_a_mail(powercut: Runner) -> None:

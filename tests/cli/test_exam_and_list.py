@@ -54,6 +54,12 @@ def result(*violated: str, stopped: str = "") -> RunResult:
     return made
 
 
+def test_a_failure_is_no_grade() -> None:
+    mutant = MUTANTS["no-preflush"]
+    grade = Grade(mutant, result(), result(mutant.caught_by), {}, "it broke")
+    assert grade.verdict == "error"
+
+
 def test_a_dirty_baseline_catches_nothing() -> None:
     mutant = MUTANTS["no-preflush"]
     prop = mutant.caught_by

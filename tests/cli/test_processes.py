@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import signal
 import subprocess
 import time
@@ -88,7 +89,7 @@ def test_results_come_in_the_order_of_the_jobs() -> None:
     assert [d.traces for d in alone] == [d.traces for d in results]
 
 
-def test_a_process_that_dies_makes_its_run_inconclusive() -> None:
+def test_a_process_that_dies_fails_its_run_only() -> None:
     class Killer(ProgressLine):
         def update(self, number: int, title: str, progress: Progress) -> None:
             if number == 0:
@@ -97,8 +98,9 @@ def test_a_process_that_dies_makes_its_run_inconclusive() -> None:
     jobs = [job("span-truncate"), job("append-fsync"), job("eio-overwrite")]
     pool = _Pool(jobs, 2, Killer(len(jobs)))
     first, *others = pool.results()
-    assert "its process ended with code" in first.result.stopped
+    assert first.failure.startswith("seed span-truncate: its process was ended by SIGKILL")
     assert first.result.verdict == "inconclusive"
+    assert not any(done.failure for done in others)
     assert [done.result.exhaustive for done in others] == [True, True]
 
 
@@ -107,6 +109,38 @@ def test_an_error_inside_a_job_is_a_failure() -> None:
     done = execute(job("append-fsync", mutant=wrong), lambda _progress: None, never)
     assert "seed append-fsync no-preflush: ValueError" in done.failure
     assert "Traceback" in done.origin
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    """Return the processes that ``process`` started and that explore."""
+    found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(pid) for pid in found if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def test_the_report_of_a_killed_process(endless: Path) -> None:
+    argv = ("check", "--design", "seed", "seed-gap-ordered", "--workload", endless)
+    process = start(*argv, "--scope", "append-fsync", "--jobs", "2", "--time-limit", "5", "--json")
+    time.sleep(2.5)
+    os.kill(children(process)[0], signal.SIGKILL)
+    out, err = process.communicate(timeout=60)
+    document = json.loads(out)
+    assert (process.returncode, document["exit_code"], document["verdict"]) == (4, 4, "error")
+    assert len(err.splitlines()) == 1
+    assert "its process was ended by SIGKILL" in err
+    verdicts = sorted(run["verdict"] for run in document["runs"])
+    assert verdicts == ["error", "holds", "holds", "inconclusive"]
+    for run in document["runs"]:
+        assert (run["states"] > 0) == (run["failure"] is None)
+
+
+def test_a_failing_run_does_not_stop_the_others() -> None:
+    wrong = replace(MUTANTS["no-preflush"], switch="no_such_switch")
+    jobs = [job("append-fsync", mutant=wrong), job("append-fsync"), job("eio-overwrite")]
+    for processes in (1, 2):
+        bad, *good = run_all(jobs, processes, ProgressLine(len(jobs)))
+        assert "unknown mutant switch" in bad.failure
+        assert bad.result.stopped == "internal error"
+        assert [(done.failure, done.result.exhaustive) for done in good] == [("", True)] * 2
 
 
 def test_what_is_stopped_before_it_starts_is_inconclusive() -> None:
