@@ -9,6 +9,7 @@ prototype, crash transitions would add more edges than the whole search has.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Final
 
 from checkers.crash.image import CrashState, count_images, decode, file_images, image_with
 from checkers.engine.engines import (
@@ -33,8 +34,8 @@ from model.tasks import PROGRAM
 from properties.catalog import PREDICATES, PROPERTIES, SITUATIONS, STATE_PROPERTIES
 from properties.crash import Finding, factored
 
-HOLDS = "holds"
-VIOLATED = "violated"
+HOLDS: Final = "holds"
+VIOLATED: Final = "violated"
 INCONCLUSIVE = "inconclusive"
 
 
@@ -144,6 +145,12 @@ def mounted(system: System, disk: Disk, scope: Scope) -> bytes:
     variables = bytearray(system.build.layout.shared_size)
     mount_disk(system.build.layout.view(variables, system.constants), disk, scope)
     return bytes(variables)
+
+
+def cached_cells(system: System, state: bytes) -> list[int]:
+    """Return what a flush of the device would persist, a colour set for each physical cell."""
+    cached = system.view(state).cached
+    return [cached[cell] for cell in range(len(cached))]
 
 
 def predicates_of(system: System) -> tuple[dict[str, Callable[[bytes], int]], ...]:

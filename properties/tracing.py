@@ -6,6 +6,8 @@ Rejected: places recorded while searching (a pointer a state for what a few doze
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from checkers.engine.errors import STEP_ERRORS, ScheduleError
 from checkers.engine.outcome import ASSERTION
@@ -21,6 +23,20 @@ from properties.catalog import PROPERTIES
 from properties.runner import Epoch, RunResult, Violation, make_system, mounted
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a run is of: a design with a mutant or without, in a scope."""
+
+    design: Design
+    scope: Scope
+    mutant: Mutant | None = None
+
+    @property
+    def slug(self) -> str:
+        """The mutant's name, empty without one."""
+        return self.mutant.slug if self.mutant else ""
+
+
 def trace_of(
     violation: Violation, result: RunResult, design: Design, scope: Scope, mutant: Mutant | None
 ) -> Trace:
@@ -28,39 +44,51 @@ def trace_of(
 
     Raises :class:`ValueError` if the run was of something else, or the violation is not of it.
     """
-    slug = mutant.slug if mutant else ""
-    if (result.design, result.scope, result.mutant) != (design.name, scope.name, slug):
+    subject = Subject(design, scope, mutant)
+    if (result.design, result.scope, result.mutant) != (design.name, scope.name, subject.slug):
         raise ValueError("the result is of another design, scope or mutant")
     if violation not in (*result.violations, *result.observations):
         raise ValueError("the violation is not one of this result")
+    text = violation.detail or PROPERTIES[violation.prop].statement
+    return make_trace(subject, violation.prop, violation.epochs, text)
+
+
+def make_trace(
+    subject: Subject, prop: str, epochs: Sequence[Epoch], summary: str,
+    verdict: Literal["violated", "holds"] = "violated", *, may_fail: bool = False,
+) -> Trace:  # fmt: skip
+    """Return the run ``epochs`` of ``subject`` as a trace about the property ``prop``.
+
+    With ``may_fail``, or where ``prop`` is about assertions, one of the model may end it.  Nothing
+    is judged here.  Raises :class:`ScheduleError` for a schedule that does not run.
+    """
+    may_fail = may_fail or prop == ASSERTION
     return Trace(
         schema_version=SCHEMA,
-        design=design.name,
-        mutant=slug,
-        scope=scope.name,
-        workload=format_workload(scope),
-        property=violation.prop,
-        verdict="violated",
-        summary=_summary(violation),
+        design=subject.design.name,
+        mutant=subject.slug,
+        scope=subject.scope.name,
+        workload=format_workload(subject.scope),
+        property=prop,
+        verdict=verdict,
+        summary=_summary(summary),
         model_digest=model_digest(),
-        epochs=[
-            _trace_epoch(epoch, make_system(scope, n, design, mutant), scope, violation.prop)
-            for n, epoch in enumerate(violation.epochs)
-        ],
+        epochs=[_trace_epoch(epoch, n, subject, may_fail) for n, epoch in enumerate(epochs)],
     )
 
 
-def _summary(violation: Violation) -> str:
+def _summary(text: str) -> str:
     """Return one line that fits the format, whatever the search had to say."""
-    text = one_line(violation.detail or PROPERTIES[violation.prop].statement)
+    text = one_line(text)
     return text if len(text) <= MAX_LINE else text[: MAX_LINE - 3] + "..."
 
 
-def _trace_epoch(epoch: Epoch, system: System, scope: Scope, prop: str) -> TraceEpoch:
-    state = system.start(mounted(system, epoch.start, scope))
+def _trace_epoch(epoch: Epoch, n: int, subject: Subject, may_fail: bool) -> TraceEpoch:
+    system = make_system(subject.scope, n, subject.design, subject.mutant)
+    state = system.start(mounted(system, epoch.start, subject.scope))
     return TraceEpoch(
         start=image_of(epoch.start),
-        steps=trace_steps(system, state, epoch.schedule, may_fail=prop == ASSERTION),
+        steps=trace_steps(system, state, epoch.schedule, may_fail=may_fail),
         crash=None if epoch.crash is None else image_of(epoch.crash),
     )
 

@@ -77,6 +77,11 @@ class NativeRun:
             path = path.gi_yieldfrom
         return out
 
+    def entry_local(self, thread: int, name: str) -> int:
+        """Return a local number of the thread's own path, not of what it calls."""
+        path: Any = self._paths[thread]
+        return int(path.gi_frame.f_locals[name])
+
     def operands(self, thread: int) -> dict[str, str]:
         """Return the declared structs the innermost call of a parked thread works on, by name.
 

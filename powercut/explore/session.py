@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from checkers.crash.image import CrashState, decode, file_images, make_disk
+from checkers.crash.survivors import newest, oldest
 from checkers.engine.errors import STEP_ERRORS
 from checkers.engine.native import NativeRun
 from checkers.engine.outcome import ASSERTION, DEADLOCK, LIVELOCK
 from checkers.traces.describe import context_of, describe_changes, locks_held, values_of
-from checkers.traces.digest import model_digest
-from checkers.traces.format import COLOURS, SCHEMA, Trace, TraceEpoch, disk_of, image_of
-from checkers.workload import format_workload
+from checkers.traces.format import COLOURS, Trace, TraceEpoch, disk_of
 from model.designs import Design
 from model.mutants import Mutant
 from model.recovery import Disk, canonical, mkfs, read_file, recover
@@ -25,8 +24,17 @@ from model.scope import Scope
 from powercut.explore.views import CrashCell, ThreadRow, Verdict
 from properties.catalog import PROPERTIES
 from properties.crash import on_image
-from properties.runner import describe_finding, make_system, mounted, predicates_of
-from properties.tracing import trace_steps
+from properties.runner import (
+    HOLDS,
+    VIOLATED,
+    Epoch,
+    cached_cells,
+    describe_finding,
+    make_system,
+    mounted,
+    predicates_of,
+)
+from properties.tracing import Subject, make_trace
 
 _SERVICES = ("ext4_journal_start", "jbd2_complete_transaction")
 """Functions outside ``model/primitives.py`` that wait on behalf of their caller."""
@@ -260,14 +268,9 @@ class Session:
 
     def survivors(self, rule: str) -> list[int]:
         """Return a colour for each physical cell: all cached writes survive (``new``) or none."""
-        view = self.system.view(self.state)
-        colours = []
-        for cell, may in enumerate(self.crash_state().may):
-            cached = view.cached[cell]
-            older = may & ~cached or may
-            newest = may & cached or may
-            colours.append(1 << newest.bit_length() - 1 if rule == "new" else older & -older)
-        return colours
+        may = self.crash_state().may
+        cached = cached_cells(self.system, self.state)
+        return newest(may, cached) if rule == "new" else oldest(may, cached)
 
     def cut_with(self, rule: str, kept: Sequence[tuple[str, int, int]] = ()) -> None:
         """Cut the power: ``rule`` for all cells, then ``kept`` (colour, block, cell) on top."""
@@ -364,33 +367,16 @@ class Session:
             raise CommandError(f'unknown property "{prop}"; known: {", ".join(PROPERTIES)}')
         if not verdict.known:
             raise CommandError(f"{prop} is not decided here: {verdict.detail}")
-        here = (self.start, tuple(self.schedule[: self.at + bool(self.failure)]), self.image)
-        mounts = [*((p.start, p.schedule, p.crash) for p in self.past), here]
+        steps = tuple(self.schedule[: self.at + bool(self.failure)])
         epochs = [
-            self._trace_epoch(n, start, schedule, crash)
-            for n, (start, schedule, crash) in enumerate(mounts)
+            *(Epoch(p.start, p.schedule, p.crash) for p in self.past),
+            Epoch(self.start, steps, self.image),
         ]
         text = verdict.detail if verdict.violated else f"holds here: {PROPERTIES[prop].statement}"
-        return Trace(
-            schema_version=SCHEMA,
-            design=self.design.name,
-            mutant=self.mutant.slug if self.mutant else "",
-            scope=self.scope.name,
-            workload=format_workload(self.scope),
-            property=prop,
-            verdict="violated" if verdict.violated else "holds",
-            summary=text[:400],
-            model_digest=model_digest(),
-            epochs=epochs,
-        )
-
-    def _trace_epoch(
-        self, n: int, start: Disk, schedule: tuple[int, ...], crash: Disk | None
-    ) -> TraceEpoch:
-        system = make_system(self.scope, n, self.design, self.mutant)
-        first = system.start(mounted(system, start, self.scope))
-        steps = trace_steps(system, first, schedule, may_fail=bool(self.failure))
-        return TraceEpoch(image_of(start), steps, None if crash is None else image_of(crash))
+        return make_trace(
+            Subject(self.design, self.scope, self.mutant), prop, epochs, text,
+            VIOLATED if verdict.violated else HOLDS, may_fail=bool(self.failure),
+        )  # fmt: skip
 
 
 def names(mask: int) -> list[str]:

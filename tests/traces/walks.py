@@ -1,0 +1,37 @@
+"""Counterexamples as random runs find them: long, with threads that alternate for no reason."""
+
+from functools import cache
+
+from checkers.crash.image import decode
+from checkers.engine.outcome import Limits, Watch
+from checkers.engine.walk import random_walks
+from checkers.traces.format import Trace
+from model.designs import DESIGNS
+from model.mutants import MUTANTS
+from model.recovery import Disk, mkfs
+from model.scopes import SCOPES
+from properties.crash import factored
+from properties.runner import Epoch, evidence_image, make_system, predicates_of
+from properties.tracing import Subject, make_trace
+
+
+@cache
+def random_trace(design: str, scope: str, prop: str, mutant: str = "", seed: int = 1) -> Trace:
+    """Return the first counterexample of seeded random runs of a scope of one mount."""
+    subject = Subject(DESIGNS[design], SCOPES[scope], MUTANTS.get(mutant))
+    system = make_system(subject.scope, 0, subject.design, subject.mutant)
+    images: list[Disk] = []
+
+    def look(projection: bytes, _number: int) -> list[str]:
+        state = decode(system.build.layout, projection, subject.scope.geometry)
+        bad = [finding for finding in factored(state) if finding.prop == prop]
+        if bad and not images:
+            images.append(evidence_image(state, bad[0]))
+        return [prop] if bad else []
+
+    invariants = {name: check for name, check in predicates_of(system)[0].items() if name == prop}
+    watch = Watch(invariants=invariants, on_projection=look)
+    outcome = random_walks(system, watch, Limits(), seed=seed, runs=3_000)
+    found = outcome.found[prop]
+    epoch = Epoch(mkfs(subject.scope), found.schedule, images[0] if images else None)
+    return make_trace(subject, prop, [epoch], found.detail or prop)
