@@ -30,6 +30,7 @@ from model.oracle import (
     note_removal_begins,
     note_removal_ends,
     note_removed,
+    note_result,
     note_store,
     note_sync_begins,
     note_sync_returns,
@@ -541,7 +542,9 @@ def ext4_sync_file(k: Kernel, current: int, i: int, datasync: int) -> Path[None]
     """fsync(2) or fdatasync(2): write, wait, commit, flush.  kernel: ext4_sync_file()."""
     inode = k.inode[i]
     yield  # fsync entry
-    if ext4_emergency_state(k):
+    error = ext4_emergency_state(k)
+    if error:
+        note_result(k, current, error)
         return
     note_sync_begins(k, current, i)
     error = yield from do_writepages(k, current, inode, 1)

@@ -120,6 +120,19 @@ def is_lost(k: Kernel, i: int, block: int) -> int:
     return (k.inode[i].lost >> block) & 1
 
 
+def note_result(k: Kernel, t: int, result: int) -> None:
+    """The sync that task ``t`` is in returns ``result``; the user remembers it."""
+    if k.conf.observes_calls:
+        calls = k.stable.calls[t]
+        calls.results |= result << (2 * calls.returned)
+
+
+def note_call_returned(k: Kernel, t: int) -> None:
+    """Task ``t`` is back from its system call."""
+    if k.conf.observes_calls:
+        k.stable.calls[t].returned += 1
+
+
 def note_sync_begins(k: Kernel, t: int, i: int) -> None:
     """Task ``t`` calls fsync on file ``i``: what is in the page cache now may be promised.
 
@@ -144,6 +157,7 @@ def note_sync_returns(k: Kernel, t: int, i: int, error: int) -> None:
 
     While data of the file is lost to an earlier error, no size is promised beyond what is durable.
     """
+    note_result(k, t, error)
     if error == 0:
         promise = k.stable.inode[i].promise
         size = k.caller[t].sync_size

@@ -43,9 +43,13 @@ def dimensions(scope: Scope, mount: Mount) -> dict[str, int]:
     }
 
 
-def configure(conf: Any, scope: Scope, mount: Mount, design: Design, switch: str = "") -> None:
+def configure(
+    conf: Any, scope: Scope, mount: Mount, design: Design, switch: str = "", *,
+    observes_calls: bool = False,
+) -> None:  # fmt: skip
     """Fill the constant part: ``switch`` is the field of :class:`Mutants` to set, if any.
 
+    With ``observes_calls`` a crash keeps how far each task was and what its syncs returned.
     Raises :class:`ValueError` for an unknown switch.
     """
     geometry = scope.geometry
@@ -57,6 +61,7 @@ def configure(conf: Any, scope: Scope, mount: Mount, design: Design, switch: str
     conf.cells_per_folio = geometry.cells_per_block * geometry.blocks_per_folio
     conf.eof_rule = design.eof_rule
     conf.nodelalloc = int(scope.nodelalloc)
+    conf.observes_calls = int(observes_calls)
     conf.iomap_inodes = design.iomap_inodes
     conf.orders_iomap = int(design.orders_iomap)
     conf.data_err_abort = int(scope.data_err_abort)

@@ -150,6 +150,7 @@ class Conf(Struct):
     flusher_passes: Byte
     lock_yields: Bit
     nodelalloc: Bit
+    observes_calls: Bit
     mutant: Mutants
     task: Annotated[Array[TaskProgram], Len("nr_tasks")]
 
@@ -325,13 +326,25 @@ class StableInode(Struct):
     promise: Promise
 
 
+class Calls(Struct):
+    """What a task outside the machine has seen: how many of its calls returned, and results.
+
+    ``results`` has two bits an operation (OK, EIO, ENOSPC, EROFS) for the syncs.
+    """
+
+    returned: Annotated[int, Max(NR_OPS)]
+    results: Byte
+
+
 class Stable(Struct):
     """What a crash keeps.
 
-    ``may[cell]`` of a physical cell is the set of colours a power cut may leave there.
+    ``may[cell]`` of a physical cell is the set of colours a power cut may leave there.  ``calls``
+    stays zero unless ``conf.observes_calls``: a user remembers what happened before the crash.
     """
 
     inode: Annotated[Array[StableInode], Len("nr_inodes")]
+    calls: Annotated[Array[Calls], Len("nr_tasks")]
     bitmap: Byte
     may: Annotated[Array[int], Len("phys_cells"), Max(255)]
 

@@ -9,6 +9,7 @@ from model.declare import Path, Program, Thread
 from model.device import disk, failing_disk
 from model.file import ext4_buffered_write_iter, ext4_page_mkwrite, ext4_setattr, ext4_sync_file
 from model.jbd2 import commit_timer, kjournald2
+from model.oracle import note_call_returned
 from model.page_io import ext4_iomap_end_io
 from model.ranges import ext4_change_range, ext4_fallocate
 from model.scope import OpCode
@@ -34,6 +35,8 @@ def task(k: Kernel, t: int) -> Path[None]:
             yield from ext4_fallocate(k, t, op.inode, op.pos, op.length)
         elif op.code == OpCode.FSYNC or op.code == OpCode.FDATASYNC:
             yield from ext4_sync_file(k, t, op.inode, op.code == OpCode.FDATASYNC)
+        if op.code:
+            note_call_returned(k, t)
 
 
 def rsv_conversion_work(k: Kernel, i: int) -> Path[None]:

@@ -26,6 +26,7 @@ VERBS = {
     "exam": "plant every mutant in its design and say which property catches it",
     "explore": "walk a run step by step, cut the power, choose what survives, see the file",
     "list": "show designs, scopes, mutants, properties, situations and kernel paths",
+    "litmus": "run litmus files: exactly the allowed outcomes, or write the sets for review",
     "locks": "lock and wait order of a patch, a C tree, a lockdep dump or a design; cycles",
     "prove": "decide the proof obligations of a design over any number of blocks",
     "replay": "re-run saved traces natively and compare the verdict",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from checkers.engine.engines import AUTO
 from checkers.engine.outcome import Limits, Progress
+from checkers.litmus.outcome import Observation
 from model.designs import Design
 from model.mutants import Mutant
 from model.scope import Scope
@@ -38,6 +39,7 @@ class Job:
     deadline: float | None = None
     budget_s: float = 0.0
     engine: str = AUTO
+    observation: Observation | None = None
 
     @property
     def build_key(self) -> tuple[object, ...]:
@@ -102,7 +104,7 @@ def execute(job: Job, report: Callable[[Progress], None], stopped: Callable[[], 
     try:
         result = run_scope(
             job.design, job.scope, job.mutant, properties=job.properties, limits=job.limits,
-            on_progress=watcher.on_progress, engine=job.engine,
+            on_progress=watcher.on_progress, engine=job.engine, observation=job.observation,
         )  # fmt: skip
         if watcher.reason:
             result.stopped = result.stopped.replace(INTERRUPTED, watcher.reason)

@@ -224,6 +224,44 @@ def explore(
 
 
 @app.command
+def litmus(
+    *files: Annotated[
+        Path, Parameter(name="FILE", help="Litmus files, or folders [default: those shipped].")
+    ],
+    design: Annotated[
+        Names, _many("--design", "Designs to run [default: those each file names].")
+    ] = None,
+    update: Annotated[
+        bool,
+        Parameter(
+            name="--update",
+            negative=(),
+            show_default=False,
+            help="Rewrite the allowed sets, keep the comments, show the difference.",
+        ),
+    ] = False,
+    ladder: Annotated[
+        bool, Parameter(name="--ladder", help="Draw a run that reaches what is not allowed.")
+    ] = True,
+    jobs: Jobs = None,
+    json: JsonFlag = False,
+) -> int:
+    """Run litmus files: each design must show exactly the outcomes it is allowed.
+
+    An outcome too many and one too few both fail.  With --update the sets are
+    made from the exhaustive run instead; read them before you keep them.
+
+    Exit codes: 0 all exact, 1 some differ, 2 bad usage or input (the other files
+    still run), 3 cut short, 4 internal error.
+    """
+    from powercut import litmus as verb
+
+    return verb.run_litmus_files(
+        verb.Options(files, _given("--design", design), update, ladder, jobs, json)
+    )
+
+
+@app.command
 def locks(
     path: Annotated[
         Path | None, Parameter(help="A patch, a C file, or a folder with C files.")

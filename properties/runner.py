@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from checkers.crash.image import CrashState, count_images, decode, file_images, image_with
+from checkers.engine.bfs import BreadthFirst
 from checkers.engine.engines import (
     AUTO,
     ENGINES,
@@ -23,7 +24,9 @@ from checkers.engine.engines import (
     search_with,
 )
 from checkers.engine.outcome import Found, Limits, Outcome, Progress, Watch
-from checkers.engine.system import Build, System
+from checkers.engine.system import Build, Predicate, System
+from checkers.litmus.outcome import CrashPoint, Observation, outcome_of
+from checkers.litmus.outcome import Outcome as Observed
 from model.designs import Design
 from model.mutants import Mutant
 from model.recovery import Disk, canonical, mkfs, read_file, recover
@@ -71,6 +74,7 @@ class RunResult:
 
     ``files`` are the distinct recovered files (size in cells, colours) over all crash images.
     ``engine_note`` is one line for the user when the engine is not the one to be expected.
+    ``outcomes`` is what an observed run shows, each with a shortest way to it.
     """
 
     design: str
@@ -91,6 +95,7 @@ class RunResult:
     violations: list[Violation] = field(default_factory=list)
     observations: list[Violation] = field(default_factory=list)
     files: set[tuple[int, tuple[int, ...]]] = field(default_factory=set)
+    outcomes: dict[Observed, tuple[Epoch, ...]] = field(default_factory=dict)
 
     @property
     def exhaustive(self) -> bool:
@@ -127,14 +132,19 @@ def build_of(scope: Scope, mount_index: int, *, checked: bool = False) -> Build:
 
 
 def make_system(
-    scope: Scope, mount_index: int, design: Design, mutant: Mutant | None, *, checked: bool = False
-) -> System:
-    """Return the closed system of one mount of ``scope``, started from its first disk."""
+    scope: Scope, mount_index: int, design: Design, mutant: Mutant | None, *,
+    checked: bool = False, observes_calls: bool = False,
+) -> System:  # fmt: skip
+    """Return the closed system of one mount of ``scope``, started from its first disk.
+
+    With ``observes_calls`` a crash keeps which calls had returned, and what the syncs said.
+    """
     mount = scope.mounts[mount_index]
     build = build_of(scope, mount_index, checked=checked)
     constants = bytearray(build.layout.constant_size)
     view = build.layout.view(bytearray(build.layout.shared_size), constants)
-    configure(view.conf, scope, mount, design, mutant.switch if mutant else "")
+    switch = mutant.switch if mutant else ""
+    configure(view.conf, scope, mount, design, switch, observes_calls=observes_calls)
     system = System(build, bytes(constants), bytes(build.layout.shared_size))
     system.initial = system.start(mounted(system, mkfs(scope), scope))
     return system
@@ -173,6 +183,7 @@ def run_scope(
     on_progress: OnProgress | None = None,
     stop_at: str = "",
     engine: str = AUTO,
+    observation: Observation | None = None,
 ) -> RunResult:
     """Explore ``scope`` exhaustively, unless ``limits`` or an interrupt cut it short.
 
@@ -180,15 +191,21 @@ def run_scope(
     ``stop_at`` names a property whose first violation ends the run (which is then not exhaustive).
     ``engine`` is one of ``ENGINES``; it changes how long it takes and nothing else.  ``"c"`` raises
     :class:`NoCompiler` or :class:`CannotCompile` where ``"auto"`` would take Python.
+    ``observation`` fills ``outcomes`` of the result; where it says that the power does not fail,
+    the Python engine explores, whatever ``engine`` says.
     """
     if engine not in ENGINES:
         raise ValueError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
     limits = limits or Limits()
 
     def explore(engine: str, limits: Limits) -> RunResult:
-        run = _Run(design, scope, mutant, properties, limits, on_progress, stop_at, engine)
+        run = _Run(
+            design, scope, mutant, properties, limits, on_progress, stop_at, engine, observation
+        )
         return run.run()
 
+    if observation is not None and observation.points[-1].live:
+        engine = PYTHON
     if engine != AUTO:
         return explore(engine, limits)
     builds = [build_of(scope, index) for index in range(len(scope.mounts))]
@@ -207,6 +224,7 @@ class _Run:
     def __init__(
         self, design: Design, scope: Scope, mutant: Mutant | None, properties: Sequence[str],
         limits: Limits, on_progress: OnProgress | None, stop_at: str, engine: str,
+        observation: Observation | None,
     ) -> None:  # fmt: skip
         self.design = design
         self.scope = scope
@@ -215,6 +233,7 @@ class _Run:
         self.on_progress = on_progress
         self.stop_at = stop_at
         self.engine = engine
+        self.observation = observation
         wanted = tuple(properties) or tuple(n for n, p in PROPERTIES.items() if not p.advisory)
         self.result = RunResult(design.name, scope.name, mutant.slug if mutant else "", wanted)
         self.result.engine = engine
@@ -257,7 +276,12 @@ class _MountRun:
 
     def __init__(self, run: _Run, index: int) -> None:
         self.parent = run
-        self.system = make_system(run.scope, index, run.design, run.mutant)
+        self.point: CrashPoint | None = None
+        if run.observation is not None:
+            self.point = run.observation.points[index]
+        self.system = make_system(
+            run.scope, index, run.design, run.mutant, observes_calls=self.point is not None
+        )
         self.is_last = index + 1 == len(run.scope.mounts)
         self.starts: dict[bytes, Disk] = {}
         self.next_origins: dict[Disk, tuple[Epoch, ...]] = {}
@@ -267,6 +291,8 @@ class _MountRun:
             self.starts.setdefault(state, disk)
         run.result.initial_states += len(self.starts)
         invariants, situations = predicates_of(self.system)
+        if self.point is not None and self.point.live:
+            invariants["live outcomes"] = self._live_reader()
         watch = Watch(
             invariants=invariants,
             situations={n: s for n, s in situations.items() if not run.result.reached[n]},
@@ -285,17 +311,56 @@ class _MountRun:
         run = self.parent
         state = decode(self.system.build.layout, projection, run.scope.geometry)
         run.result.crash_images += count_images(state)
+        counts = self._counts(state)
         for image in file_images(state):
             disk = recover(image, run.scope.geometry)
-            for i, inode in enumerate(disk.inodes):
-                run.result.files.add((inode.size, read_file(disk, run.scope.geometry, i)))
-            if not self.is_last:
+            files = [
+                (inode.size, read_file(disk, run.scope.geometry, i))
+                for i, inode in enumerate(disk.inodes)
+            ]
+            run.result.files.update(files)
+            if counts and not self.is_last:
                 self._register(image, number)
+            elif counts and run.observation is not None:
+                self._observe(outcome_of(run.observation, files, state.calls), number, image)
         findings = factored(state)
         for finding in findings:
             if finding.prop not in self.evidence:
                 self.evidence[finding.prop] = (finding, evidence_image(state, finding))
         return list(dict.fromkeys(f.prop for f in findings))
+
+    def _counts(self, state: CrashState) -> bool:
+        """Tell whether a power cut here is one that is asked for."""
+        if self.point is None:
+            return True
+        return not self.point.live and self.point.counts([done for done, _ in state.calls])
+
+    def _observe(self, outcome: Observed, number: int, crash: Disk | None) -> None:
+        found = self.parent.result.outcomes
+        if outcome not in found:
+            first, schedule = self.search.schedule_to(number)
+            disk = self.starts[first]
+            found[outcome] = (*self.parent.origins[disk], Epoch(disk, schedule, crash))
+
+    def _live_reader(self) -> Predicate:
+        """Return a check that never fails; it reads the files wherever every task is done."""
+        tasks = [thread.frame for thread in self.system.threads if thread.kind == "task"]
+        observation, geometry = self.parent.observation, self.parent.scope.geometry
+        assert observation is not None
+
+        def look(state: bytes) -> int:
+            if any(state[frame] for frame in tasks):
+                return 0
+            k = self.system.view(state)
+            inodes = [k.inode[i] for i in range(geometry.nr_inodes)]
+            files = [(i.i_size, tuple(i.page[c] for c in range(i.i_size))) for i in inodes]
+            tasks_seen = [k.stable.calls[t] for t in range(len(tasks))]
+            calls = [(seen.returned, seen.results) for seen in tasks_seen]
+            assert isinstance(self.search, BreadthFirst)
+            self._observe(outcome_of(observation, files, calls), len(self.search.order) - 1, None)
+            return 0
+
+        return look
 
     def _register(self, image: Disk, number: int) -> None:
         start = canonical(image, self.parent.scope.geometry)

@@ -34,12 +34,17 @@ class CrashInode:
 
 @dataclass(frozen=True, slots=True)
 class CrashState:
-    """Everything a power cut can see: committed metadata, oracle, possible colours a cell."""
+    """Everything a power cut can see: committed metadata, oracle, possible colours a cell.
+
+    ``calls`` has, for each task, how many calls returned and the results of its syncs, two bits an
+    operation; both stay 0 in a run that does not observe them.
+    """
 
     inodes: tuple[CrashInode, ...]
     bitmap: int
     may: tuple[int, ...]
     geometry: Geometry
+    calls: tuple[tuple[int, int], ...] = ()
 
     def possible(self, inode: CrashInode, cell: int) -> int:
         """Return the set of colours a read of ``cell`` of ``inode`` may show after a crash now."""
@@ -73,7 +78,9 @@ def decode(layout: Layout, projection: bytes, geometry: Geometry) -> CrashState:
             )
         )
     may = tuple(stable.may[c] for c in range(geometry.nr_phys * geometry.cells_per_block))
-    return CrashState(tuple(inodes), stable.bitmap, may, geometry)
+    tasks = (stable.calls[t] for t in range(layout.dims["nr_tasks"]))
+    calls = tuple((seen.returned, seen.results) for seen in tasks)
+    return CrashState(tuple(inodes), stable.bitmap, may, geometry, calls)
 
 
 def colours_of(mask: int) -> list[int]:

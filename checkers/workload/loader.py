@@ -28,10 +28,19 @@ def load_workload(path: Path, geometry: Geometry | None = None) -> Scope:
     that cannot be read, is larger than 64 KiB, is not UTF-8, or is not a workload.
     """
     name = str(path)
-    text = _decode(_read_capped(path, name), name)
+    text = read_text(path)
     if any(suffix in FSX_SUFFIXES for suffix in path.suffixes):
         return parse_fsx_ops(text, name, geometry or Geometry())
     return parse_workload(text, name)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a workload or litmus file.
+
+    Raises :class:`WorkloadError` if it cannot be read, is larger than 64 KiB, or is not UTF-8.
+    """
+    name = str(path)
+    return _decode(_read_capped(path, name), name)
 
 
 def _read_capped(path: Path, name: str) -> bytes:

@@ -33,7 +33,7 @@ from .limits import (
     check_scope,
     check_summary,
 )
-from .words import BLANKS, COMMENT, Line, Word, read_lines, scope_name, whole_number
+from .words import BLANKS, Line, Word, read_lines, scope_name, whole_number, without_comment
 
 _SEPARATOR = ";"
 _TIMERS = {"never": Timer.NEVER, "once": Timer.ONCE, "free": Timer.FREE}
@@ -185,7 +185,7 @@ def _read_line(draft: _Draft, line: Line) -> None:
     """Hand one line to the reader of its keyword."""
     head = line.words[0]
     keyword = "data_err" if head.text.startswith("data_err=") else head.text
-    line = Line(line.raw, _without_comment(line.words))
+    line = Line(line.raw, without_comment(line.words))
     if keyword in _BODY:
         _BODY[keyword](draft, line)
         return
@@ -205,13 +205,6 @@ def _unknown_directive(keyword: str) -> str:
         return f'operation "{keyword}" outside a task; write "task {keyword} ..." below a "mount"'
     known = ", ".join([*_HEADER, *_BODY])
     return f"unknown directive {quote(keyword)}; expected one of {known}"
-
-
-def _without_comment(words: tuple[Word, ...]) -> tuple[Word, ...]:
-    for index, word in enumerate(words):
-        if word.text.startswith(COMMENT):
-            return words[:index]
-    return words
 
 
 def _at(places: Mapping[str, Place], default: Place, check: Callable[[], None]) -> None:
@@ -480,3 +473,7 @@ _HEADER: dict[str, _Reader] = {
     "nodelalloc": _read_nodelalloc,
 }
 _BODY: dict[str, _Reader] = {"mount": _open_mount, "task": _read_task, "flusher": _read_flusher}
+
+DIRECTIVES = (*_HEADER, *_BODY)
+OPERATIONS = tuple(_FORMS)
+"""What a line of a workload, and an operation of a task, may begin with."""

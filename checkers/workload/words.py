@@ -61,6 +61,14 @@ def read_lines(text: str, name: str, alone: str = "") -> Iterator[Line]:
             yield Line(raw, words)
 
 
+def without_comment(words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """Return the words in front of the first one that begins a comment."""
+    for index, word in enumerate(words):
+        if word.text.startswith(COMMENT):
+            return words[:index]
+    return words
+
+
 def whole_number(word: Word, what: str) -> int:
     """Return ``word`` as a decimal integer; an absurdly long one comes back as just above 10^9."""
     digits = word.text.removeprefix("-")

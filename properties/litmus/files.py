@@ -1,0 +1,23 @@
+"""Litmus files on disk: those that come with the package, and any other."""
+
+from pathlib import Path
+
+from checkers.litmus.format import SUFFIX, Litmus, parse_litmus
+from checkers.workload.loader import read_text
+from properties.catalog import PROPERTIES
+
+SHIPPED = Path(__file__).parent
+"""The folder of the litmus files that come with powercut."""
+
+
+def shipped_files() -> list[Path]:
+    """Return the litmus files that come with powercut, sorted by name."""
+    return sorted(SHIPPED.glob(f"*{SUFFIX}"))
+
+
+def load_litmus(path: Path) -> Litmus:
+    """Return the litmus test in the file at ``path``.
+
+    Raises :class:`~checkers.workload.WorkloadError` for a file that cannot be read or used.
+    """
+    return parse_litmus(read_text(path), str(path), tuple(PROPERTIES))
