@@ -9,7 +9,7 @@ import difflib
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,16 @@ from checkers.litmus import Litmus, format_outcome, updated
 from checkers.workload import WorkloadError
 from model.designs import DESIGNS
 from powercut.check import process_count
-from powercut.errors import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, InputError, one_line
+from powercut.errors import (
+    BAD_INPUT,
+    ERROR,
+    HOLDS,
+    INCONCLUSIVE,
+    INTERNAL,
+    VIOLATED,
+    InputError,
+    one_line,
+)
 from powercut.files import write_whole
 from powercut.jobs import Job
 from powercut.names import pick_all
@@ -40,6 +49,7 @@ _WORDS = {
     VIOLATED: "violated",
     INCONCLUSIVE: "inconclusive",
     BAD_INPUT: "bad input",
+    INTERNAL: ERROR,
 }
 _PAINT = {EXACT: "holds", DIFFERENT: "violated", "inconclusive": "inconclusive"}
 
@@ -65,6 +75,7 @@ class _Ended:
     error: str = ""
     runs: list[DesignRun] | None = None
     diff: str = ""
+    failures: list[str] = field(default_factory=list)
 
 
 def run_litmus_files(options: Options) -> int:
@@ -149,6 +160,10 @@ def _runs(
         return
     line = ProgressLine(len(jobs))
     for (each, litmus, design), done in zip(work, run_all(jobs, processes, line), strict=True):
+        if done.failure:
+            each.failures.append(done.failure)
+            print(f"powercut: internal error: {one_line(done.failure)}", file=sys.stderr)
+            continue
         run = judge(litmus, design, done.result)
         assert each.runs is not None
         each.runs.append(run)
@@ -169,6 +184,8 @@ def _print_run(each: _Ended, run: DesignRun, ladder: bool, style: Style) -> None
 
 def _code(ended: Sequence[_Ended], update: bool) -> int:
     """Return the exit code: bad input first, then what differs, then what was cut short."""
+    if any(each.failures for each in ended):
+        return INTERNAL
     if any(each.error for each in ended):
         return BAD_INPUT
     codes = {_CODES[run.verdict] for each in ended for run in each.runs or ()}
@@ -206,6 +223,7 @@ def _document(ended: Sequence[_Ended], code: int) -> dict[str, Any]:
                 "name": each.litmus.name if each.litmus else None,
                 "source": each.litmus.source if each.litmus else None,
                 "error": each.error or None,
+                "failures": each.failures,
                 "updated": bool(each.diff),
                 "runs": [_run(run) for run in each.runs or ()],
             }

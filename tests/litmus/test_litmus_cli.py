@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from model.designs import Design
 from properties.litmus import shipped_files
+from properties.runner import RunResult, run_scope
 from tests.cli.support import Runner, assert_refused
 from tests.litmus.support import APPEND, written
 
@@ -119,3 +121,20 @@ def test_the_shipped_files_are_the_default(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert litmus._paths(()) == shipped_files()
     assert len(shipped_files()) >= 10
+
+
+def test_a_fault_of_powercut_is_exit_code_4_and_keeps_the_other_runs(
+    powercut_run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from powercut import jobs
+
+    def broken(design: Design, *rest: object, **more: object) -> RunResult:
+        if design.name == "seed":
+            raise RuntimeError("planted")
+        return run_scope(design, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(jobs, "run_scope", broken)
+    ended = powercut_run("litmus", written(tmp_path), "--jobs", "1")
+    assert ended.code == 4
+    assert "powercut: internal error: seed append: RuntimeError: planted" in ended.err
+    assert "append  seed-gap-ordered: exact" in ended.out
