@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from checkers.engine.c_library import CannotCompile, NoCompiler, try_compiler
@@ -23,6 +24,7 @@ from powercut.pool import default_jobs, run_all
 from powercut.progress import ProgressLine
 from powercut.report import CheckReport
 from powercut.scopes import chosen_scopes
+from powercut.swarm import MEMBER_STATES, member_jobs, merged
 from properties.catalog import PROPERTIES
 
 
@@ -41,6 +43,8 @@ class Options:
     time_limit: float | None = None
     save_traces: Path | None = None
     jobs: int | None = None
+    swarm: int | None = None
+    seed: int | None = None
     json: bool = False
 
 
@@ -48,15 +52,16 @@ def run_check(options: Options) -> int:
     """Check what ``options`` ask for, print the report and return the exit code."""
     check_engine(options.engine)
     processes = process_count(options.jobs)
+    members = _members(options)
     jobs = _jobs(options, processes)
     if options.save_traces is not None:
         make_writable("--save-traces", options.save_traces)
     started = time.perf_counter()
-    report = CheckReport(jobs, min(processes, len(jobs)), sys.stdout)
+    report = CheckReport(jobs, min(processes, len(jobs) * members), sys.stdout, members)
     reports: list[RunReport] = []
     if not options.json:
         report.begin()
-    for run in _runs(jobs, processes, options.save_traces):
+    for run in _runs(jobs, processes, options):
         reports.append(run)
         if not options.json:
             report.add(run)
@@ -101,6 +106,16 @@ def at_least_one(option: str, value: int) -> int:
     return value
 
 
+def _members(options: Options) -> int:
+    """Return how many searches make a run: 1, or the size of the swarm."""
+    if options.swarm is None:
+        if options.seed is not None:
+            raise InputError("--seed: only a swarm has seeds; give --swarm N as well")
+        return 1
+    at_least_one("--seed", 1 if options.seed is None else options.seed)
+    return at_least_one("--swarm", options.swarm)
+
+
 def _jobs(options: Options, processes: int) -> list[Job]:
     designs = pick_all("--design", options.designs or DEFAULT_DESIGNS, DESIGNS)
     mutant = None if options.mutant is None else pick("--mutant", options.mutant, MUTANTS)
@@ -133,7 +148,7 @@ def _jobs(options: Options, processes: int) -> list[Job]:
 
 def _limits(options: Options, processes: int) -> Limits:
     defaults = Limits()
-    states = defaults.max_states
+    states = defaults.max_states if options.swarm is None else MEMBER_STATES
     if options.max_states is not None:
         states = at_least_one("--max-states", options.max_states)
     if options.max_memory is not None:
@@ -152,14 +167,23 @@ def _fair_share_mib(processes: int) -> int:
     return max(256, total * 4 // 5 // processes)
 
 
-def _runs(jobs: list[Job], processes: int, folder: Path | None) -> Iterator[RunReport]:
-    line = ProgressLine(len(jobs))
+def _runs(jobs: list[Job], processes: int, options: Options) -> Iterator[RunReport]:
+    count, seed = options.swarm, options.seed or 1
+    shares = [[job] if count is None else member_jobs(job, count, seed) for job in jobs]
+    flat = [share for group in shares for share in group]
+    line = ProgressLine(len(flat))
+    results = run_all(flat, processes, line)
     notes: set[str] = set()
-    for job, done in zip(jobs, run_all(jobs, processes, line), strict=True):
+    for job, group in zip(jobs, shares, strict=True):
+        parts = list(islice(results, len(group)))
+        done, swarm = parts[0], None
+        if count is not None:
+            done, swarm = merged(job, seed, parts)
         if done.result.engine_note and not notes:  # one line is enough, whatever the others say
             notes.add(done.result.engine_note)
             print(f"powercut: {done.result.engine_note}", file=sys.stderr)
-        yield RunReport(job, done.result, saved(done.traces, folder), done.failure, done.origin)
+        traces = saved(done.traces, options.save_traces)
+        yield RunReport(job, done.result, traces, done.failure, done.origin, swarm)
     line.clear()
 
 

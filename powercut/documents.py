@@ -10,6 +10,7 @@ from typing import Any
 
 from powercut.errors import ERROR, exit_code_of
 from powercut.jobs import Job
+from powercut.swarm import Swarm
 from properties.catalog import PROPERTIES
 from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
 
@@ -19,6 +20,7 @@ class RunReport:
     """A finished run: what was asked, what was found, where the traces went (by property).
 
     ``failure`` says what went wrong inside powercut, if anything did, and ``origin`` where.
+    ``swarm`` is there if the run was one.
     """
 
     job: Job
@@ -26,6 +28,7 @@ class RunReport:
     traces: dict[str, str] = field(default_factory=dict)
     failure: str = ""
     origin: str = ""
+    swarm: Swarm | None = None
 
     @property
     def verdict(self) -> str:
@@ -104,6 +107,7 @@ def _run(run: RunReport) -> dict[str, Any]:
         },
         "violations": [{**_finding(v), "trace": run.traces.get(v.prop)} for v in result.violations],
         "observations": [_finding(v) for v in result.observations],
+        "swarm": run.swarm.document() if run.swarm else None,
     }
 
 

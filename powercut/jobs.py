@@ -29,7 +29,10 @@ INTERRUPTED = "interrupted"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to explore; ``deadline`` is a reading of the monotonic clock, ``budget_s`` its words."""
+    """What to explore; ``deadline`` is a reading of the monotonic clock, ``budget_s`` its words.
+
+    A ``seed`` from 1 up makes it one member of a swarm.
+    """
 
     design: Design
     scope: Scope
@@ -40,6 +43,7 @@ class Job:
     budget_s: float = 0.0
     engine: str = AUTO
     observation: Observation | None = None
+    seed: int = 0
 
     @property
     def build_key(self) -> tuple[object, ...]:
@@ -50,7 +54,9 @@ class Job:
     def title(self) -> str:
         """Name the run for people."""
         name = f"{self.design.name} {self.scope.name}"
-        return f"{name} {self.mutant.slug}" if self.mutant else name
+        if self.mutant:
+            name += f" {self.mutant.slug}"
+        return f"{name} seed {self.seed}" if self.seed else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,7 @@ def execute(job: Job, report: Callable[[Progress], None], stopped: Callable[[], 
         result = run_scope(
             job.design, job.scope, job.mutant, properties=job.properties, limits=job.limits,
             on_progress=watcher.on_progress, engine=job.engine, observation=job.observation,
+            seed=job.seed,
         )  # fmt: skip
         if watcher.reason:
             result.stopped = result.stopped.replace(INTERRUPTED, watcher.reason)

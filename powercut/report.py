@@ -25,9 +25,10 @@ _NO_NEED = "+"
 class CheckReport:
     """Collects runs and prints them: :meth:`begin`, :meth:`add` for each run, :meth:`finish`."""
 
-    def __init__(self, jobs: Sequence[Job], processes: int, out: TextIO) -> None:
+    def __init__(self, jobs: Sequence[Job], processes: int, out: TextIO, members: int = 1) -> None:
         self.jobs = jobs
         self.processes = processes
+        self.members = members
         self.out = out
         self.style = Style.of(out)
         self.runs: list[RunReport] = []
@@ -41,9 +42,10 @@ class CheckReport:
         mutant = self.jobs[0].mutant
         planted = f", with the mutant {mutant.slug} ({mutant.summary})" if mutant else ""
         at_a_time = f", {self.processes} at a time" if self.processes > 1 else ""
+        swarm = f", each a swarm of {self.members}" if self.members > 1 else ""
         self._print(
             f"{_count(len(self.designs), 'design')} × {_count(len(self.scopes), 'scope')} = "
-            f"{_count(len(self.jobs), 'run')}{at_a_time}{planted}"
+            f"{_count(len(self.jobs), 'run')}{swarm}{at_a_time}{planted}"
         )
         self._print()
         self._title(
@@ -60,7 +62,7 @@ class CheckReport:
         head = (
             f"{result.design:{self.design_width}}  {result.scope:{self.scope_width}}  "
             f"{self.style.paint(run.verdict, f'{verdict:12}')}  {result.states:9,}  "
-            f"{result.seconds:7.2f}  {'all' if result.exhaustive else 'cut short'}"
+            f"{result.seconds:7.2f}  {_seen(run)}"
         )
         notes = [] if result.exhaustive else [run.failure or result.stopped]
         notes += [f"{v.prop} in {v.steps} steps" for v in result.violations]
@@ -79,6 +81,7 @@ class CheckReport:
         self._violations()
         self._observations()
         self._never_reached()
+        self._swarms()
         states = sum(run.result.states for run in self.runs)
         transitions = sum(run.result.transitions for run in self.runs)
         cut = sum(not run.result.exhaustive for run in self.runs)
@@ -216,6 +219,15 @@ class CheckReport:
             notes.append(f"never reached at all: {', '.join(others)}")
         return notes
 
+    def _swarms(self) -> None:
+        """Say how far each swarm reaches."""
+        swarms = [(run, run.swarm) for run in self.runs if run.swarm is not None]
+        if swarms:
+            self._print()
+            self._title("swarms (bounds by capture and recapture; a swarm proves nothing)")
+        for run, swarm in swarms:
+            self._wrapped(f"{run.result.design}, {run.result.scope}: {swarm.told()}")
+
     def _wrapped(self, text: str, indent: str = "  ") -> None:
         """Print a paragraph; what follows its first line is indented further."""
         self._print(
@@ -230,6 +242,12 @@ class CheckReport:
 
     def _print(self, text: str = "") -> None:
         print(text, file=self.out)
+
+
+def _seen(run: RunReport) -> str:
+    if run.result.exhaustive:
+        return "all"
+    return "a sample" if run.swarm else "cut short"
 
 
 def _told(violation: Violation) -> str:

@@ -84,6 +84,17 @@ def check(
     ] = None,
     save_traces: SaveTraces = None,
     jobs: Jobs = None,
+    swarm: Annotated[
+        int | None,
+        _one(
+            "--swarm",
+            "Make each run this many bounded searches in orders of chance, each of "
+            "--max-states [default: 1000000]; finds, never proves.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, _one("--seed", "Seed of a swarm's first member [default: 1].")
+    ] = None,
     json: JsonFlag = False,
 ) -> int:
     """Explore designs × scopes with a power cut at every step.
@@ -100,7 +111,7 @@ def check(
     options = verb.Options(
         _given("--design", design), _given("--scope", scope), _given("--workload", workload),
         _given("--property", properties), mutant, engine, max_states, max_memory, time_limit,
-        save_traces, jobs, json,
+        save_traces, jobs, swarm, seed, json,
     )  # fmt: skip
     return verb.run_check(options)
 

@@ -24,6 +24,7 @@ from checkers.engine.engines import (
     search_with,
 )
 from checkers.engine.outcome import Found, Limits, Outcome, Progress, Watch
+from checkers.engine.swarm import Sample, SwarmSearch
 from checkers.engine.system import Build, Predicate, System
 from checkers.litmus.outcome import CrashPoint, Observation, outcome_of
 from checkers.litmus.outcome import Outcome as Observed
@@ -75,6 +76,7 @@ class RunResult:
     ``files`` are the distinct recovered files (size in cells, colours) over all crash images.
     ``engine_note`` is one line for the user when the engine is not the one to be expected.
     ``outcomes`` is what an observed run shows, each with a shortest way to it.
+    ``sample`` is what a member of a swarm saw, over all mounts.
     """
 
     design: str
@@ -96,6 +98,7 @@ class RunResult:
     observations: list[Violation] = field(default_factory=list)
     files: set[tuple[int, tuple[int, ...]]] = field(default_factory=set)
     outcomes: dict[Observed, tuple[Epoch, ...]] = field(default_factory=dict)
+    sample: Sample | None = None
 
     @property
     def exhaustive(self) -> bool:
@@ -184,6 +187,7 @@ def run_scope(
     stop_at: str = "",
     engine: str = AUTO,
     observation: Observation | None = None,
+    seed: int = 0,
 ) -> RunResult:
     """Explore ``scope`` exhaustively, unless ``limits`` or an interrupt cut it short.
 
@@ -193,6 +197,8 @@ def run_scope(
     :class:`NoCompiler` or :class:`CannotCompile` where ``"auto"`` would take Python.
     ``observation`` fills ``outcomes`` of the result; where it says that the power does not fail,
     the Python engine explores, whatever ``engine`` says.
+    A ``seed`` from 1 up makes it one member of a swarm: depth-first, in an order of chance, every
+    mount up to the limit on states.
     """
     if engine not in ENGINES:
         raise ValueError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
@@ -200,8 +206,9 @@ def run_scope(
 
     def explore(engine: str, limits: Limits) -> RunResult:
         run = _Run(
-            design, scope, mutant, properties, limits, on_progress, stop_at, engine, observation
-        )
+            design, scope, mutant, properties, limits, on_progress, stop_at, engine, observation,
+            seed,
+        )  # fmt: skip
         return run.run()
 
     if observation is not None and observation.points[-1].live:
@@ -209,7 +216,7 @@ def run_scope(
     if engine != AUTO:
         return explore(engine, limits)
     builds = [build_of(scope, index) for index in range(len(scope.mounts))]
-    if needs_compiling(builds):
+    if not seed and needs_compiling(builds):
         few = replace(limits, max_states=min(limits.max_states, SMALL_STATES))
         result = explore(PYTHON, few)
         if few == limits or not result.stopped.endswith(f"limit of {SMALL_STATES} states reached"):
@@ -224,7 +231,7 @@ class _Run:
     def __init__(
         self, design: Design, scope: Scope, mutant: Mutant | None, properties: Sequence[str],
         limits: Limits, on_progress: OnProgress | None, stop_at: str, engine: str,
-        observation: Observation | None,
+        observation: Observation | None, seed: int,
     ) -> None:  # fmt: skip
         self.design = design
         self.scope = scope
@@ -234,6 +241,7 @@ class _Run:
         self.stop_at = stop_at
         self.engine = engine
         self.observation = observation
+        self.seed = seed
         wanted = tuple(properties) or tuple(n for n, p in PROPERTIES.items() if not p.advisory)
         self.result = RunResult(design.name, scope.name, mutant.slug if mutant else "", wanted)
         self.result.engine = engine
@@ -245,12 +253,15 @@ class _Run:
             mount = _MountRun(self, index)
             outcome = mount.run()
             self._add(outcome)
+            if isinstance(mount.search, SwarmSearch):
+                self._sample(mount.search.sample(), index)
             for found in outcome.found.values():
                 self._report(mount.violation(found))
             mount.search.close()
             if outcome.stopped:
                 self.result.stopped = f"mount {index + 1}: {outcome.stopped}"
-                break
+                if not self.seed or not outcome.stopped.startswith("limit of "):
+                    break
             self.origins = mount.next_origins
         self.result.recovered_files = len(self.result.files)
         return self.result
@@ -263,6 +274,10 @@ class _Run:
         result.seconds += outcome.seconds
         for name in outcome.reached:
             result.reached[name] = True
+
+    def _sample(self, sample: Sample, index: int) -> None:
+        earlier = self.result.sample
+        self.result.sample = earlier.joined(sample, index) if earlier else sample
 
     def _report(self, violation: Violation) -> None:
         selected = violation.prop in self.result.properties
@@ -301,7 +316,13 @@ class _MountRun:
             find_stuck=True,
             stop_when=frozenset({run.stop_at}) if run.stop_at else None,
         )
-        self.search: Search = search_with(run.engine, self.system, watch, run.limits, self.starts)
+        self.search: Search | SwarmSearch
+        if run.seed:
+            self.search = SwarmSearch(
+                run.engine, self.system, watch, run.limits, self.starts, run.seed
+            )
+        else:
+            self.search = search_with(run.engine, self.system, watch, run.limits, self.starts)
 
     def run(self) -> Outcome:
         return self.search.run()

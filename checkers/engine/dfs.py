@@ -2,10 +2,11 @@
 
 Only a 64-bit digest of a state is kept, so two states may be taken for one; the outcome carries the
 probability that this left anything out, and traces are not shortest.  The digest does not depend on
-Python's hash seed: a run can be repeated.
+Python's hash seed: a run can be repeated.  With a seed, threads are tried in an order of chance.
 """
 
 from hashlib import blake2b
+from random import Random
 
 from checkers.engine.errors import STEP_ERRORS
 from checkers.engine.outcome import (
@@ -35,11 +36,14 @@ def omission_probability(states: int) -> float:
 
 def depth_first(system: System, watch: Watch, limits: Limits) -> Outcome:
     """Search from the initial state of ``system`` and return what was found."""
-    return _DepthFirst(system, watch, limits).run()
+    return DepthFirst(system, watch, limits).run()
 
 
-class _DepthFirst:
-    def __init__(self, system: System, watch: Watch, limits: Limits) -> None:
+class DepthFirst:
+    """One search; :meth:`sample` tells afterwards which states it saw."""
+
+    def __init__(self, system: System, watch: Watch, limits: Limits, *, seed: int = 0) -> None:
+        self.chance = Random(seed) if seed else None
         self.system = system
         self.watch = watch
         self.outcome = Outcome()
@@ -50,6 +54,7 @@ class _DepthFirst:
         self.schedule: list[int] = []
 
     def run(self) -> Outcome:
+        """Search until done, a limit is reached or the user interrupts."""
         try:
             self._search()
         except KeyboardInterrupt:
@@ -100,6 +105,8 @@ class _DepthFirst:
             return []
         if not enabled and self.system.unfinished(state):
             self._record(DEADLOCK, "nobody can run")
+        if self.chance is not None:
+            self.chance.shuffle(enabled)
         return enabled
 
     def _is_answered(self) -> bool:
@@ -140,6 +147,14 @@ class _DepthFirst:
                 for name in self.watch.on_projection(projection, len(self.seen)):
                     self._record(name, "")
         return True
+
+    def schedule_to(self, _number: int) -> tuple[bytes, tuple[int, ...]]:
+        """Return the way to where the search stands (it knows no other states)."""
+        return self.system.initial, tuple(self.schedule)
+
+    def sample(self, bits: int) -> set[int]:
+        """Return the digests of one state in ``2**bits``, always of the same ones."""
+        return {key for key in self.seen if not key >> (64 - bits)}
 
     def _record(self, name: str, detail: str) -> None:
         if name not in self.outcome.found:

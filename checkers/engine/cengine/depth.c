@@ -109,7 +109,7 @@ static int depth_look(struct pc_depth *s)
 
 static void shuffle(struct pc_depth *s, struct frame *f, uint64_t digest)
 {
-	uint64_t chance = mix(digest, s->seed | 1);
+	uint64_t chance = mix(digest, 2 * s->seed + 1);
 	unsigned i, j;
 	uint8_t other;
 
