@@ -36,6 +36,7 @@ from powercut.style import Style
 from properties.litmus import (
     DIFFERENT,
     EXACT,
+    NO_SET,
     DesignRun,
     explain,
     judge,
@@ -85,7 +86,7 @@ def run_litmus_files(options: Options) -> int:
     ended = [_loaded(path) for path in _paths(options.paths)]
     for each in ended:
         if each.litmus is not None and not _designs_of(each.litmus, chosen, options.update):
-            each.error = f"{each.path}: {_NOTHING_ALLOWED}"
+            each.error = f"{each.path}: {_nothing_allowed(each.litmus)}"
             each.litmus = None
         if each.error:
             print(f"powercut: {one_line(each.error)}", file=sys.stderr)
@@ -106,9 +107,10 @@ def run_litmus_files(options: Options) -> int:
     return code
 
 
-_NOTHING_ALLOWED = (
-    'no "allowed" set to compare with; --update --design DESIGN writes one, or name a design it has'
-)
+def _nothing_allowed(litmus: Litmus) -> str:
+    if not litmus.designs:
+        return NO_SET
+    return f"no set for the designs given; it has {', '.join(litmus.designs)}"
 
 
 def _paths(given: Sequence[Path]) -> list[Path]:

@@ -5,11 +5,12 @@ The ``*.litmus`` files in this folder are data of the package; docs/litmus.md de
 
 from .files import SHIPPED, load_litmus, shipped_files
 from .report import explain
-from .runs import DIFFERENT, EXACT, DesignRun, judge, run_litmus
+from .runs import DIFFERENT, EXACT, NO_SET, DesignRun, judge, run_litmus
 
 __all__ = [
     "DIFFERENT",
     "EXACT",
+    "NO_SET",
     "SHIPPED",
     "DesignRun",
     "explain",

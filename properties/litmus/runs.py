@@ -16,6 +16,7 @@ from properties.runner import INCONCLUSIVE, OnProgress, RunResult, run_scope
 
 EXACT = "exact"
 DIFFERENT = "different"
+NO_SET = 'no "allowed" set to compare with; `powercut litmus --update --design DESIGN` writes one'
 
 
 @dataclass(frozen=True, slots=True)
