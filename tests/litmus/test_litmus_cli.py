@@ -46,7 +46,7 @@ def test_nothing_to_compare_with_is_bad_input(powercut_run: Runner, tmp_path: Pa
     path = written(tmp_path, APPEND.partition("allowed")[0])
     ended = powercut_run("litmus", path, "--jobs", "1")
     assert ended.code == 2
-    assert 'no "allowed" set to compare with; --update --design DESIGN writes one' in ended.err
+    assert 'no "allowed" set to compare with; `powercut litmus --update --design' in ended.err
 
 
 @pytest.mark.parametrize(
