@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.spin import needs, run, timed, unexpected
 from checkers.engine.cengine import prelude, store
-from checkers.engine.emit_c import emit_c
+from checkers.engine.emit_geometry import emit_c
 from checkers.engine.system import Build, System
 
 _GLUE = """

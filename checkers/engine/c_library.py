@@ -4,6 +4,10 @@ A library is kept in the user's cache folder under a digest of its source, the c
 and the flags; it is written under another name first, so that processes can share the folder.
 Without a usable folder it lives in a temporary one for as long as the process.
 
+The steps of a large program take seconds to compile and do not depend on the array sizes, so they
+are kept as an object file; what is compiled and linked for each geometry takes a fraction of a
+second.  The searches keep their sizes as constants: all they do is copy, cut and compare vectors.
+
 Bound with ``ctypes``: part of Python, needs no build step of its own, releases the interpreter
 while C runs.  A call is slow, but a search makes only a few a second.  Rejected: cffi (a dependency
 with a compiled part, for a dozen functions); an extension module (tied to one interpreter).
@@ -16,18 +20,25 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
-from checkers.engine.cengine import translation_unit
-from checkers.engine.emit_c import emit_c
+from checkers.engine.cengine import searches_unit, steps_unit, translation_unit
+from checkers.engine.emit_c import emit_steps
+from checkers.engine.emit_geometry import (
+    emit_c,
+    emit_declarations,
+    emit_dispatch,
+    emit_geometry,
+)
 from checkers.engine.errors import EngineError, LanguageError
 from checkers.engine.system import Build
 
-FLAGS = ("-std=gnu11", "-fPIC", "-shared", "-Wall", "-Wextra")
+FLAGS = ("-std=gnu11", "-fPIC", "-Wall", "-Wextra")
 _LARGE_SOURCE = 150_000
-"""Characters from which the compiler is told to hurry: half the time for a sixth of the speed."""
+"""Characters from which steps are compiled apart, once for all geometries and in a hurry."""
 _COMPILE_TIMEOUT_S = 300
 
 
@@ -76,37 +87,55 @@ def _usable_folder() -> tuple[Path, str]:
         return Path(_temporary_folder().name), f"the compiled engine is not kept: {error}"
 
 
-def source_of(build: Build) -> str:
-    """Return the whole C source for ``build``.  Raises :class:`CannotCompile`."""
-    if not build.c_source:
-        try:
-            build.c_source = translation_unit(emit_c(build))
-        except LanguageError as error:
-            raise CannotCompile(f"the C engine cannot express the program: {error}") from None
-    return build.c_source
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """One translation unit, how to compile it, and the one to link it with."""
+
+    source: str
+    flags: tuple[str, ...]
+    suffix: str
+    other: "_Unit | None" = None
+
+    def path(self, folder: Path) -> Path:
+        """Return where the result is kept.  Raises :class:`NoCompiler`."""
+        path = compiler()
+        digest = blake2b(digest_size=16)
+        other = self.other.path(folder).name if self.other else ""
+        for part in (self.source, path, _version(path), other, *self.flags):
+            digest.update(part.encode() + b"\0")
+        return folder / f"{digest.hexdigest()}{self.suffix}"
 
 
-def library_path(build: Build, flags: tuple[str, ...] = FLAGS) -> Path:
-    """Return where the library for ``build`` is, or is to be.
+def _unit_of(build: Build, flags: tuple[str, ...]) -> _Unit:
+    """Return what to compile for ``build``.  Raises :class:`CannotCompile`."""
+    try:
+        steps = emit_steps(build.translation)
+    except LanguageError as error:
+        raise CannotCompile(f"the C engine cannot express the program: {error}") from None
+    if len(steps.text) < _LARGE_SOURCE:
+        return _Unit(translation_unit(emit_c(build)), ("-O2", *flags, "-shared"), ".so")
+    tables = emit_declarations(build.translation, of_steps=False)
+    functions = emit_declarations(build.translation, of_steps=True)
+    apart = _Unit(steps_unit(tables + functions + steps.text), ("-O1", *flags, "-c"), ".o")
+    around = emit_geometry(build, steps) + functions + emit_dispatch(build)
+    return _Unit(searches_unit(around), ("-O2", *flags, "-shared"), ".so", apart)
 
-    Raises :class:`NoCompiler` and :class:`CannotCompile`.
-    """
-    path = compiler()
-    digest = blake2b(digest_size=16)
-    source = source_of(build)
-    for part in (source, path, _version(path), _level(source), *flags):
-        digest.update(part.encode() + b"\0")
-    folder, build.library_note = _usable_folder()
-    return folder / f"{digest.hexdigest()}.so"
 
-
-def _level(source: str) -> str:
-    return "-O1" if len(source) >= _LARGE_SOURCE else "-O2"
+def sources_of(build: Build) -> list[str]:
+    """Return the translation units of the engine for ``build``.  Raises :class:`CannotCompile`."""
+    unit = _unit_of(build, FLAGS)
+    return [unit.source, *([unit.other.source] if unit.other else [])]
 
 
 def is_ready(build: Build) -> bool:
-    """Tell whether no compiler has to run for ``build``.  Raises as :func:`library_path` does."""
-    return build.library is not None or library_path(build).exists()
+    """Tell whether no compiler has to run for ``build``.
+
+    Raises :class:`NoCompiler` and :class:`CannotCompile`.
+    """
+    if build.library is not None:
+        return True
+    folder, build.library_note = _usable_folder()
+    return _unit_of(build, FLAGS).path(folder).exists()
 
 
 def compile_library(build: Build, flags: tuple[str, ...] = FLAGS) -> Path:
@@ -114,11 +143,17 @@ def compile_library(build: Build, flags: tuple[str, ...] = FLAGS) -> Path:
 
     Raises :class:`NoCompiler` and :class:`CannotCompile`.
     """
-    target = library_path(build, flags)
+    folder, build.library_note = _usable_folder()
+    return _made(_unit_of(build, flags), folder)
+
+
+def _made(unit: _Unit, folder: Path) -> Path:
+    target = unit.path(folder)
     if not target.exists():
+        inputs = [str(_made(unit.other, folder))] if unit.other else []
         with _only_one(target):
             if not target.exists():
-                _compile(compiler(), source_of(build), flags, target)
+                _compile(compiler(), unit.source, (*unit.flags, *inputs), target)
     return target
 
 
@@ -141,13 +176,13 @@ def try_compiler() -> None:
     """Compile next to nothing.  Raises :class:`NoCompiler` and :class:`CannotCompile`."""
     path = compiler()
     with tempfile.TemporaryDirectory(prefix="powercut-") as folder:
-        _compile(path, "int nothing;\n", FLAGS, Path(folder) / "nothing.so")
+        _compile(path, "int nothing;\n", (*FLAGS, "-shared"), Path(folder) / "nothing.so")
 
 
 def _compile(path: str, source: str, flags: tuple[str, ...], target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-") as folder:
         (Path(folder) / "engine.c").write_text(source, encoding="utf-8")
-        command = [path, _level(source), *flags, "-o", "engine.so", "engine.c"]
+        command = [path, "-o", "engine.out", "engine.c", *flags]
         try:
             done = subprocess.run(
                 command, cwd=folder, capture_output=True, text=True, check=False,
@@ -159,7 +194,7 @@ def _compile(path: str, source: str, flags: tuple[str, ...], target: Path) -> No
             lines = [line for line in done.stderr.splitlines() if "error" in line]
             reason = lines[0] if lines else f"exit code {done.returncode}"
             raise CannotCompile(f"{path} failed: {reason}")
-        os.replace(Path(folder) / "engine.so", target)
+        os.replace(Path(folder) / "engine.out", target)
 
 
 _LOADED: dict[Path, ctypes.CDLL] = {}
@@ -175,5 +210,4 @@ def load_library(build: Build) -> ctypes.CDLL:
             except OSError as error:
                 raise CannotCompile(f"cannot load {target}: {error}") from None
         build.library = _LOADED[target]
-        build.c_source = ""
     return build.library

@@ -4,6 +4,9 @@
 that are live there, and runs with plain gotos to the next point.  Nothing is duplicated and nothing
 recurses.  Helpers and predicates become C functions of the same name.
 
+The steps (:func:`emit_steps`) are the same text for all array sizes: what depends on those is read
+from the tables that ``emit_geometry`` writes for one build.
+
 The C code never decides what is *wrong*.  Where Python would raise (a store outside a byte, an
 index outside the vector, a failed assertion, a division by zero) or where 64-bit numbers might not
 do, it calls ``pc_fault`` and the caller lets the Python step decide; so messages and verdicts are
@@ -20,16 +23,15 @@ there for Python's sake); signed chars and shorts (promotion rules are where tha
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from checkers.engine.emit_python import Frames
 from checkers.engine.errors import LanguageError
+from checkers.engine.expressions import constant_byte
 from checkers.engine.graph import Branch, Jump, Wait
 from checkers.engine.layout import CONSTANT, StructType
 from checkers.engine.liveness import local_names
-from checkers.engine.system import Build
-
-_CHUNK = 32
-"""The vector is stored in pieces of about this many bytes; see ``cengine/breadth.c``."""
+from checkers.engine.translation import Translation
 
 _ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^"}
 _CALLED = {
@@ -41,60 +43,57 @@ _COMPARED = {
 }  # fmt: skip
 
 
-def emit_c(build: Build) -> str:
-    """Return the C text of all steps and predicates of ``build``.
+_FIRST_SUMS = 3
+"""``pc_geometry`` starts with the sizes of the state, the constants and the shared variables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The C text of a program; ``sums`` are the written numbers it finds in ``pc_geometry``."""
+
+    text: str
+    sums: tuple[str, ...]
+
+
+@lru_cache(maxsize=8)
+def emit_steps(translation: Translation) -> Steps:
+    """Return the C text of all steps and predicates.
 
     Raises :class:`LanguageError` for the little that only Python can run: recursive helpers and
     names outside ASCII.
     """
-    return _Emitter(build).emit()
-
-
-def chunks_of(build: Build) -> list[int]:
-    """Return where the pieces of a state start (its size last); the projection is one piece."""
-    start, stop = build.layout.projected.start, build.layout.projected.stop
-    cuts = {0, start, stop, build.layout.shared_size, build.size}
-    for low, high in ((0, start), (stop, build.layout.shared_size)):
-        pieces = max(1, round((high - low) / _CHUNK))
-        cuts |= {low + (high - low) * n // pieces for n in range(pieces)}
-    last = build.layout.shared_size
-    for thread in build.threads:
-        size = build.frames[thread.kind].size
-        if thread.frame + size - last > _CHUNK // 3 and thread.frame > last:
-            cuts.add(thread.frame)
-            last = thread.frame
-    return sorted(cuts)
+    return _Emitter(translation).emit()
 
 
 @dataclass(slots=True)
 class _Emitter:
-    build: Build
+    translation: Translation
     out: list[str] = field(default_factory=list)
+    sums: dict[str, int] = field(default_factory=dict)
+    public: frozenset[str] = frozenset()
     indent: int = 0
     fresh: int = 0
 
-    def emit(self) -> str:
-        build = self.build
-        if not build.zero_dead:  # what a dead local holds is an accident of each back end
-            raise LanguageError(build.program.state.__name__, 0, "dead locals are kept in Python")
+    def emit(self) -> Steps:
+        translation = self.translation
+        if not translation.zero_dead:  # what a dead local holds is an accident of each back end
+            kinds = ", ".join(translation.frames)
+            raise LanguageError(kinds, 0, "dead locals are kept in Python")
         self._check_helpers()
-        self._sizes()
-        for name, kind in sorted(build.tables.items()):
-            self._table(name, kind)
-        for name, definition in build.helpers.definitions.items():
-            self._line(f"{_head(name, definition)};")
-        for name, definition in build.helpers.definitions.items():
+        self.public = frozenset(public_names(translation))
+        self._bounds()
+        definitions = translation.helpers.definitions
+        for name, definition in definitions.items():
+            self._line(f"{self._head(name, definition)};")
+        for name, definition in definitions.items():
             self._helper(name, definition)
-        present = {thread.kind for thread in build.threads}
-        for kind_name, frames in build.frames.items():
-            if kind_name in present:
-                _KindEmitter(self, frames).emit()
-        self._dispatch()
-        return "\n".join(self.out) + "\n"
+        for frames in translation.frames.values():
+            _KindEmitter(self, frames).emit()
+        return Steps("\n".join(self.out) + "\n", tuple(self.sums))
 
     def _check_helpers(self) -> None:
         """Refuse recursion, which C would answer with a crash."""
-        definitions = self.build.helpers.definitions
+        definitions = self.translation.helpers.definitions
         calls = {
             name: {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & definitions.keys()
             for name, node in definitions.items()
@@ -105,71 +104,33 @@ class _Emitter:
         for name in calls.keys() - settled:
             raise LanguageError(name, 0, "a recursive helper runs in the Python engine only")
         names = {n.id for d in definitions.values() for n in ast.walk(d) if isinstance(n, ast.Name)}
-        names.update(*(local_names(f.graph) for f in self.build.frames.values()), definitions)
+        names = {name for name in names if constant_byte(name) is None}
+        names.update(*(local_names(f.graph) for f in self.translation.frames.values()), definitions)
         for name in sorted(names):
             if not name.isascii():
                 raise LanguageError(name, 0, "a name outside ASCII runs in the Python engine only")
 
-    def _sizes(self) -> None:
-        build = self.build
-        chunks = chunks_of(build)
-        projected = build.layout.projected
-        piece = chunks.index(projected.start) if projected.stop > projected.start else -1
-        self._line(f"#define PC_SIZE {build.size}")
-        self._line(f"#define PC_CONSTANTS {build.layout.constant_size}")
-        self._line(f"#define PC_THREADS {len(build.threads)}")
-        self._line(f"#define PC_PIECES {len(chunks) - 1}")
-        self._line(f"#define PC_PROJECTED_PIECE ({piece})")
-        self._line(f"#define PC_PROJECTED_START {projected.start}")
-        self._line(f"#define PC_PROJECTED_SIZE {projected.stop - projected.start}")
-        self._array("uint32_t", "pc_piece", chunks)
-        own = [t.frame for t in build.threads if not t.daemon]
-        self._line(f"#define PC_OWN {len(own)}")
-        self._array("uint32_t", "pc_own", own or [0])
-        self._line("PC_UNUSED static size_t pc_at(int64_t i)")
-        self._line("{ return (uint64_t)i < PC_SIZE ? (size_t)i : pc_wrap(i, PC_SIZE); }")
-        if build.layout.constant_size:
-            self._line("PC_UNUSED static size_t pc_const(int64_t i) {")
-            self._line(
-                "return (uint64_t)i < PC_CONSTANTS ? (size_t)i : pc_wrap(i, PC_CONSTANTS); }"
-            )
+    def _bounds(self) -> None:
+        for name, sum_ in (("pc_at", 0), ("pc_const", 1)):
+            self._line(f"PC_UNUSED static size_t {name}(int64_t i)\n{{")
+            self._line(f"    int64_t size = pc_geometry[{sum_}];")
+            self._line("    return i >= 0 && i < size ? (size_t)i : pc_wrap(i, size);\n}")
 
-    def _array(self, kind: str, name: str, values: list[int]) -> None:
-        text = ", ".join(map(str, values))
-        self._line(f"static const {kind} {name}[{len(values)}] = {{{text}}};")
+    def number(self, text: str) -> str:
+        """Return a written sum, which is a plain number or in the table."""
+        if text.isdigit():
+            return text
+        return f"pc_geometry[{_FIRST_SUMS + self.sums.setdefault(text, len(self.sums))}]"
 
-    def _table(self, name: str, kind: StructType) -> None:
-        """Emit from number to address of every instance of a struct, and back."""
-        size = self.build.layout.shared_size
-        if kind.region == CONSTANT:
-            size = self.build.layout.constant_size
-        index = [-1] * (size + 1)
-        for number, offset in enumerate(kind.offsets):
-            index[offset] = number
-        self._array("int64_t", f"A_{name}", kind.offsets)
-        self._array("int16_t", f"N_{name}", index)
-
-    def _dispatch(self) -> None:
-        self._line("static int pc_step(unsigned t, uint8_t *S, const uint8_t *C)")
-        self._line("{")
-        self._line("    (void)S; (void)C;")
-        self._line("    switch (t) {")
-        for index, thread in enumerate(self.build.threads):
-            call = f"run_{thread.kind}(S, C, {thread.frame}, {thread.number})"
-            self._line(f"    case {index}: return {call};")
-        self._line("    default: return 0;\n    }\n}")
-        self._line("static int64_t pc_predicate(unsigned p, uint8_t *S, const uint8_t *C)")
-        self._line("{")
-        self._line("    (void)S; (void)C;")
-        self._line("    switch (p) {")
-        for index, name in enumerate(self.build.predicate_names):
-            self._line(f"    case {index}: return {name}(S, C);")
-        self._line("    default: return 0;\n    }\n}")
+    def _head(self, name: str, node: ast.FunctionDef) -> str:
+        parameters = "".join(f", int64_t {a.arg}" for a in node.args.args[1:])
+        storage = "PC_SHARED" if name in self.public else "static"
+        return f"PC_UNUSED {storage} int64_t {name}(uint8_t *S, const uint8_t *C{parameters})"
 
     def _helper(self, name: str, node: ast.FunctionDef) -> None:
         parameters = {a.arg for a in node.args.args[1:]}
         stored = _stored_in(node) - parameters
-        self._line(_head(name, node))
+        self._line(self._head(name, node))
         self._line("{")
         self.indent += 1
         self._line("(void)S; (void)C;")
@@ -283,10 +244,10 @@ class _Emitter:
     def value(self, node: ast.expr) -> str:
         """Return ``node`` as a number; every result is one primary expression of C."""
         if isinstance(node, ast.Constant):
-            assert isinstance(node.value, int)
-            return f"({int(node.value)})" if node.value < 0 else str(int(node.value))
+            return self._literal(node.value)
         if isinstance(node, ast.Name):
-            return f"C[{node.id[1:]}]" if _is_constant(node.id) else node.id
+            at = constant_byte(node.id)
+            return node.id if at is None else f"C[{self.number(at)}]"
         if isinstance(node, ast.Subscript):
             assert isinstance(node.value, ast.Name)
             return f"{node.value.id}[{self._index(node)}]"
@@ -304,14 +265,16 @@ class _Emitter:
         assert isinstance(node, ast.Call)
         return self._call(node)
 
+    def _literal(self, value: object) -> str:
+        if isinstance(value, bytes):
+            return self.number(value.decode())
+        assert isinstance(value, int)
+        return f"({int(value)})" if value < 0 else str(int(value))
+
     def _index(self, node: ast.Subscript) -> str:
         assert isinstance(node.value, ast.Name)
-        size = self.build.size
-        if node.value.id == "C":
-            size = self.build.layout.constant_size
-        constant = _constant(node.slice)
-        if constant is not None and 0 <= constant < size:
-            return str(constant)
+        if isinstance(node.slice, ast.Constant):  # an address that the layout gave
+            return self._literal(node.slice.value)
         index = self._address(node.slice)
         return f"{'pc_at' if node.value.id == 'S' else 'pc_const'}({index})"
 
@@ -376,7 +339,7 @@ class _Emitter:
         return self._ordered(node.args[1:], lambda a: f"{name}({', '.join(['S', 'C', *a])})")
 
     def _is_impure(self, node: ast.AST) -> bool:
-        impure = self.build.helpers.impure
+        impure = self.translation.helpers.impure
         return any(isinstance(n, ast.Name) and n.id in impure for n in ast.walk(node))
 
     def _ordered(self, operands: list[ast.expr], combine: Callable[[list[str]], str]) -> str:
@@ -401,9 +364,7 @@ class _KindEmitter:
     def emit(self) -> None:
         emitter = self.emitter
         kind, parameter = self.graph.kind, self.graph.parameter
-        emitter.line(
-            f"static int run_{kind}(uint8_t *S, const uint8_t *C, size_t F, int64_t {parameter})"
-        )
+        emitter.line(f"PC_UNUSED PC_SHARED {run_head(kind, parameter)}")
         emitter.line("{")
         emitter.indent += 1
         emitter.line(f"(void)C; (void){parameter};")
@@ -481,7 +442,7 @@ class _KindEmitter:
             slot = self.frames.offset(name)
             kept.add(slot)
             kind = self.graph.pointers.get(name)
-            value = name if kind is None else f"N_{kind.name}[{name}]"
+            value = name if kind is None else _instance_number(kind, name)
             self.emitter.line(f"S[F + {slot}] = pc_byte({value});")
         for slot in sorted({self.frames.offset(name) for name in self.frames.slots} - kept):
             self.emitter.line(f"S[F + {slot}] = 0;")
@@ -490,9 +451,14 @@ class _KindEmitter:
         self.emitter.line("return 1;")
 
 
-def _head(name: str, node: ast.FunctionDef) -> str:
-    parameters = "".join(f", int64_t {a.arg}" for a in node.args.args[1:])
-    return f"PC_UNUSED static int64_t {name}(uint8_t *S, const uint8_t *C{parameters})"
+def run_head(kind: str, parameter: str = "T") -> str:
+    """Return the head of the function that runs a thread of ``kind``."""
+    return f"int run_{kind}(uint8_t *S, const uint8_t *C, size_t F, int64_t {parameter})"
+
+
+def public_names(translation: Translation) -> list[str]:
+    """Return the helpers that are called from outside the steps: the predicates."""
+    return list(dict.fromkeys(translation.predicate_names))
 
 
 def _fold_calls(name: str, texts: list[str]) -> str:
@@ -509,8 +475,10 @@ def _operator(op: ast.operator, left: str, right: str) -> str:
     return f"{_CALLED[type(op)]}({left}, {right})"
 
 
-def _is_constant(name: str) -> bool:
-    return name[0] == "C" and name[1:].isdigit()
+def _instance_number(kind: StructType, address: str) -> str:
+    return (
+        f"pc_number(N_{kind.name}, {address}, pc_geometry[{1 if kind.region == CONSTANT else 2}])"
+    )
 
 
 def _stored_in(node: ast.AST) -> set[str]:
@@ -519,18 +487,19 @@ def _stored_in(node: ast.AST) -> set[str]:
 
 
 def _is_byte(node: ast.expr) -> bool:
-    return isinstance(node, ast.Subscript) or (isinstance(node, ast.Name) and _is_constant(node.id))
+    return isinstance(node, ast.Subscript) or _is_constant_byte(node)
 
 
-def _constant(node: ast.expr) -> int | None:
-    if isinstance(node, ast.Constant) and isinstance(node.value, int):
-        return int(node.value)
-    return None
+def _is_constant_byte(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and constant_byte(node.id) is not None
 
 
 def _is_factor(node: ast.expr) -> bool:
-    value = _constant(node)
-    return value is not None and abs(value) < 1 << 16
+    if not isinstance(node, ast.Constant):
+        return False
+    return isinstance(node.value, bytes) or (
+        isinstance(node.value, int) and abs(node.value) < 1 << 16
+    )
 
 
 def _is_truth(node: ast.expr) -> bool:
@@ -548,5 +517,5 @@ def _is_small(node: ast.expr) -> bool:
     if isinstance(node, ast.Name):
         return True
     if isinstance(node, ast.Constant):
-        return isinstance(node.value, int) and abs(node.value) < 1 << 30
+        return not isinstance(node.value, int) or abs(node.value) < 1 << 30
     return _is_byte(node) or _is_truth(node)

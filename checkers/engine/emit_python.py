@@ -5,7 +5,8 @@ frame starts at ``F``, ran from the point it is parked at to the next one; ``Non
 wait.  ``guard(S, F, T)`` only tells whether it may run.  A frame is ``[program counter | slots]``;
 a kind with many points has a counter of two bytes, whose first alone tells who has finished.
 Values that differ between runs of one build (design, mutant, programs) are globals ``C`` and
-``C<offset>`` of the generated module, so that one build serves them all.
+``C@<offset>`` of the generated module, so that one build serves them all.  Constants of bytes stand
+for numbers that depend on the array sizes; see ``translation``.
 
 Code reached from several places within a step is emitted once, as a function of its own that finds
 its locals in the frame; the rest is duplicated into the step that runs it, which is what makes a
@@ -19,6 +20,7 @@ from types import CodeType
 from typing import Any
 
 from checkers.engine.errors import LanguageError, ModelAssertionError, RangeError
+from checkers.engine.expressions import Sum
 from checkers.engine.graph import Branch, Graph, Jump, Wait
 from checkers.engine.layout import StructType
 from checkers.engine.liveness import Liveness, analyse, assign_slots
@@ -137,15 +139,14 @@ def _statements(node: ast.stmt) -> list[ast.AST]:
 class Emitter:
     """Emits the functions of one kind; names carry the kind so that all share one module.
 
-    ``base`` is where the frame starts, if only one thread of the kind exists: then slots are
-    literal offsets.
+    ``is_alone`` says that there is only one thread of the kind: then slots are literal offsets.
     """
 
     frames: Frames
     pointer_tables: dict[str, StructType]
     zero_dead: bool = True
     checked: bool = False
-    base: int | None = None
+    is_alone: bool = False
     out: list[ast.stmt] = field(default_factory=list)
 
     def emit(self) -> list[ast.stmt]:
@@ -265,8 +266,6 @@ class Emitter:
         return out
 
     def _table(self, kind: StructType) -> str:
-        if len(kind.offsets) > 256:
-            raise LanguageError(kind.name, 0, "more than 256 instances: no pointer to it can live")
         self.pointer_tables[kind.name] = kind
         return kind.name
 
@@ -281,8 +280,8 @@ class Emitter:
 
     def _slot(self, offset: int, context: ast.expr_context) -> ast.Subscript:
         index: ast.expr = ast.Name("F", ast.Load())
-        if self.base is not None:
-            index = ast.Constant(self.base + offset)
+        if self.is_alone:
+            index = Sum(offset).plus(frame_of(self.frames.graph.kind)).node()
         elif offset:
             index = ast.BinOp(index, ast.Add(), ast.Constant(offset))
         return ast.Subscript(ast.Name("S", ast.Load()), index, context)
@@ -306,6 +305,11 @@ def _stored(statements: list[ast.stmt]) -> frozenset[str]:
         for n in ast.walk(s)
         if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
     )
+
+
+def frame_of(kind: str) -> str:
+    """Return the written number that says where the frame of the only thread of ``kind`` starts."""
+    return f"f:{kind}"
 
 
 def assertion_failed(where: str) -> None:
@@ -333,14 +337,23 @@ def compile_module(statements: list[ast.stmt]) -> CodeType:
     return compile(ast.fix_missing_locations(module), "<generated steps>", "exec")
 
 
+class _Numbers(dict[int, int]):
+    """From the address of an instance to its number."""
+
+    def __missing__(self, address: int) -> int:
+        raise RangeError(f"a pointer to {address}, where no such struct is")
+
+
 def runtime_names(pointer_tables: dict[str, StructType]) -> dict[str, Any]:
-    """Return the globals every generated module needs."""
+    """Return the globals every generated module needs.  Raises :class:`LanguageError`."""
     names: dict[str, Any] = {
         "assertion_failed": assertion_failed,
         "check_range": check_range,
         "check_index": check_index,
     }
     for name, kind in pointer_tables.items():
+        if len(kind.offsets) > 256:
+            raise LanguageError(name, 0, "more than 256 instances: no pointer to it can live")
         names[f"A_{name}"] = tuple(kind.offsets)
-        names[f"N_{name}"] = {offset: i for i, offset in enumerate(kind.offsets)}
+        names[f"N_{name}"] = _Numbers((offset, i) for i, offset in enumerate(kind.offsets))
     return names

@@ -1,7 +1,9 @@
 """Resolve expressions of the model's language to flat accesses.
 
 ``k.inode[i].folio[f].dirty`` becomes ``S[17 + i * 40 + f * 5]``: a number is read from its byte, a
-struct is its address.  Constant parts of addresses are added up when the graph is built.
+struct is its address.  Constant parts of addresses are added up when the graph is built; those that
+depend on the array sizes keep their names (``layout.Written``), joined by ``+`` in a constant of
+bytes, and become numbers when a build for certain sizes is made.
 """
 
 import ast
@@ -10,13 +12,56 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from checkers.engine.language import BUILTINS, Source, callee, constant_value, struct_hint
-from checkers.engine.layout import CONSTANT, SHARED, ArrayType, Layout, NumberType, StructType
+from checkers.engine.layout import (
+    CONSTANT,
+    SHARED,
+    ArrayType,
+    Layout,
+    NumberType,
+    StructType,
+    Written,
+)
 
 if TYPE_CHECKING:
     from checkers.engine.graph import HelperSet
 
-_ANY_NUMBER = NumberType(255)
+_ANY_NUMBER = NumberType(255, 255)
 _PURE = frozenset({"check_index", "min", "max"})
+_CONSTANT_BYTE = "C@"
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A number plus named ones, each ``name`` or ``factor*name``."""
+
+    number: int = 0
+    names: tuple[str, ...] = ()
+
+    def plus(self, written: Written, factor: int = 1) -> "Sum":
+        """Add ``factor`` times a number."""
+        if isinstance(written, int):
+            return Sum(self.number + factor * written, self.names)
+        name = written if factor == 1 else f"{factor}*{written}"
+        return Sum(self.number, (*self.names, name) if factor else self.names)
+
+    @property
+    def text(self) -> str:
+        """The same sum is the same text."""
+        return "+".join((*sorted(self.names), str(self.number)))
+
+    def node(self) -> ast.Constant:
+        """Return it as an expression: a number, or bytes that stand for one."""
+        return ast.Constant(self.text.encode() if self.names else self.number)
+
+
+def written(number: Written) -> ast.Constant:
+    """Return a number of the layout as an expression."""
+    return Sum().plus(number).node()
+
+
+def constant_byte(name: str) -> str | None:
+    """Return where in the constant vector the byte is that ``name`` stands for, if it does."""
+    return name.removeprefix(_CONSTANT_BYTE) if name.startswith(_CONSTANT_BYTE) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +70,7 @@ class Operand:
 
     kind: NumberType | ArrayType | StructType
     region: str = SHARED
-    constant: int = 0
+    constant: Sum = Sum()
     dynamic: ast.expr | None = None
     is_name: bool = False
 
@@ -37,17 +82,17 @@ class Operand:
     def value(self) -> ast.expr:
         """The expression to emit: the number itself, or the address."""
         if self.dynamic is None:
-            return ast.Constant(self.constant)
-        if self.constant == 0:
+            return self.constant.node()
+        if self.constant == Sum():
             return self.dynamic
-        return ast.BinOp(self.dynamic, ast.Add(), ast.Constant(self.constant))
+        return ast.BinOp(self.dynamic, ast.Add(), self.constant.node())
 
 
 def number(expression: ast.expr, *, is_name: bool = False) -> Operand:
     """Wrap a number-valued expression."""
     if isinstance(expression, ast.Constant):
         assert isinstance(expression.value, int)
-        return Operand(_ANY_NUMBER, constant=int(expression.value))
+        return Operand(_ANY_NUMBER, constant=Sum(int(expression.value)))
     return Operand(_ANY_NUMBER, dynamic=expression, is_name=is_name)
 
 
@@ -68,7 +113,7 @@ class Scope:
         if kind is None:
             operand = Operand(_ANY_NUMBER, dynamic=reference, is_name=True)
         else:
-            operand = Operand(kind, kind.region, 0, reference, is_name=True)
+            operand = Operand(kind, kind.region, dynamic=reference, is_name=True)
         self.names[name] = operand
         return operand
 
@@ -83,11 +128,28 @@ class Scope:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class IndexCheck:
+    """A constant index, to be compared with the length of its array in every layout."""
+
+    source: Source
+    node: ast.Subscript
+    index: int
+    length: Written
+
+    def against(self, layout: Layout) -> None:
+        """Raise :class:`LanguageError` if the index is outside."""
+        length = layout.measure(self.length)
+        if not 0 <= self.index < length:
+            reason = f"{ast.unparse(self.node)}: index outside 0..{length - 1}"
+            raise self.source.error(self.node, reason)
+
+
 def lower_expression(node: ast.expr, scope: Scope) -> Operand:
     """Lower ``node``; raises :class:`LanguageError` for an unknown name or field."""
     value = None if _shadowed(node, scope) else constant_value(scope.source, node)
     if value is not None:
-        return Operand(_ANY_NUMBER, constant=value)
+        return Operand(_ANY_NUMBER, constant=Sum(value))
     if isinstance(node, ast.Name):
         return _lower_name(node, scope)
     if isinstance(node, ast.Attribute):
@@ -141,11 +203,12 @@ def _lower_attribute(node: ast.Attribute, scope: Scope) -> Operand:
     found = base.kind.fields.get(node.attr)
     if found is None:
         raise scope.source.error(node, f"{base.kind.name} has no field {node.attr!r}")
-    offset, kind = found
+    _, kind = found
+    offset = base.kind.written[node.attr]
     region = base.region
     if base.kind is scope.layout.root and getattr(kind, "region", SHARED) == CONSTANT:
         region = CONSTANT
-    return _read(Operand(kind, region, base.constant + offset, base.dynamic))
+    return _read(Operand(kind, region, base.constant.plus(offset), base.dynamic))
 
 
 def _lower_subscript(node: ast.Subscript, scope: Scope) -> Operand:
@@ -162,16 +225,17 @@ def _element(base: Operand, index: ast.expr, node: ast.Subscript, scope: Scope) 
     if isinstance(index, ast.Constant):
         assert isinstance(index.value, int)
         where = int(index.value)
-        if not 0 <= where < base.kind.length:
-            reason = f"{ast.unparse(node)}: index outside 0..{base.kind.length - 1}"
-            raise scope.source.error(node, reason)
-        return Operand(kind, base.region, base.constant + where * base.kind.stride, base.dynamic)
+        check = IndexCheck(scope.source, node, where, base.kind.written_length)
+        scope.helpers.index_checks.append(check)
+        check.against(scope.layout)
+        constant = base.constant.plus(kind.written_size, where)
+        return Operand(kind, base.region, constant, base.dynamic)
     if scope.checked:
         text = ast.Constant(f"{scope.source.file}:{node.lineno}: {ast.unparse(node)}")
-        arguments: list[ast.expr] = [index, ast.Constant(base.kind.length), text]
+        arguments: list[ast.expr] = [index, written(base.kind.written_length), text]
         index = ast.Call(ast.Name("check_index", ast.Load()), arguments, [])
-    if base.kind.stride != 1:
-        index = ast.BinOp(index, ast.Mult(), ast.Constant(base.kind.stride))
+    if kind.written_size != 1:
+        index = ast.BinOp(index, ast.Mult(), written(kind.written_size))
     dynamic = index if base.dynamic is None else ast.BinOp(base.dynamic, ast.Add(), index)
     return Operand(kind, base.region, base.constant, dynamic)
 
@@ -181,7 +245,7 @@ def _read(operand: Operand) -> Operand:
     if not isinstance(operand.kind, NumberType):
         return operand
     if operand.region == CONSTANT and operand.dynamic is None:
-        return number(ast.Name(f"C{operand.constant}", ast.Load()))
+        return number(ast.Name(_CONSTANT_BYTE + operand.constant.text, ast.Load()))
     vector = ast.Name("C" if operand.region == CONSTANT else "S", ast.Load())
     return number(ast.Subscript(vector, operand.value(), ast.Load()))
 
@@ -206,7 +270,7 @@ def _lower_call(node: ast.Call, scope: Scope) -> Operand:
     call = ast.Call(ast.Name(name, ast.Load()), arguments, [])
     result = scope.hinted(source, "return")
     if result is not None:
-        return Operand(result, result.region, 0, call)
+        return Operand(result, result.region, dynamic=call)
     return number(call)
 
 
@@ -248,7 +312,7 @@ def lower_target(
         value = ast.BinOp(old, node.op, value)
     text = ast.Constant(f"{scope.source.file}:{node.lineno}: {ast.unparse(target)}")
     call = ast.Call(
-        ast.Name("check_range", ast.Load()), [value, ast.Constant(where.kind.bound), text], []
+        ast.Name("check_range", ast.Load()), [value, written(where.kind.written_bound), text], []
     )
     return ast.Assign([slot], call, lineno=1)
 
@@ -258,8 +322,9 @@ def _target_operand(target: ast.expr, scope: Scope) -> Operand:
         base = lower_expression(target.value, scope)
         if not isinstance(base.kind, StructType) or target.attr not in base.kind.fields:
             raise scope.source.error(target, f"{ast.unparse(target)} is not declared")
-        offset, kind = base.kind.fields[target.attr]
-        return Operand(kind, base.region, base.constant + offset, base.dynamic)
+        _, kind = base.kind.fields[target.attr]
+        offset = base.kind.written[target.attr]
+        return Operand(kind, base.region, base.constant.plus(offset), base.dynamic)
     assert isinstance(target, ast.Subscript)
     base = lower_expression(target.value, scope)
     if not isinstance(base.kind, ArrayType):
@@ -300,6 +365,6 @@ def fold(node: ast.expr) -> ast.expr:
     ast.fix_missing_locations(expression)
     try:
         value = eval(compile(expression, "<fold>", "eval"), {"__builtins__": {}})
-    except (ArithmeticError, ValueError):
+    except (ArithmeticError, ValueError, TypeError):
         return node
     return ast.Constant(int(value))

@@ -4,6 +4,7 @@ One :class:`Graph` stands for one kind of thread.  Calls of other paths are inli
 so a thread has no stack; statements without a preemption point stay structured; everything else
 becomes blocks that end in a jump, a branch, a wait or the end.  Variables are already resolved:
 ``S[n]`` is a shared byte, ``C[n]`` a constant, anything else a local of the thread or of the step.
+Numbers that depend on the array sizes have names still, so one graph serves all sizes.
 
 Aliases cost nothing: a parameter or a once-assigned local that stands for a declared struct or for
 an unchanging expression is substituted, not stored.
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from checkers.engine.expressions import (
+    IndexCheck,
     Operand,
     Scope,
     check_kind,
@@ -124,6 +126,7 @@ class HelperSet:
         self.names: dict[Callable[..., Any], str] = {}
         self.definitions: dict[str, ast.FunctionDef] = {}
         self.impure: set[str] = set()
+        self.index_checks: list[IndexCheck] = []
 
     def name_of(self, function: Callable[..., Any]) -> str:
         """Return the generated name of ``function``, lowering it on first use."""

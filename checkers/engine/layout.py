@@ -6,12 +6,16 @@ exists once per search: two states of one search never differ in it, so storing 
 every state would only cost.  One byte a number: model quantities are small by construction, and
 :class:`RangeError` says when one is not.
 
+What depends on the array sizes also has a name (:data:`Written`), so that code can be generated
+once for all sizes and the numbers be put in afterwards.
+
 Rejected: ``struct``-packed wider fields (a wider vector costs every copy; nothing in the model
 needs it); named tuples as states (ten times slower, measured on a prototype).
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from checkers.engine.errors import DeclarationError, RangeError
@@ -22,13 +26,21 @@ Dims = Mapping[str, int]
 SHARED = "S"
 CONSTANT = "C"
 
+Written = int | str
+"""A number in generated code: itself, or the name of one that depends on the array sizes."""
+
 
 @dataclass(frozen=True, slots=True)
 class NumberType:
     """A number from 0 to ``bound``; one byte."""
 
     bound: int
+    written_bound: Written
     size: int = 1
+
+    @property
+    def written_size(self) -> Written:
+        return 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +49,15 @@ class ArrayType:
 
     element: "NumberType | StructType"
     length: int
+    written_length: Written
 
     @property
     def stride(self) -> int:
         return self.element.size
+
+    @property
+    def has_fixed_size(self) -> bool:
+        return isinstance(self.written_length, int) and isinstance(self.element.written_size, int)
 
     @property
     def size(self) -> int:
@@ -49,17 +66,34 @@ class ArrayType:
 
 @dataclass(eq=False, slots=True)
 class StructType:
-    """A laid-out struct; ``offsets`` lists where every instance starts in its vector."""
+    """A laid-out struct; ``offsets`` lists where every instance starts in its vector.
+
+    ``number`` counts the structs of a layout in the order of their declaration.
+    """
 
     cls: type[Struct]
+    number: int
     fields: "dict[str, tuple[int, AnyType]]" = field(default_factory=dict)
+    written: dict[str, Written] = field(default_factory=dict)
     size: int = 0
+    has_fixed_size: bool = True
     region: str = SHARED
     offsets: list[int] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         return self.cls.__name__
+
+    @property
+    def written_size(self) -> Written:
+        return self.size if self.has_fixed_size else f"z{self.number}"
+
+    def append(self, name: str, kind: "AnyType") -> None:
+        """Add a field behind those there are."""
+        self.fields[name] = (self.size, kind)
+        self.written[name] = self.size if self.has_fixed_size else f"o{self.number}.{name}"
+        self.size += kind.size
+        self.has_fixed_size &= isinstance(kind, NumberType) or kind.has_fixed_size
 
 
 AnyType = NumberType | ArrayType | StructType
@@ -77,7 +111,7 @@ class Layout:
     ) -> None:
         self.dims = dict(dims)
         self.structs: dict[type[Struct], StructType] = {}
-        self.root = StructType(root)
+        self.root = StructType(root, 0)
         self.structs[root] = self.root
         self._open: set[type[Struct]] = set()
         self.constant_size = 0
@@ -93,19 +127,19 @@ class Layout:
                 raise DeclarationError(f"{self.root.name} has no field {special!r}")
         plain = [name for name in hints if name not in (constant, projected)]
         for name in plain + ([projected] if projected else []):
-            kind = self._type_of(hints[name], f"{self.root.name}.{name}")
-            self.root.fields[name] = (self.root.size, kind)
+            kind = self._type_of(hints[name], self.root, name)
             self._place(kind, self.root.size, SHARED)
             if name == projected:
                 self.projected = slice(self.root.size, self.root.size + kind.size)
-            self.root.size += kind.size
+            self.root.append(name, kind)
         if constant:
-            kind = self._type_of(hints[constant], f"{self.root.name}.{constant}")
+            kind = self._type_of(hints[constant], self.root, constant)
             if not isinstance(kind, StructType):
                 raise DeclarationError(
                     f"{self.root.name}.{constant}: the constant part is a struct"
                 )
             self.root.fields[constant] = (0, kind)
+            self.root.written[constant] = 0
             self._place(kind, 0, CONSTANT)
             self.constant_size = kind.size
 
@@ -117,16 +151,41 @@ class Layout:
             raise DeclarationError(f"{where}: unknown dimension {bound!r}; known: {known}")
         return value
 
-    def _type_of(self, hint: Any, where: str) -> AnyType:
+    def measure(self, written: Written) -> int:
+        """Return the number that generated code has as ``written``."""
+        return written if isinstance(written, int) else self._measures[written]
+
+    @cached_property
+    def _measures(self) -> dict[str, int]:
+        out = {}
+        for kind in self.structs.values():
+            out[f"z{kind.number}"] = kind.size
+            for name, (offset, inner) in kind.fields.items():
+                out[f"o{kind.number}.{name}"] = offset
+                if isinstance(inner, ArrayType):
+                    out[f"n{kind.number}.{name}"] = inner.length
+                    inner = inner.element
+                if isinstance(inner, NumberType):
+                    out[f"m{kind.number}.{name}"] = inner.bound
+        return out
+
+    def _type_of(self, hint: Any, owner: StructType, name: str) -> AnyType:
+        where = f"{owner.name}.{name}"
         bound: int | None = None
         length: int | None = None
+        written_bound: Written = 255
+        written_length: Written = 0
         if get_origin(hint) is Annotated:
             hint, *marks = get_args(hint)
             for mark in marks:
                 if isinstance(mark, Max):
                     bound = self.number(mark.bound, where)
+                    is_fixed = isinstance(mark.bound, int)
+                    written_bound = bound if is_fixed else f"m{owner.number}.{name}"
                 elif isinstance(mark, Len):
                     length = self.number(mark.length, where)
+                    is_fixed = isinstance(mark.length, int)
+                    written_length = length if is_fixed else f"n{owner.number}.{name}"
         if get_origin(hint) is Array:
             if length is None:
                 raise DeclarationError(f"{where}: an array needs Annotated[Array[...], Len(...)]")
@@ -134,17 +193,16 @@ class Layout:
                 raise DeclarationError(f"{where}: an array of length {length}")
             (inner,) = get_args(hint)
             if inner is int:
-                inner = Annotated[int, Max(255 if bound is None else bound)]
-            element = self._type_of(inner, where)
+                element: AnyType = _number(255 if bound is None else bound, written_bound, where)
+            else:
+                element = self._type_of(inner, owner, name)
             if isinstance(element, ArrayType):
                 raise DeclarationError(
                     f"{where}: an array of arrays; wrap the inner one in a struct"
                 )
-            return ArrayType(element, length)
+            return ArrayType(element, length, written_length)
         if hint is int:
-            if bound is None or not 0 <= bound <= 255:
-                raise DeclarationError(f"{where}: a number needs Annotated[int, Max(n)], n <= 255")
-            return NumberType(bound)
+            return _number(bound, written_bound, where)
         if isinstance(hint, type) and issubclass(hint, Struct):
             return self._struct(hint)
         raise DeclarationError(f"{where}: {hint!r} is neither a number, a struct nor an array")
@@ -154,18 +212,18 @@ class Layout:
             raise DeclarationError(f"{cls.__name__} contains itself")
         if cls in self.structs:
             return self.structs[cls]
-        laid = StructType(cls)
+        laid = StructType(cls, len(self.structs))
         self.structs[cls] = laid
         self._open.add(cls)
         for name, hint in _hints(cls).items():
-            kind = self._type_of(hint, f"{cls.__name__}.{name}")
-            laid.fields[name] = (laid.size, kind)
-            laid.size += kind.size
+            laid.append(name, self._type_of(hint, laid, name))
         self._open.remove(cls)
         return laid
 
     def _place(self, kind: AnyType, offset: int, region: str) -> None:
         if isinstance(kind, ArrayType):
+            if not kind.length:
+                self._mark(kind.element, region)
             for i in range(kind.length):
                 self._place(kind.element, offset + i * kind.stride, region)
         elif isinstance(kind, StructType):
@@ -175,6 +233,15 @@ class Layout:
             kind.offsets.append(offset)
             for inner_offset, inner in kind.fields.values():
                 self._place(inner, offset + inner_offset, region)
+
+    def _mark(self, kind: AnyType, region: str) -> None:
+        """Tell the structs of an array without elements where they would be."""
+        if isinstance(kind, ArrayType):
+            self._mark(kind.element, region)
+        elif isinstance(kind, StructType) and not kind.offsets:
+            kind.region = region
+            for _, inner in kind.fields.values():
+                self._mark(inner, region)
 
     def names(self) -> list[str]:
         """Return the path of every shared byte, in order, such as ``inode[0].folio[1].dirty``."""
@@ -187,6 +254,12 @@ class Layout:
     def view(self, shared: bytearray, constant: bytes | bytearray) -> Any:
         """View the two vectors as the declared root object; every write is range-checked."""
         return _view(self.root, "", shared, 0, constant)
+
+
+def _number(bound: int | None, written: Written, where: str) -> NumberType:
+    if bound is None or not 0 <= bound <= 255:
+        raise DeclarationError(f"{where}: a number needs Annotated[int, Max(n)], n <= 255")
+    return NumberType(bound, written)
 
 
 def _hints(cls: type[Struct]) -> dict[str, Any]:

@@ -1,29 +1,22 @@
 """A compiled program and one closed instance of it: the seam every explorer stands on.
 
-:class:`Build` is the work that depends on the source and on the array sizes only: layout, graphs,
-generated code.  :class:`System` adds the constants (design, mutant, programs) and the initial
-variables; making one from a build costs well under a millisecond, so one build serves every design,
-mutant and scope of a geometry.
+:class:`Build` is a :class:`Translation` of the source with the array sizes put in.  :class:`System`
+adds the constants (design, mutant, programs) and the initial variables; making one from a build
+costs milliseconds, so one build serves every design, mutant and scope of a geometry.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from checkers.engine.emit_python import (
-    Emitter,
-    Frames,
-    compile_module,
-    plan_frames,
-    runtime_names,
-)
+from checkers.engine.emit_python import Frames, frame_of, runtime_names
 from checkers.engine.errors import DeclarationError
-from checkers.engine.graph import HelperSet, Place, build_graph
-from checkers.engine.layout import Dims, Layout, StructType
+from checkers.engine.graph import Place
+from checkers.engine.layout import Dims, Layout
+from checkers.engine.translation import translate
 from model.declare import Program
 
 if TYPE_CHECKING:
-    import ast
     import ctypes
 
 Step = Callable[[bytes, int, int], bytes | None]
@@ -66,30 +59,22 @@ class Build:
         self.layout = Layout(
             program.state, dims, constant=program.constant, projected=program.projected
         )
-        self.zero_dead = zero_dead
         self.library: ctypes.CDLL | None = None
         self.library_note = ""
-        self.c_source = ""
-        self.helpers = helpers = HelperSet(self.layout, checked=checked)
-        self.frames: dict[str, Frames] = {}
-        self.tables: dict[str, StructType] = {}
-        tables = self.tables
-        statements: list[ast.stmt] = []
-        for thread in program.threads:
-            if not thread.name.isidentifier() or thread.name in self.frames:
-                raise DeclarationError(f"thread {thread.name!r}: a name of its own is needed")
-            graph = build_graph(thread.name, thread.path, self.layout, helpers)
-            frames = plan_frames(graph, zero_dead=zero_dead)
-            self.frames[thread.name] = frames
+        self.translation = translation = translate(
+            program, predicates, self.layout, checked=checked, zero_dead=zero_dead
+        )
+        self.frames = translation.frames
+        self.predicate_names = translation.predicate_names
+        by_class = self.layout.structs
+        self.tables = {n: by_class[kind.cls] for n, kind in translation.tables.items()}
         self.threads = self._place_threads()
-        for kind, frames in self.frames.items():
-            own = [thread.frame for thread in self.threads if thread.kind == kind]
-            base = own[0] if len(own) == 1 else None
-            statements += Emitter(frames, tables, zero_dead, checked, base).emit()
-        self.predicate_names = [helpers.predicate(p) for p in predicates]
-        statements += helpers.definitions.values()
-        self.code = compile_module(statements)
-        self._names = runtime_names(tables)
+        self._frame_starts = {frame_of(t.kind): t.frame for t in reversed(self.threads)}
+        self._code = translation.bind(self.value)
+        self._names = runtime_names(self.tables)
+        self._constant_bytes = {
+            name: self.value(at) for name, at in translation.constant_bytes.items()
+        }
         last = self.threads[-1] if self.threads else None
         self.size = self.layout.shared_size
         if last is not None:
@@ -108,12 +93,26 @@ class Build:
             raise DeclarationError(f"{len(out)} threads; at most 255")
         return tuple(out)
 
+    def value(self, text: str) -> int:
+        """Return the number that a written sum (``expressions.Sum``) stands for."""
+        total = 0
+        for term in text.split("+"):
+            factor, star, name = term.rpartition("*")
+            if name.isdigit():
+                number = int(name)
+            elif name.startswith("f:"):
+                number = self._frame_starts.get(name, 0)
+            else:
+                number = self.layout.measure(name)
+            total += number * int(factor) if star else number
+        return total
+
     def instance_names(self, constants: bytes) -> dict[str, Any]:
         """Run the generated module for the given constants and return its functions."""
         names = dict(self._names)
         names["C"] = constants
-        names.update({f"C{i}": value for i, value in enumerate(constants)})
-        exec(self.code, names)
+        names.update({name: constants[at] for name, at in self._constant_bytes.items()})
+        exec(self._code, names)
         return names
 
 

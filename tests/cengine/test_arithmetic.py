@@ -6,11 +6,13 @@ What C answers is what Python answers; what Python rejects, C leaves to Python.
 import importlib.util
 import random
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from checkers.engine.bfs import BreadthFirst
 from checkers.engine.c_search import CBreadthFirst, c_step
 from checkers.engine.errors import STEP_ERRORS, EngineError
 from checkers.engine.outcome import ASSERTION, Limits, Watch
@@ -185,3 +187,26 @@ def test_what_c_cannot_do_python_does(tmp_path: Path) -> None:
     outcome = CBreadthFirst(system, Watch(), Limits()).run()
     assert outcome.exhaustive
     assert set(outcome.found) <= {ASSERTION}
+
+
+STRAY = (
+    HEAD
+    + """
+def stray(k: State, t: int) -> Path[None]:
+    yield
+    box = k.box[k.a]
+    yield
+    k.out = box.value + 1
+
+PROGRAM = Program(State, (Thread("stray", stray),))
+"""
+)
+
+
+@pytest.mark.parametrize("index", [0, 2, 3, 255])
+def test_a_pointer_outside_its_array_cannot_be_kept(tmp_path: Path, index: int) -> None:
+    build = Build(module_of(STRAY, tmp_path).PROGRAM, {})
+    system = System(build, b"", bytes([index]) + bytes(build.layout.shared_size - 1))
+    outcomes = [search(system, Watch(), Limits()).run() for search in (BreadthFirst, CBreadthFirst)]
+    assert replace(outcomes[0], seconds=0) == replace(outcomes[1], seconds=0)
+    assert set(outcomes[1].found) == ({ASSERTION} if index > 2 else set())

@@ -16,7 +16,7 @@ from checkers.engine.c_library import (
     compile_library,
     compiler,
     is_ready,
-    source_of,
+    sources_of,
     try_compiler,
 )
 from checkers.engine.engines import best_engine, needs_compiling
@@ -50,9 +50,11 @@ def fresh_build() -> Build:
 def test_the_generated_code_has_no_warnings(tmp_path: Path, level: str) -> None:
     builds = {toy.name: toy_build(toy.name) for toy in TOYS if toy.name in WARNED}
     builds["model"] = build_of(SCOPES["cookie-race"], 0)
-    for name, build in builds.items():
+    units = [(name, text) for name, build in builds.items() for text in sources_of(build)]
+    assert len(units) == len(builds) + 1, "the model's steps are compiled apart"
+    for name, text in units:
         source = tmp_path / f"{name}.c"
-        source.write_text(source_of(build), encoding="utf-8")
+        source.write_text(text, encoding="utf-8")
         flags = ["-std=gnu11", level, "-Wall", "-Wextra", "-Werror", "-fPIC"]
         done = subprocess.run(
             [compiler(), *flags, "-c", str(source), "-o", str(tmp_path / "out.o")],

@@ -1,19 +1,31 @@
 """The C half of the C engine: text that is compiled together with the generated steps.
 
 ``prelude.h`` is what steps need, ``store.h`` keeps states, ``breadth.c``, ``cycles.c`` and
-``depth.c`` search.  One translation unit, so that the compiler sees steps and search together.
+``depth.c`` search.  Steps and searches are one translation unit if the steps are few, so that the
+compiler sees both together; else two, so that many geometries share the compiled steps.
 """
 
 from functools import cache
 from importlib.resources import files
 
-_BEFORE = ("prelude.h",)
-_AFTER = ("store.h", "breadth.c", "cycles.c", "depth.c")
+_SEARCHES = ("store.h", "breadth.c", "cycles.c", "depth.c")
+_APART = "#define PC_APART\n"
+_OWN_ENV = "PC_SHARED _Thread_local jmp_buf pc_env;\n"
 
 
 def translation_unit(steps: str) -> str:
-    """Return the C source of an engine around generated ``steps``."""
-    return "\n".join([*map(_text, _BEFORE), steps, *map(_text, _AFTER)])
+    """Return the C source of an engine around generated ``steps`` and all they need."""
+    return "\n".join([prelude(), steps, *map(_text, _SEARCHES)])
+
+
+def steps_unit(steps: str) -> str:
+    """Return the C source of ``steps`` that are compiled apart."""
+    return _APART + prelude() + steps
+
+
+def searches_unit(around: str) -> str:
+    """Return the C source of an engine whose steps are compiled apart."""
+    return _APART + translation_unit(_OWN_ENV + around)
 
 
 def prelude() -> str:

@@ -13,7 +13,14 @@
 #define PC_MANY_TURNS 1000000  /* of a loop in a helper */
 #define PC_BIG ((int64_t)1 << 32)
 
+/* Steps and searches are one translation unit, or two that share what is marked so. */
+#ifdef PC_APART
+#define PC_SHARED __attribute__((visibility("hidden")))
+extern PC_SHARED _Thread_local jmp_buf pc_env;
+#else
+#define PC_SHARED static
 PC_UNUSED static _Thread_local jmp_buf pc_env;
+#endif
 
 __attribute__((noreturn, cold, noinline)) static void pc_fault(void)
 {
@@ -37,6 +44,14 @@ PC_UNUSED static inline uint8_t pc_byte(int64_t v)
 	if ((uint64_t)v > 255)
 		pc_fault();
 	return (uint8_t)v;
+}
+
+/* The number of the struct at an address; -1 where none starts. */
+PC_UNUSED static inline int64_t pc_number(const int16_t *numbers, int64_t address, int64_t size)
+{
+	if (address < 0 || address > size)
+		pc_fault();
+	return numbers[address];
 }
 
 PC_UNUSED static inline int64_t pc_local(int64_t v)

@@ -6,10 +6,6 @@
  * piece instead of the whole vector, and nothing is lost.
  */
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("O2")	/* this half is small and hot; the steps are large and compile faster */
-#endif
-
 struct memory {
 	size_t used, limit;
 };
