@@ -6,7 +6,7 @@ A design is what a reviewer argues about; a mutant (``model.mutants``) is one pl
 
 from dataclasses import dataclass
 
-from model.state import EOF_DEFERRED, EOF_HOLD_BACK, EOF_ORDERED_GAP, EOF_UNORDERED
+from model.state import EOF_DEFERRED, EOF_HOLD_BACK, EOF_ORDERED_GAP, EOF_PENDING, EOF_UNORDERED
 
 ALL_IOMAP = 255
 
@@ -16,7 +16,12 @@ class Design:
     """One setting: ``eof_rule`` as in ``model.eof``.
 
     ``iomap_inodes`` is the mask of inodes on the iomap path, the others are on the buffer_head
-    path; ``orders_iomap`` leaves iomap inodes on the ordered list (the series without patch 07).
+    path; ``orders_iomap`` leaves iomap inodes on the ordered list (the series without patch 07);
+    ``revision`` is that of the posted series, for what changed besides the EOF rule: 3, or 5 (all
+    completions of ext4 go to the worker, and with data_err=abort all completions are ext4's; ENOSPC
+    in writeback is retried three times; a punch drains writeback before it removes extents).
+    ``submits_first`` makes writeback submit the ioend under construction before it waits for a
+    folio.
     """
 
     name: str
@@ -24,6 +29,8 @@ class Design:
     eof_rule: int = EOF_UNORDERED
     iomap_inodes: int = ALL_IOMAP
     orders_iomap: bool = False
+    revision: int = 3
+    submits_first: bool = False
 
 
 DESIGNS: dict[str, Design] = {
@@ -45,6 +52,20 @@ DESIGNS: dict[str, Design] = {
             "seed-gap-ordered",
             "the seed, and workers wait for a zeroed gap (the author's later tree)",
             eof_rule=EOF_ORDERED_GAP,
+        ),
+        Design(
+            "series-v5",
+            "the fifth revision as far as its code could be read: a pending bit holds sizes back, "
+            "and workers wait for it",
+            eof_rule=EOF_PENDING,
+            revision=5,
+        ),
+        Design(
+            "series-v5-submit-first",
+            "series-v5, and writeback submits what it has before it waits for a folio",
+            eof_rule=EOF_PENDING,
+            revision=5,
+            submits_first=True,
         ),
         Design(
             "seed-without-07",

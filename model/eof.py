@@ -20,6 +20,13 @@ rule applies is a switch of the design:
     The author's later tree (v4 of the series): only a zeroed gap is ordered.  The zeroed block is
     submitted at once and recorded in i_ordered_lblk; workers of later ioends wait for its bio;
     truncate-up leaves i_disksize alone meanwhile; the ordered ioend then sets it to i_size.
+``EOF_PENDING`` (the series from v5 on)
+    Zeroing the block that i_disksize ends in sets EXT4_STATE_DISKSIZE_GROW_PENDING if its folio is
+    dirty then; nothing is submitted.  The bit stands for that block, which is derived from
+    i_disksize: while it is set i_disksize is not raised, workers of ioends behind the block wait,
+    and the next ioend that covers the block clears it when its bio completes (also on error) and
+    then sets i_disksize to i_size.  Where the bit is cleared was not seen in code: a worker that
+    waits for it holds the only slot, so only the bio's completion can.
 """
 
 from model.declare import Path
@@ -27,6 +34,7 @@ from model.state import (
     EOF_DEFERRED,
     EOF_HOLD_BACK,
     EOF_ORDERED_GAP,
+    EOF_PENDING,
     HOLE,
     Inode,
     Ioend,
@@ -75,6 +83,8 @@ def raise_disksize(k: Kernel, inode: Inode, size: int) -> None:
 
     Called under i_data_sem (write).
     """
+    if inode.disksize_grow_pending:
+        return
     wanted = min(max(size, inode.held_size), inode.i_size)
     if k.conf.mutant.no_min_i_size:
         wanted = size
@@ -103,6 +113,9 @@ def eof_submit(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
         if k.conf.eof_rule == EOF_ORDERED_GAP and inode.i_ordered_lblk == b + 1:
             ioend.orders_eof = 1
             ioend.own_end_io = 1
+        if inode.disksize_grow_pending and inode.i_disksize // k.conf.cells_per_block == b:
+            ioend.orders_eof = 1
+            ioend.own_end_io = 1
 
 
 def eof_bio_done(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
@@ -112,6 +125,9 @@ def eof_bio_done(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
     """
     if k.conf.eof_rule == EOF_ORDERED_GAP:
         inode.i_ordered_lblk = 0
+        return
+    if k.conf.eof_rule == EOF_PENDING:
+        inode.disksize_grow_pending = 0
         return
     for b in range(first, first + ioend.nr_blocks):
         if inode.eof_in_flight[b]:
@@ -133,3 +149,21 @@ def ext4_iomap_wb_ordered_wait(k: Kernel, inode: Inode, first: int) -> Path[None
         return
     if inode.i_ordered_lblk and first > inode.i_ordered_lblk - 1:
         yield lambda: inode.i_ordered_lblk == 0  # worker waits for the ordered EOF block
+
+
+def ext4_iomap_wb_disksize_pending_wait(k: Kernel, inode: Inode, ioend: Ioend) -> Path[None]:
+    """The worker of an ioend behind the pending block waits.  kernel: same name, v5."""
+    per_block = k.conf.cells_per_block
+    boundary = (inode.i_disksize + per_block - 1) // per_block * per_block
+    if inode.disksize_grow_pending and ioend.end > boundary:
+        yield lambda: inode.disksize_grow_pending == 0  # worker waits for the pending EOF block
+
+
+def forget_pending(k: Kernel, inode: Inode, block: int, last: int) -> None:
+    """Writeback drops blocks ``block``..``last`` of a folio: a pending block among them goes too.
+
+    kernel: the discard of ->writeback_range(), v5.
+    """
+    pending = inode.i_disksize // k.conf.cells_per_block
+    if inode.disksize_grow_pending and block <= pending and pending <= last:
+        inode.disksize_grow_pending = 0

@@ -50,6 +50,7 @@ from model.state import (
     EIO,
     ENOSPC,
     EOF_ORDERED_GAP,
+    EOF_PENDING,
     HOLE,
     OK,
     UNWRITTEN,
@@ -116,6 +117,27 @@ def ext4_jbd2_inode_add_write(k: Kernel, current: int, inode: Inode) -> Path[Non
         ext4_journal_stop(k, current)
 
 
+def first_after_disksize(k: Kernel, inode: Inode) -> int:
+    """Return i_disksize rounded up to a block."""
+    per_block = k.conf.cells_per_block
+    return (inode.i_disksize + per_block - 1) // per_block * per_block
+
+
+def ext4_iomap_mark_disksize_pending(
+    k: Kernel, current: int, inode: Inode, block: int
+) -> Path[None]:
+    """The zeroed EOF block has to be written before sizes may pass.  kernel: same name, v5.
+
+    Writeback may have taken the zeroed folio before it is locked again: nothing is pending then.
+    """
+    folio = inode.folio[block // k.conf.blocks_per_folio]
+    yield from folio_lock(k, current, folio)
+    yield from folio_wait_writeback(k, folio)
+    if folio.dirty:
+        inode.disksize_grow_pending = 1
+    folio_unlock(k, folio)
+
+
 def ext4_block_zero_eof(
     k: Kernel, current: int, inode: Inode, size: int, extends: int
 ) -> Path[None]:
@@ -132,6 +154,9 @@ def ext4_block_zero_eof(
         yield from ext4_jbd2_inode_add_write(k, current, inode)
     if zeroed and submits_zeroed_gap(k):
         yield from ext4_iomap_submit_zero_block(k, current, inode, block)
+    if zeroed and k.conf.eof_rule == EOF_PENDING and inode.buffered_iomap:
+        if size < first_after_disksize(k, inode):
+            yield from ext4_iomap_mark_disksize_pending(k, current, inode, block)
 
 
 def iomap_write_end(k: Kernel, i: int, start: int, stop: int, colour: int) -> None:
@@ -436,7 +461,10 @@ def set_disksize(k: Kernel, inode: Inode, size: int) -> None:
     """Set i_disksize for a truncate; a raise obeys the design's EOF rule."""
     if size <= inode.i_disksize:
         inode.i_disksize = size
+        inode.disksize_grow_pending = 0
         unmark_from(k, inode, size)
+        return
+    if inode.disksize_grow_pending:
         return
     if k.conf.eof_rule == EOF_ORDERED_GAP and inode.i_ordered_lblk:
         return

@@ -5,6 +5,7 @@ is locked, and already under writeback, when the handle is started.
 """
 
 from model.declare import Path
+from model.eof import forget_pending
 from model.extents import (
     ext4_es_extent_length,
     ext4_es_remove_extent,
@@ -71,13 +72,14 @@ def ext4_iomap_map_writeback_range(k: Kernel, current: int, inode: Inode, block:
     """Find or make a mapping for ``block`` in wpc.map.  kernel: same name, v3 09/22.
 
     On ENOSPC with free clusters counted, commits (with the folio lock held) and tries again,
-    without limit.  Returns OK, ENOSPC or EROFS.
+    without limit, or from v5 on three times.  Returns OK, ENOSPC or EROFS.
     """
     if ext4_emergency_state(k):
         return ext4_emergency_state(k)
     map = k.wpc[current].map
     if map.m_lblk <= block and block < map.m_lblk + map.m_len and ext4_iomap_valid(k, map):
         return OK
+    retries = 0
     while True:
         map.m_lblk = block
         map.m_len = k.conf.nr_blocks - block
@@ -92,6 +94,10 @@ def ext4_iomap_map_writeback_range(k: Kernel, current: int, inode: Inode, block:
             return ret
         if ret != ENOSPC or ext4_count_free_clusters(k) == 0:
             return ret
+        if k.conf.revision >= 5:
+            retries += 1
+            if retries > 3:
+                return ret
         if not k.conf.mutant.retry_without_commit:
             yield from jbd2_journal_force_commit_nested(k, current)
 
@@ -105,6 +111,7 @@ def ext4_iomap_discard_folio(
         for b in range(block, last + 1):
             inode.delayed[b] = 0
     ext4_es_remove_extent(k, inode, block, last)
+    forget_pending(k, inode, block, last)
     for b in range(block, last + 1):
         note_written_back(k, inode, b, 1)
     up_write(k, inode.i_data_sem)

@@ -6,7 +6,16 @@ not matter, because the worker sorts it.
 
 from model.oracle import note_written_back
 from model.primitives import folio_end_writeback, mapping_set_error
-from model.state import EOF_ORDERED_GAP, IOEND_NONE, IOEND_WORKER, WRITTEN, Inode, Ioend, Kernel
+from model.state import (
+    EOF_ORDERED_GAP,
+    EOF_PENDING,
+    IOEND_NONE,
+    IOEND_WORKER,
+    WRITTEN,
+    Inode,
+    Ioend,
+    Kernel,
+)
 
 
 def clear_ioend(k: Kernel, ioend: Ioend) -> None:
@@ -44,7 +53,10 @@ def can_merge(k: Kernel, ioend: Ioend, next_ioend: Ioend) -> int:
 
 
 def iomap_ioend_try_merge(k: Kernel, inode: Inode, first: int) -> None:
-    """Merge the ioends that follow ``first`` into it.  kernel: iomap_ioend_try_merge()."""
+    """Merge the ioends that follow ``first`` into it.  kernel: iomap_ioend_try_merge().
+
+    io_private is not compared, and the first one's stays: under EOF_PENDING a later mark is lost.
+    """
     ioend = inode.ioend[first]
     while first + ioend.nr_blocks < k.conf.nr_blocks:
         next_ioend = inode.ioend[first + ioend.nr_blocks]
@@ -52,7 +64,7 @@ def iomap_ioend_try_merge(k: Kernel, inode: Inode, first: int) -> None:
             break
         ioend.nr_blocks += next_ioend.nr_blocks
         ioend.end = next_ioend.end
-        if next_ioend.orders_eof:
+        if next_ioend.orders_eof and k.conf.eof_rule != EOF_PENDING:
             ioend.orders_eof = 1
         clear_ioend(k, next_ioend)
 

@@ -7,7 +7,13 @@ handle is started, the extent converted, i_disksize raised, and only then folio 
 
 from model.buffer_head import ext4_end_bio
 from model.declare import Path
-from model.eof import eof_bio_done, ext4_iomap_wb_ordered_wait, is_deferred, raise_disksize
+from model.eof import (
+    eof_bio_done,
+    ext4_iomap_wb_disksize_pending_wait,
+    ext4_iomap_wb_ordered_wait,
+    is_deferred,
+    raise_disksize,
+)
 from model.extents import ext4_convert_unwritten_extents
 from model.ioend import first_worker_ioend, iomap_finish_ioends, iomap_ioend_try_merge
 from model.jbd2 import (
@@ -21,6 +27,7 @@ from model.primitives import down_write, up_write
 from model.state import (
     EIO,
     EOF_ORDERED_GAP,
+    EOF_PENDING,
     IOEND_COMPLETED,
     IOEND_SUBMITTED,
     IOEND_WORKER,
@@ -47,7 +54,7 @@ def bio_endio(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
 
 def ext4_iomap_end_bio(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
     """Decide in irq context whether the worker is needed.  kernel: same name, v3 09/22."""
-    defer = ioend.unwritten or ioend.end > inode.i_disksize
+    defer = ioend.unwritten or ioend.end > inode.i_disksize or k.conf.revision >= 5
     if ioend.error and k.conf.data_err_abort and not ext4_emergency_state(k):
         defer = 1
     if ioend.orders_eof:
@@ -70,7 +77,7 @@ def ext4_iomap_wb_update_disksize(
     if end <= inode.i_disksize and not orders_eof:
         return
     yield from down_write(k, current, inode.i_data_sem)
-    if orders_eof and k.conf.eof_rule == EOF_ORDERED_GAP:
+    if orders_eof and (k.conf.eof_rule == EOF_ORDERED_GAP or k.conf.eof_rule == EOF_PENDING):
         raise_disksize(k, inode, inode.i_size)
     else:
         raise_disksize(k, inode, end)
@@ -89,6 +96,8 @@ def ext4_iomap_finish_ioend(
         return
     if k.conf.eof_rule == EOF_ORDERED_GAP and not ioend.orders_eof:
         yield from ext4_iomap_wb_ordered_wait(k, inode, first)
+    if k.conf.eof_rule == EOF_PENDING and not ioend.orders_eof:
+        yield from ext4_iomap_wb_disksize_pending_wait(k, inode, ioend)
     error = yield from ext4_journal_start(k, current)
     if error == 0:
         if ioend.unwritten:

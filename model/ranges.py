@@ -31,6 +31,7 @@ from model.state import (
     Inode,
     Kernel,
 )
+from model.writeback import ext4_iomap_writepages
 
 
 def first_whole_block(k: Kernel, start: int) -> int:
@@ -99,10 +100,43 @@ def ext4_zero_partial_blocks(
         yield from zero_edge(k, current, inode, stop // per_block * per_block, stop)
 
 
+def filemap_write_and_wait_range(
+    k: Kernel, current: int, inode: Inode, start: int, stop: int
+) -> Path[None]:
+    """Write the folios of cells ``start``..``stop`` and wait for them.  kernel: same name."""
+    first = start // k.conf.cells_per_folio
+    last = (stop - 1) // k.conf.cells_per_folio
+    yield from ext4_iomap_writepages(k, current, inode, 1, first, last)
+    for f in range(k.conf.nr_folios):
+        if f >= first and f <= last:
+            yield from folio_wait_writeback(k, inode.folio[f])
+
+
+def ext4_iomap_sync_zeroed_eof(
+    k: Kernel, current: int, inode: Inode, start: int, stop: int
+) -> Path[None]:
+    """Write a pending EOF block that the range covers, so that sizes may pass.
+
+    kernel: same name, v5.  Outside any handle, under i_rwsem.
+    """
+    per_block = k.conf.cells_per_block
+    block = inode.i_disksize // per_block
+    if (
+        inode.disksize_grow_pending
+        and start <= inode.i_disksize
+        and (block + 1) * per_block <= stop
+    ):
+        yield from filemap_write_and_wait_range(
+            k, current, inode, inode.i_disksize, (block + 1) * per_block
+        )
+        assert inode.disksize_grow_pending == 0
+
+
 def ext4_update_disksize_before_punch(
-    k: Kernel, current: int, inode: Inode, stop: int
+    k: Kernel, current: int, inode: Inode, start: int, stop: int
 ) -> Path[None]:
     """Dirty data past the range that is dropped would never raise i_disksize: do it now."""
+    yield from ext4_iomap_sync_zeroed_eof(k, current, inode, start, stop)
     if inode.i_disksize >= min(inode.i_size, stop):
         return
     error = yield from ext4_journal_start(k, current)
@@ -145,6 +179,11 @@ def zeroes_under_handle(k: Kernel, punches: int) -> int:
     return k.conf.mutant.zero_under_handle_zero_range
 
 
+def drains_writeback(k: Kernel, inode: Inode, punches: int) -> int:
+    """From v5 on a punch of an iomap inode lets no bio be in flight when blocks are removed."""
+    return k.conf.revision >= 5 and inode.buffered_iomap and punches
+
+
 def change_extents(
     k: Kernel, current: int, i: int, start: int, stop: int, punches: int
 ) -> Path[None]:
@@ -176,12 +215,14 @@ def ext4_change_range(
     stop = cut_to_file(k, inode, pos + length)
     if pos < stop and not ext4_emergency_state(k):
         note_range_removal_begins(k, i, pos, stop)
-        yield from ext4_update_disksize_before_punch(k, current, inode, stop)
+        yield from ext4_update_disksize_before_punch(k, current, inode, pos, stop)
         yield from truncate_pagecache_range(
             k, current, inode, first_whole_block(k, pos), end_whole_block(k, stop)
         )
         if not zeroes_under_handle(k, punches):
             yield from ext4_zero_partial_blocks(k, current, inode, pos, stop)
+        if drains_writeback(k, inode, punches):
+            yield from filemap_write_and_wait_range(k, current, inode, pos, stop)
         yield from change_extents(k, current, i, pos, stop, punches)
         note_removal_ends(k, i)
     up_write(k, inode.invalidate_lock)

@@ -231,6 +231,15 @@ def _shortages() -> tuple[Scope, ...]:
             (Mount(((write(0, 2), write(2, 2), FSYNC),)),),
             initial_size_cells=0, max_errors=1, timer=Timer.ONCE, data_err_abort=True,
         ),
+        Scope(
+            "eio-eof", "a gap append over a dirty tail; one bio fails",
+            (Mount(((write(2),),)),), initial_dirty_tail=True, max_errors=1,
+        ),
+        Scope(
+            "truncate-up-merge", "an overwrite, truncate up and fsync; all ioends at the worker",
+            (Mount(((write(0), truncate(6), FSYNC),)),),
+            geometry=_THREE, initial_size_cells=3, timer=Timer.NEVER, data_err_abort=True,
+        ),
     )  # fmt: skip
 
 

@@ -60,6 +60,8 @@ def configure(
     conf.blocks_per_folio = geometry.blocks_per_folio
     conf.cells_per_folio = geometry.cells_per_block * geometry.blocks_per_folio
     conf.eof_rule = design.eof_rule
+    conf.revision = design.revision
+    conf.submits_first = int(design.submits_first)
     conf.nodelalloc = int(scope.nodelalloc)
     conf.observes_calls = int(observes_calls)
     conf.iomap_inodes = design.iomap_inodes

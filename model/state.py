@@ -64,6 +64,7 @@ EOF_UNORDERED = 0
 EOF_HOLD_BACK = 1
 EOF_ORDERED_GAP = 2
 EOF_DEFERRED = 3
+EOF_PENDING = 4
 
 # Results of paths.
 OK = 0
@@ -140,9 +141,11 @@ class Conf(Struct):
     cells_per_block: Byte
     blocks_per_folio: Byte
     cells_per_folio: Byte
-    eof_rule: Annotated[int, Max(3)]
+    eof_rule: Annotated[int, Max(4)]
+    revision: Annotated[int, Max(5)]
     iomap_inodes: Byte
     orders_iomap: Bit
+    submits_first: Bit
     data_err_abort: Bit
     max_errors: Byte
     log_transactions: Byte
@@ -231,6 +234,7 @@ class Inode(Struct):
     say on which transaction's t_inode_list (ordered data) the inode is.
     ``eof_needed[block]`` and ``eof_in_flight[block]`` belong to designs that mark EOF blocks: the
     EOF that a write of the block must reach the disk for, not yet submitted or in flight.
+    ``disksize_grow_pending`` is EXT4_STATE_DISKSIZE_GROW_PENDING.
     """
 
     i_rwsem: Rwsem
@@ -244,6 +248,7 @@ class Inode(Struct):
     wb_err: Byte
     work_queued: Bit
     i_ordered_lblk: Annotated[int, Max("nr_blocks")]
+    disksize_grow_pending: Bit
     held_size: Annotated[int, Max("nr_cells")]
     eof_needed: Annotated[Array[int], Len("nr_blocks"), Max("nr_cells")]
     eof_in_flight: Annotated[Array[int], Len("nr_blocks"), Max("nr_cells")]

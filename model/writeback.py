@@ -86,6 +86,20 @@ def forget_wpc(k: Kernel, current: int) -> None:
     map.current_cookie = 0
 
 
+def trylock_or_submit(k: Kernel, current: int, inode: Inode, folio: Folio) -> int:
+    """Where the design never sleeps with an ioend under construction: take the folio lock now.
+
+    Returns 0 if it has to be waited for; there is no such ioend any more then.
+    """
+    if k.conf.submits_first == 0 or k.wpc[current].wb_ctx == 0:
+        return 0
+    if folio.locked:
+        ext4_iomap_writeback_submit(k, current, inode, 0)
+        return 0
+    folio.locked = current + 1
+    return 1
+
+
 def iomap_writepages(
     k: Kernel, current: int, inode: Inode, sync: int, first: int, last: int
 ) -> Path[int]:
@@ -98,8 +112,11 @@ def iomap_writepages(
     error = OK
     for f in range(k.conf.nr_folios):
         if f >= first and f <= last and inode.folio[f].dirty and (sync or error == OK):
-            yield from folio_lock(k, current, inode.folio[f])
+            if not trylock_or_submit(k, current, inode, inode.folio[f]):
+                yield from folio_lock(k, current, inode.folio[f])
             if sync and inode.folio[f].dirty:
+                if k.conf.submits_first and inode.folio[f].writeback and k.wpc[current].wb_ctx:
+                    ext4_iomap_writeback_submit(k, current, inode, 0)
                 yield from folio_wait_writeback(k, inode.folio[f])
             if inode.folio[f].dirty and inode.folio[f].writeback == 0:
                 ret = yield from iomap_writeback_folio(k, current, inode, f)

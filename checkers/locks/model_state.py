@@ -156,6 +156,8 @@ def variable_of(spot: Spot, operands: dict[str, str], agent: Agent) -> str:
         return f"inode[{agent.info.number}].work_queued"
     if spot.function == "ext4_iomap_wb_ordered_wait":
         return f"{operands['inode']}.i_ordered_lblk"
+    if spot.function == "ext4_iomap_wb_disksize_pending_wait":
+        return f"{operands['inode']}.disksize_grow_pending"
     return next(
         (
             variable.format(context=agent.context)
@@ -181,6 +183,7 @@ class LockView:
         self.nr_blocks: int = conf.nr_blocks
         self.nr_folios: int = conf.nr_folios
         self.blocks_per_folio: int = conf.blocks_per_folio
+        self.cells_per_block: int = conf.cells_per_block
         self._family = [re.sub(r"\[\d+\]", "[]", name) for name in self.names]
         self._families: dict[str, list[int]] = {}
         for at, family in enumerate(self._family):
@@ -192,7 +195,8 @@ class LockView:
         ]
         holders = r"\.(writer|readers|locked)$|^journal\.(t_updates|j_checkpoint_mutex)$"
         deciding = (
-            r"|\.(writeback|work_queued|buffered_iomap|i_ordered_lblk|wb_ctx|tid)$|^journal\."
+            r"|\.(writeback|work_queued|buffered_iomap|i_ordered_lblk|disksize_grow_pending|i_disksize"
+            r"|wb_ctx|tid)$|^journal\."
             r"|\.ioend\[\d+\]\.(state|nr_blocks)$|\.(eof_needed|eof_in_flight)\[\d+\]$"
             r"|^rsv_conversion_wq$"
         )
@@ -271,6 +275,9 @@ class LockView:
             b for b in range(first, first + length)
             if state[self.at[f"inode[{inode}].eof_needed[{b}]"]]
         ]  # fmt: skip
+        at_end = state[self.at[f"inode[{inode}].i_disksize"]] // self.cells_per_block
+        if state[self.at[f"inode[{inode}].disksize_grow_pending"]]:
+            return bool(first <= at_end < first + length)
         return bool(needed) or first <= ordered < first + length
 
     def _queued(self, state: Any, agent: Agent) -> list[Hold]:
@@ -313,7 +320,7 @@ class LockView:
             return Want(self.folio(state, FOLIO_WRITEBACK, inode, folio), WRITE, "wait")
         if field == "work_queued":
             return self._want_of_item(state, inode)
-        if field == "i_ordered_lblk":
+        if field in ("i_ordered_lblk", "disksize_grow_pending"):
             return Want(Resource(EOF_WRITE, inode), WRITE, "wait")
         if field == "commit_request":
             return None

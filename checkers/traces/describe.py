@@ -325,6 +325,9 @@ def _eof(inode: _InodeDiff) -> None:
             elif flying:
                 state = f"marked at EOF {flying}, its write is in flight"
             inode.say(f"EOF block {b}: {state}")
+    if inode.take("disksize_grow_pending"):
+        pending = inode.now("disksize_grow_pending")
+        inode.say(f"i_disksize may {'not grow until its block is written' if pending else 'grow'}")
     if inode.take("i_ordered_lblk"):
         block = inode.now("i_ordered_lblk")
         inode.say(f"i_ordered_lblk: {f'block {block - 1}' if block else 'none'}")

@@ -232,7 +232,7 @@ def extent_view(k: Any, geometry: Geometry, i: int = 0) -> ExtentView:
         ExtentRow(
             b, _extent(inode.raw.extent[b]), bool(inode.delayed[b]),
             _extent(inode.committing.extent[b]) if k.journal.committing else "",
-            _extent(k.stable.inode[i].committed.extent[b]), _mark(inode, b),
+            _extent(k.stable.inode[i].committed.extent[b]), _mark(inode, b, geometry),
         )
         for b in range(geometry.nr_blocks)
     )  # fmt: skip
@@ -334,13 +334,15 @@ def _extent(extent: Any) -> str:
     return "hole" if extent.state == HOLE else f"{_EXTENT[extent.state]} p{extent.pblk}"
 
 
-def _mark(inode: Any, block: int) -> str:
+def _mark(inode: Any, block: int, geometry: Geometry) -> str:
     """Say what the design's EOF rule knows about a block."""
     notes = []
     if inode.eof_needed[block]:
         notes.append(f"EOF {inode.eof_needed[block]} needs a write of this block first")
     if inode.eof_in_flight[block]:
         notes.append(f"write for EOF {inode.eof_in_flight[block]} in flight")
+    if inode.disksize_grow_pending and inode.i_disksize // geometry.cells_per_block == block:
+        notes.append("zeroed, to be written (disksize_grow_pending)")
     if inode.i_ordered_lblk == block + 1:
         notes.append("zeroed gap in flight (i_ordered_lblk)")
     return ", ".join(notes)

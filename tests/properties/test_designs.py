@@ -43,6 +43,19 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     "seed": {name: {"stale-data"} for name in SEED_STALE},
     "seed-eof-ordered": {name: {"structure"} for name in HELD_BACK},
     "seed-gap-ordered": {"eof-in-block": {"stale-data"}, "eof-unsubmitted": {"deadlock"}},
+    "series-v5": {
+        "eof-in-block": {"stale-data"},
+        "folio-tail": {"stale-data"},
+        "new-file": {"stale-data"},
+        "eof-unsubmitted": {"deadlock"},
+        "truncate-up-merge": {"sizes", "durability"},
+    },
+    "series-v5-submit-first": {
+        "eof-in-block": {"stale-data"},
+        "folio-tail": {"stale-data"},
+        "new-file": {"stale-data"},
+        "truncate-up-merge": {"sizes", "durability"},
+    },
     "bh-ordered": {
         "eof-in-block": {"stale-data"},
         "folio-tail": {"stale-data"},
@@ -62,9 +75,12 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     },
     "seed-eof-deferred": {"folio-tail": {"stale-data"}, "eof-unsubmitted": {"deadlock"}},
 }
-for _name in EXPECTED.keys() - {"bh-ordered", "mixed"}:
+for _name in EXPECTED:
+    EXPECTED[_name]["eio-eof"] = {"stale-data"}
+for _name in EXPECTED.keys() - {"bh-ordered", "mixed", "series-v5", "series-v5-submit-first"}:
     EXPECTED[_name]["eio-overwrite"] = {"data-err-abort"}
     EXPECTED[_name]["punch-folio"] = {"late-write"}
+EXPECTED["seed-eof-ordered"]["eio-eof"] = {"structure"}
 EXPECTED["seed-eof-ordered"]["behind-eof"] = {"structure", "stale-data"}
 EXPECTED["seed-eof-ordered"]["folio-tail"] = {"structure", "stale-data"}
 
