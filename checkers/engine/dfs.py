@@ -5,6 +5,8 @@ probability that this left anything out, and traces are not shortest.  The diges
 Python's hash seed: a run can be repeated.  With a seed, threads are tried in an order of chance.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
 
@@ -39,12 +41,23 @@ def depth_first(system: System, watch: Watch, limits: Limits) -> Outcome:
     return DepthFirst(system, watch, limits).run()
 
 
+@dataclass(slots=True)
+class _Open:
+    """A state on the stack: the threads in order, how many were tried, whether any could run."""
+
+    state: bytes
+    order: Sequence[int]
+    tried: int = 0
+    moved: bool = False
+
+
 class DepthFirst:
     """One search; :meth:`sample` tells afterwards which states it saw."""
 
     def __init__(self, system: System, watch: Watch, limits: Limits, *, seed: int = 0) -> None:
         self.chance = Random(seed) if seed else None
         self.system = system
+        self.table = system.table
         self.watch = watch
         self.outcome = Outcome()
         self.budget = Budget(limits)
@@ -66,48 +79,63 @@ class DepthFirst:
         return self.outcome
 
     def _search(self) -> None:
-        system, limit = self.system, self.budget.limits.max_states
-        self._enter(system.initial)
-        stack = [(system.initial, iter(self._enabled(system.initial)))]
+        limit = self.budget.limits.max_states
+        self._enter(self.system.initial)
+        stack = [self._open(self.system.initial)]
+        is_fresh = True
         while stack:
+            states = len(self.seen)
             if self._is_answered():
                 return
-            state, threads = stack[-1]
-            thread = next(threads, None)
-            if thread is None:
+            if is_fresh and (states >= limit or not states % _CHECK_EVERY) and self._tick(stack):
+                return
+            is_fresh = False
+            top = stack[-1]
+            if top.tried == len(self.table):
+                if not top.moved:
+                    self._look_for_deadlock(top.state)
                 stack.pop()
                 if self.schedule:
                     self.schedule.pop()
                 continue
-            self.schedule.append(thread)
-            try:
-                new = system.step(state, thread)
-            except STEP_ERRORS as error:
-                self._record(ASSERTION, str(error))
-                self.schedule.pop()
+            new = self._step(top)
+            if new is None:
                 continue
             self.outcome.transitions += 1
-            if not self._enter(new):
+            self.schedule.append(top.order[top.tried - 1])
+            is_fresh = self._enter(new)
+            if not is_fresh:
                 self.schedule.pop()
                 continue
             self.outcome.depth = max(self.outcome.depth, len(self.schedule))
-            stack.append((new, iter(self._enabled(new))))
-            states = len(self.seen)
-            if (not states % _CHECK_EVERY or states >= limit) and self._tick(len(stack)):
-                return
+            stack.append(self._open(new))
 
-    def _enabled(self, state: bytes) -> list[int]:
-        """Return who can run in a new state, looking for a deadlock on the way."""
-        try:
-            enabled = self.system.enabled(state)
-        except STEP_ERRORS as error:
-            self._record(ASSERTION, str(error))
-            return []
-        if not enabled and self.system.unfinished(state):
-            self._record(DEADLOCK, "nobody can run")
+    def _open(self, state: bytes) -> "_Open":
+        order: Sequence[int] = range(len(self.table))
         if self.chance is not None:
-            self.chance.shuffle(enabled)
-        return enabled
+            order = self.chance.sample(order, len(order))
+        return _Open(state, order)
+
+    def _step(self, top: "_Open") -> bytes | None:
+        """Let the next thread of an open state run; ``None`` if it waits or does wrong."""
+        thread = top.order[top.tried]
+        top.tried += 1
+        frame, number, _, steps = self.table[thread]
+        run = steps[top.state[frame]]
+        if run is None:
+            return None
+        try:
+            new = run(top.state, frame, number)
+        except STEP_ERRORS as error:
+            top.moved = True
+            self._record(ASSERTION, str(error), thread)
+            return None
+        top.moved |= new is not None
+        return new
+
+    def _look_for_deadlock(self, state: bytes) -> None:
+        if self.system.unfinished(state):
+            self._record(DEADLOCK, "nobody can run")
 
     def _is_answered(self) -> bool:
         wanted = self.watch.stop_when
@@ -116,12 +144,12 @@ class DepthFirst:
         self.outcome.stopped = "stopped at the first violation"
         return True
 
-    def _tick(self, frontier: int) -> bool:
+    def _tick(self, stack: "list[_Open]") -> bool:
         states = len(self.seen)
         if self.watch.on_progress is not None:
             self.watch.on_progress(
                 Progress(
-                    states, self.outcome.transitions, frontier, len(self.schedule),
+                    states, self.outcome.transitions, len(stack), len(self.schedule),
                     self.budget.seconds,
                 )
             )  # fmt: skip
@@ -156,7 +184,7 @@ class DepthFirst:
         """Return the digests of one state in ``2**bits``, always of the same ones."""
         return {key for key in self.seen if not key >> (64 - bits)}
 
-    def _record(self, name: str, detail: str) -> None:
+    def _record(self, name: str, detail: str, thread: int | None = None) -> None:
         if name not in self.outcome.found:
-            schedule = tuple(self.schedule)
+            schedule = tuple(self.schedule) + (() if thread is None else (thread,))
             self.outcome.found[name] = Found(name, self.system.initial, schedule, detail)

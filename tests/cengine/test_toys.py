@@ -54,6 +54,43 @@ def test_depth_first_is_the_same(toy: Toy) -> None:
     same(c_depth_first(system, Watch(), Limits()), depth_first(system, Watch(), Limits()))
 
 
+WRONG = [
+    closed(programs.HALLS, checked=True),
+    closed(programs.ASSERTING_RACE, threads=3),
+    closed(programs.QUEUE_WITHOUT_DAEMON),
+    closed(programs.RETRY),
+    closed(programs.COUNTERS, checked=True, threads=2, rounds=2),
+]
+
+
+@pytest.mark.parametrize("system", WRONG, ids=lambda system: system.threads[0].name)
+@pytest.mark.parametrize("stop", [None, ASSERTION])
+@pytest.mark.parametrize("states", [1, 2, 7, 1000])
+def test_depth_first_is_the_same_where_something_is_wrong(
+    system: System, stop: str | None, states: int
+) -> None:
+    watch = Watch(stop_when=frozenset({stop}) if stop else None)
+    limits = Limits(max_states=states)
+    ours, theirs = c_depth_first(system, watch, limits), depth_first(system, watch, limits)
+    same(ours, theirs)
+    if states == 1000 and not stop:
+        assert both(system, Watch()).found.keys() == ours.found.keys()
+
+
+def test_depth_first_sees_the_same_projections() -> None:
+    seen: list[Calls] = []
+    for search in (depth_first, c_depth_first):
+        calls: Calls = []
+
+        def note(projection: bytes, number: int, calls: Calls = calls) -> list[str]:
+            calls.append((projection, number))
+            return ["full"] if all(projection) else []
+
+        assert "full" in search(system_of("disk"), Watch(on_projection=note), Limits()).found
+        seen.append(calls)
+    assert seen[0] == seen[1]
+
+
 @every_toy
 def test_a_seed_changes_the_order_and_nothing_else(toy: Toy) -> None:
     system = system_of(toy.name)

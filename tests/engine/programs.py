@@ -55,6 +55,44 @@ def add_one_and_look(k: Total, _: int) -> Path[None]:
 ASSERTING_RACE = Program(Total, (Thread("adder", add_one_and_look, "threads"),))
 
 
+# A condition that cannot always be evaluated.
+
+
+class Halls(Struct):
+    """Two halls, and somebody who may ask for a third."""
+
+    wanted: Annotated[int, Max(2)]
+    hall: Annotated[Array[Bit], Len(2)]
+    steps: Byte
+
+
+def ask(k: Halls, _: int) -> Path[None]:
+    """Ask for every hall in turn, then for none."""
+    yield
+    k.wanted = 1
+    yield
+    k.wanted = 2
+    yield
+    k.wanted = 0
+
+
+def guest(k: Halls, _: int) -> Path[None]:
+    """Wait for a hall that may not exist."""
+    yield lambda: k.hall[k.wanted]
+
+
+def stroll(k: Halls, _: int) -> Path[None]:
+    """Take steps whatever the others do."""
+    yield
+    k.steps += 1
+    yield
+    k.steps += 1
+    k.hall[0] = 1
+
+
+HALLS = Program(Halls, (Thread("guest", guest), Thread("ask", ask), Thread("stroll", stroll)))
+
+
 # Peterson's mutual exclusion.
 
 

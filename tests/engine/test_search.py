@@ -179,6 +179,18 @@ def test_a_value_outside_its_range_is_a_finding(search: Search) -> None:
     assert found.detail.endswith("k.count[t] = 3: outside 0..2")
 
 
+@both
+def test_a_failing_condition_keeps_nobody_else_from_running(search: Search) -> None:
+    outcome = search(closed(programs.HALLS, checked=True), Watch(), Limits())
+    assert outcome.exhaustive
+    assert set(outcome.found) == {ASSERTION}
+    assert "index 2 outside 0..1" in outcome.found[ASSERTION].detail
+    # The asker has 4 places, the stroller 3; with the guest gone, the stroller has finished.
+    assert outcome.states == 4 * 3 + 4
+    assert outcome.transitions == 3 * 3 + 3 + 2 * 4 + 2
+    assert outcome.found[ASSERTION].schedule == (1, 1, 0)
+
+
 def projections(outcome: Outcome, seen: list[bytes]) -> bool:
     return len(set(seen)) == len(seen) == outcome.projections
 
