@@ -101,7 +101,7 @@ def replay_run(run: Run, wrong: WrongDesign) -> Replayed:
             f"({result.states} states), shows {others} and not {prop}"
         )
         return Replayed(None, reason, states=result.states)
-    trace = trace_of(found, result, design, scope, mutant)
+    trace = trace_of(found, result, design, scope, mutant, "proof")
     again = replay(trace)
     if not again.reproduced:
         return Replayed(None, f"the native replay does not agree: {again.detail}")

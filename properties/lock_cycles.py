@@ -257,7 +257,7 @@ def deadlock_trace(exploration: Exploration, circle: WaitCycle) -> Trace | None:
     epoch = Epoch(mkfs(scope), (*schedule, *dead.schedule), None)
     violation = Violation(DEADLOCK, str(circle), (epoch,))
     result = RunResult(design.name, scope.name, slug, (DEADLOCK,), violations=[violation])
-    return trace_of(violation, result, design, scope, mutant)
+    return trace_of(violation, result, design, scope, mutant, "locks")
 
 
 def structural_guard(cycle: Cycle, found: Sequence[Exploration]) -> str:

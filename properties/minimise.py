@@ -25,6 +25,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import msgspec
+
 from checkers.engine.outcome import LIVELOCK
 from checkers.traces.errors import TraceError
 from checkers.traces.format import Trace
@@ -116,6 +118,9 @@ class Minimiser:
         self.try_plan(self.plan)
         while self._round():
             pass
+        if self.runs < max_runs:
+            origin = msgspec.structs.replace(self.best.origin, minimised=True)
+            self.best = msgspec.structs.replace(self.best, origin=origin)
 
     def _round(self) -> bool:
         """Try everything once, what removes most first; tell whether anything helped."""
@@ -182,7 +187,9 @@ class Minimiser:
         if size >= self.size or (self.needs_mutant and self._shows_without_mutant(plan)):
             return False
         summary = course.summary or self.trace.summary
-        trace = make_trace(course.subject, self.trace.property, course.epochs, summary)
+        trace = make_trace(
+            course.subject, self.trace.property, course.epochs, summary, origin=self.trace.origin
+        )
         if not replay(trace).reproduced:
             return False
         self.plan, self.best, self.size, self.course = plan_of(trace), trace, size, course

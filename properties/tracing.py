@@ -13,7 +13,16 @@ from checkers.engine.errors import STEP_ERRORS, ScheduleError
 from checkers.engine.outcome import ASSERTION
 from checkers.engine.system import System
 from checkers.traces.digest import model_digest
-from checkers.traces.format import MAX_LINE, SCHEMA, Trace, TraceEpoch, TraceStep, image_of
+from checkers.traces.format import (
+    MAX_LINE,
+    SCHEMA,
+    Finder,
+    Origin,
+    Trace,
+    TraceEpoch,
+    TraceStep,
+    image_of,
+)
 from checkers.workload import format_workload
 from checkers.workload.errors import one_line
 from model.designs import Design
@@ -38,8 +47,9 @@ class Subject:
 
 
 def trace_of(
-    violation: Violation, result: RunResult, design: Design, scope: Scope, mutant: Mutant | None
-) -> Trace:
+    violation: Violation, result: RunResult, design: Design, scope: Scope, mutant: Mutant | None,
+    finder: Finder = "search",
+) -> Trace:  # fmt: skip
     """Return ``violation`` of the run ``result`` as a trace.
 
     Raises :class:`ValueError` if the run was of something else, or the violation is not of it.
@@ -50,12 +60,13 @@ def trace_of(
     if violation not in (*result.violations, *result.observations):
         raise ValueError("the violation is not one of this result")
     text = violation.detail or PROPERTIES[violation.prop].statement
-    return make_trace(subject, violation.prop, violation.epochs, text)
+    return make_trace(subject, violation.prop, violation.epochs, text, origin=Origin(finder))
 
 
 def make_trace(
     subject: Subject, prop: str, epochs: Sequence[Epoch], summary: str,
     verdict: Literal["violated", "holds"] = "violated", *, may_fail: bool = False,
+    origin: Origin | None = None,
 ) -> Trace:  # fmt: skip
     """Return the run ``epochs`` of ``subject`` as a trace about the property ``prop``.
 
@@ -74,6 +85,7 @@ def make_trace(
         summary=_summary(summary),
         model_digest=model_digest(),
         epochs=[_trace_epoch(epoch, n, subject, may_fail) for n, epoch in enumerate(epochs)],
+        origin=origin or Origin(),
     )
 
 

@@ -11,18 +11,24 @@ from checkers.engine.layout import path_of
 from checkers.engine.system import Build
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from model.declare import Guard
 
 
 class NativeRun:
-    """One run over the variables ``shared``; ``root`` is the live view of them."""
+    """One run over the variables ``shared``; ``root`` is the live view of them.
 
-    def __init__(self, build: Build, constants: bytes, shared: bytes) -> None:
+    ``memory`` makes the vector they live in.
+    """
+
+    def __init__(
+        self, build: Build, constants: bytes, shared: bytes,
+        memory: "Callable[[bytes], bytearray]" = bytearray,
+    ) -> None:  # fmt: skip
         self.build = build
         self.threads = build.threads
-        self.variables = bytearray(shared)
+        self.variables = memory(shared)
         self.root: Any = build.layout.view(self.variables, constants)
         self._paths: list[Generator[Guard | None, None, None]] = []
         self._waits: list[Guard | None] = []

@@ -13,9 +13,10 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
@@ -33,11 +34,15 @@ from .format import (
     NAME_PATTERN,
     OPTIONAL_NAME_PATTERN,
     SCHEMA,
+    STEM_PATTERN,
     DiskImage,
+    Finder,
     ImageError,
     Trace,
+    TraceEpoch,
     disk_of,
 )
+from .migrate import MIGRATIONS, migrated
 
 MAX_TRACE_BYTES = 4 * 1024 * 1024
 _WIDTH = 100
@@ -47,11 +52,13 @@ _PATTERNS = {
     OPTIONAL_NAME_PATTERN: "expected nothing or a name of ASCII letters, digits, '-', '_' or '.'",
     LINE_PATTERN: "expected one line of printable text",
     DIGEST_PATTERN: "expected a digest of 8..128 lower-case hexadecimal digits",
+    STEM_PATTERN: "expected nothing or a file name without a folder and without its ending",
     FILE_PATTERN: "expected a relative file name of ASCII letters, digits, '-', '_', '.' or '/'",
 }
 _ENUMERATIONS = {
     "schema": SCHEMA,
     "verdict": "violated or holds",
+    "finder": ", ".join(get_args(Finder)),
     "state": "hole, unwritten or written",
     "cells": ", ".join(COLOURS),
 }
@@ -92,8 +99,13 @@ def decode_trace(data: bytes, name: str) -> Trace:
     except UnicodeDecodeError as error:
         message = f"byte {error.start} is not UTF-8; a trace is JSON in UTF-8"
         raise TraceError(name, "$", message) from None
-    _check_version(data, name)
-    trace = _typed(data, name, Trace)
+    version = _typed(data, name, _Head).schema
+    if isinstance(version, str) and version in MIGRATIONS:
+        document = migrated(_typed(data, name, dict[str, Any]), name)
+        trace = _checked(lambda: msgspec.convert(document, Trace), data, name)
+    else:
+        _check_version(version, name)
+        trace = _typed(data, name, Trace)
     _check_contents(trace, name)
     return trace
 
@@ -127,7 +139,12 @@ def save_trace(path: Path, trace: Trace) -> None:
 
 
 def trace_file_name(trace: Trace) -> str:
-    """Return the name a trace is saved under: design, scope, property and mutant."""
+    """Return the name a trace is saved under: design, scope, property and mutant.
+
+    One that follows another's schedule is named after that, and after its own design.
+    """
+    if trace.origin.counterpart:
+        return f"{trace.origin.counterpart}-{trace.verdict}-in-{trace.design}.trace.json"
     parts = [trace.design, trace.scope, trace.property, trace.mutant]
     return "-".join(part for part in parts if part) + ".trace.json"
 
@@ -136,6 +153,7 @@ def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a trace file."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:{SCHEMA.replace('/', ':')}",
         "title": SCHEMA,
         **msgspec.json.schema(Trace),
     }
@@ -153,8 +171,7 @@ def scope_of(trace: Trace, name: str = "trace") -> Scope:
     return scope
 
 
-def _check_version(data: bytes, name: str) -> None:
-    found = _typed(data, name, _Head).schema
+def _check_version(found: Any, name: str) -> None:
     if found == SCHEMA:
         return
     if found is None:
@@ -166,8 +183,13 @@ def _check_version(data: bytes, name: str) -> None:
 
 
 def _typed(data: bytes, name: str, kind: type[_Kind]) -> _Kind:
+    return _checked(lambda: msgspec.json.decode(data, type=kind), data, name)
+
+
+def _checked(decode: Callable[[], _Kind], data: bytes, name: str) -> _Kind:
+    """Return what ``decode`` makes of ``data``; turn its complaint into a :class:`TraceError`."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        return decode()
     except msgspec.ValidationError as error:
         text = str(error)
         found = _PLACE.search(text)
@@ -223,12 +245,23 @@ def _check_contents(trace: Trace, name: str) -> None:
         raise TraceError(name, "$.epochs", f"{message}; expected at most one a mount")
     for n, epoch in enumerate(trace.epochs):
         place = f"$.epochs[{n}]"
+        _check_why(epoch, name, f"{place}.why")
         _check_image(epoch.start, scope, name, f"{place}.start")
         if epoch.crash is not None:
             _check_image(epoch.crash, scope, name, f"{place}.crash")
         elif n + 1 < len(trace.epochs):
             message = "null, but another epoch follows; expected the disk it started from"
             raise TraceError(name, f"{place}.crash", message)
+
+
+def _check_why(epoch: TraceEpoch, name: str, place: str) -> None:
+    if epoch.why is None:
+        return
+    for field, steps in (("carrying", epoch.why.carrying), ("idle", epoch.why.idle)):
+        known = range(1, len(epoch.steps) + 1)
+        if any(step not in known for step in steps) or steps != sorted(set(steps)):
+            message = f"expected rising step numbers, at most {len(epoch.steps)}"
+            raise TraceError(name, f"{place}.{field}", message)
 
 
 def _check_image(image: DiskImage, scope: Scope, name: str, place: str) -> None:

@@ -17,7 +17,7 @@ from model.recovery import Disk, DiskInode
 from model.scope import Geometry
 from model.state import HOLE, UNWRITTEN, WRITTEN
 
-SCHEMA: Final = "powercut.trace/1"
+SCHEMA: Final = "powercut.trace/2"
 
 MAX_LINE = 400
 
@@ -26,6 +26,7 @@ OPTIONAL_NAME_PATTERN = r"^[A-Za-z0-9._-]{0,64}$(?!\n)"
 LINE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]*$(?!\n)"
 DIGEST_PATTERN = r"^[0-9a-f]{8,128}$(?!\n)"
 FILE_PATTERN = r"^[A-Za-z0-9._/-]{0,200}$(?!\n)"
+STEM_PATTERN = r"^[A-Za-z0-9._-]{0,200}$(?!\n)"
 
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 OptionalName = Annotated[str, Meta(pattern=OPTIONAL_NAME_PATTERN)]
@@ -34,6 +35,9 @@ FileName = Annotated[str, Meta(pattern=FILE_PATTERN)]
 LineNumber = Annotated[int, Meta(ge=0, le=1_000_000)]
 Cells = Annotated[int, Meta(ge=0, le=16)]
 Block = Annotated[int, Meta(ge=0, le=7)]
+StepNumber = Annotated[int, Meta(ge=1, le=100_000)]
+FileStem = Annotated[str, Meta(pattern=STEM_PATTERN)]
+Finder = Literal["unknown", "search", "random", "machine", "proof", "locks", "explorer"]
 Digest = Annotated[str, Meta(pattern=DIGEST_PATTERN)]
 Colour = Literal["zero", "foreign", "pollution", "old", "write1", "write2", "write3", "write4"]
 ExtentState = Literal["hole", "unwritten", "written"]
@@ -91,18 +95,47 @@ class DiskImage(Struct, frozen=True, forbid_unknown_fields=True):
     cells: list[Colour]
 
 
-class TraceEpoch(Struct, frozen=True, forbid_unknown_fields=True):
-    """One mount: the disk it starts from, its steps, and the disk the power cut left, if any."""
+class StepsWhy(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a violation shows, as steps of a mount, numbered from 1 and rising.
+
+    ``carrying`` are the steps whose stores the wrong values were made from, ``idle`` those that the
+    violation does not need.
+    """
+
+    carrying: list[StepNumber]
+    idle: list[StepNumber]
+
+
+class TraceEpoch(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One mount: the disk it starts from, its steps, and the disk the power cut left, if any.
+
+    ``why`` is absent where nobody has asked, and where the property holds.
+    """
 
     start: DiskImage
     steps: list[TraceStep]
     crash: DiskImage | None
+    why: StepsWhy | None = None
+
+
+class Origin(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where a trace comes from; decides nothing.
+
+    ``seed`` belongs to finders that draw.  ``minimised`` says that nothing the minimiser tried
+    makes it smaller.  ``counterpart`` names the trace (its file, without the ending) whose schedule
+    this one follows under another design.
+    """
+
+    finder: Finder = "unknown"
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    minimised: bool = False
+    counterpart: FileStem = ""
 
 
 class Trace(Struct, frozen=True, forbid_unknown_fields=True, rename={"schema_version": "schema"}):
     """A counterexample (or a run in which the property held), as it is saved."""
 
-    schema_version: Literal["powercut.trace/1"]
+    schema_version: Literal["powercut.trace/2"]
     design: Name
     mutant: OptionalName
     scope: Name
@@ -112,6 +145,7 @@ class Trace(Struct, frozen=True, forbid_unknown_fields=True, rename={"schema_ver
     summary: OneLine
     model_digest: Digest
     epochs: Annotated[list[TraceEpoch], Meta(min_length=1, max_length=3)]
+    origin: Origin = Origin()
 
 
 def colour_name(mask: int) -> Colour:

@@ -16,7 +16,7 @@ from checkers.engine.errors import STEP_ERRORS
 from checkers.engine.native import NativeRun
 from checkers.engine.outcome import ASSERTION, DEADLOCK, LIVELOCK
 from checkers.traces.describe import context_of, describe_changes, locks_held, values_of
-from checkers.traces.format import COLOURS, Trace, TraceEpoch, disk_of
+from checkers.traces.format import COLOURS, Origin, Trace, TraceEpoch, disk_of
 from model.designs import Design
 from model.mutants import Mutant
 from model.recovery import Disk, canonical, mkfs, read_file, recover
@@ -376,6 +376,7 @@ class Session:
         return make_trace(
             Subject(self.design, self.scope, self.mutant), prop, epochs, text,
             VIOLATED if verdict.violated else HOLDS, may_fail=bool(self.failure),
+            origin=Origin("explorer"),
         )  # fmt: skip
 
 
