@@ -14,26 +14,18 @@ from cyclopts import Parameter
 
 from powercut.cli import VERBS
 from powercut.errors import InputError
+from powercut.parameters import JsonFlag, flag, many, one
+from powercut.trace_verbs import app as trace_app
 
 T = TypeVar("T")
 Names = tuple[str, ...] | None
 Files = tuple[Path, ...] | None
 
 
-def _many(name: str, text: str) -> Parameter:
-    return Parameter(name=name, consume_multiple=True, negative=(), help=text)
-
-
-def _one(name: str, text: str) -> Parameter:
-    return Parameter(name=name, negative=(), help=text)
-
-
-JsonFlag = Annotated[bool, Parameter(name="--json", negative=(), show_default=False,
-                                     help="Print one JSON document instead of text.")]  # fmt: skip
-Jobs = Annotated[int | None, _one("--jobs", "Runs explored at a time [default: one a core].")]
+Jobs = Annotated[int | None, one("--jobs", "Runs explored at a time [default: one a core].")]
 SaveTraces = Annotated[
     Path | None,
-    _one("--save-traces", "Write the counterexamples there, as *.trace.json; made if missing."),
+    one("--save-traces", "Write the counterexamples there, as *.trace.json; made if missing."),
 ]
 
 app = cyclopts.App(
@@ -43,6 +35,7 @@ app = cyclopts.App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
+app.command(trace_app)
 
 
 def call(argv: Sequence[str]) -> int:
@@ -58,29 +51,27 @@ def call(argv: Sequence[str]) -> int:
 @app.command
 def check(
     *,
-    design: Annotated[
-        Names, _many("--design", 'Designs [default: those marked in "list"].')
-    ] = None,
+    design: Annotated[Names, many("--design", 'Designs [default: those marked in "list"].')] = None,
     scope: Annotated[
-        Names, _many("--scope", "Scopes [default: all, or the given workloads].")
+        Names, many("--scope", "Scopes [default: all, or the given workloads].")
     ] = None,
     workload: Annotated[
-        Files, _many("--workload", "Workload files (text, or fsx op files), each one scope more.")
+        Files, many("--workload", "Workload files (text, or fsx op files), each one scope more.")
     ] = None,
     properties: Annotated[
-        Names, _many("--property", "Properties that decide [default: all but the advisory ones].")
+        Names, many("--property", "Properties that decide [default: all but the advisory ones].")
     ] = None,
-    mutant: Annotated[str | None, _one("--mutant", "Plant this mistake in every design.")] = None,
-    engine: Annotated[str, _one("--engine", "auto, python or c.")] = "auto",
+    mutant: Annotated[str | None, one("--mutant", "Plant this mistake in every design.")] = None,
+    engine: Annotated[str, one("--engine", "auto, python or c.")] = "auto",
     max_states: Annotated[
-        int | None, _one("--max-states", "States a search may reach, for each mount of each run.")
+        int | None, one("--max-states", "States a search may reach, for each mount of each run.")
     ] = None,
     max_memory: Annotated[
         int | None,
-        _one("--max-memory", "MiB a process may use [default: what fits, at most 8192]."),
+        one("--max-memory", "MiB a process may use [default: what fits, at most 8192]."),
     ] = None,
     time_limit: Annotated[
-        float | None, _one("--time-limit", "Seconds for the whole command.")
+        float | None, one("--time-limit", "Seconds for the whole command.")
     ] = None,
     save_traces: SaveTraces = None,
     jobs: Jobs = None,
@@ -119,7 +110,7 @@ def check(
 @app.command
 def exam(
     *,
-    mutant: Annotated[Names, _many("--mutant", "Mutants [default: all].")] = None,
+    mutant: Annotated[Names, many("--mutant", "Mutants [default: all].")] = None,
     save_traces: SaveTraces = None,
     jobs: Jobs = None,
     json: JsonFlag = False,
@@ -141,25 +132,20 @@ def exam(
 def prove(
     *,
     design: Annotated[
-        str, _one("--design", "Design whose obligations are decided.")
+        str, one("--design", "Design whose obligations are decided.")
     ] = "seed-eof-ordered",
     wrong: Annotated[
-        Names, _many("--wrong", 'Refute these wrong designs instead ("all": every one).')
+        Names, many("--wrong", 'Refute these wrong designs instead ("all": every one).')
     ] = None,
     mounts: Annotated[
-        str, _one("--mounts", "one, or any (then recovery must leave what a mount starts from).")
+        str, one("--mounts", "one, or any (then recovery must leave what a mount starts from).")
     ] = "any",
     smt2: Annotated[
-        Path | None, _one("--smt2", "Write each protocol obligation there as SMT-LIB 2.")
+        Path | None, one("--smt2", "Write each protocol obligation there as SMT-LIB 2.")
     ] = None,
     cross_check: Annotated[
         bool,
-        Parameter(
-            name="--cross-check",
-            negative=(),
-            show_default=False,
-            help="Have cvc5 decide them too; a disagreement is an error.",
-        ),
+        flag("--cross-check", "Have cvc5 decide them too; a disagreement is an error."),
     ] = False,
     save_traces: SaveTraces = None,
     json: JsonFlag = False,
@@ -213,11 +199,11 @@ def explore(
         Path | None, Parameter(help='Start from this trace; "next" follows it.')
     ] = None,
     *,
-    design: Annotated[str | None, _one("--design", "Design to walk [default: seed].")] = None,
-    scope: Annotated[str | None, _one("--scope", "Scope to walk.")] = None,
-    workload: Annotated[Path | None, _one("--workload", "Workload file to walk.")] = None,
-    mutant: Annotated[str | None, _one("--mutant", "Plant this mistake.")] = None,
-    script: Annotated[Path | None, _one("--script", "Read commands from this file.")] = None,
+    design: Annotated[str | None, one("--design", "Design to walk [default: seed].")] = None,
+    scope: Annotated[str | None, one("--scope", "Scope to walk.")] = None,
+    workload: Annotated[Path | None, one("--workload", "Workload file to walk.")] = None,
+    mutant: Annotated[str | None, one("--mutant", "Plant this mistake.")] = None,
+    script: Annotated[Path | None, one("--script", "Read commands from this file.")] = None,
     json: JsonFlag = False,
 ) -> int:
     """Walk a run step by step, cut the power, choose what survives, see the recovered file.
@@ -279,16 +265,14 @@ def locks(
     ] = None,
     *,
     lockdep: Annotated[
-        Path | None, _one("--lockdep", "A folder with copies of /proc/lockdep and lockdep_chains.")
+        Path | None, one("--lockdep", "A folder with copies of /proc/lockdep and lockdep_chains.")
     ] = None,
     design: Annotated[
-        str | None, _one("--design", "Compare with this design; alone: show its graph.")
+        str | None, one("--design", "Compare with this design; alone: show its graph.")
     ] = None,
-    dot: Annotated[Path | None, _one("--dot", "Write the graph there, for Graphviz.")] = None,
-    mermaid: Annotated[
-        Path | None, _one("--mermaid", "Write the graph there, for Mermaid.")
-    ] = None,
-    svg: Annotated[Path | None, _one("--svg", "Write a picture of the graph there.")] = None,
+    dot: Annotated[Path | None, one("--dot", "Write the graph there, for Graphviz.")] = None,
+    mermaid: Annotated[Path | None, one("--mermaid", "Write the graph there, for Mermaid.")] = None,
+    svg: Annotated[Path | None, one("--svg", "Write a picture of the graph there.")] = None,
     json: JsonFlag = False,
 ) -> int:
     """Show what is taken and waited for while what is held: in C source, a kernel, a design.

@@ -63,15 +63,15 @@ class Course:
     """A run as it went.
 
     ``taken`` has, for each mount, the numbers of the wishes that came true.  ``kind`` is empty
-    unless the run ends in a violation, which ``summary`` then says in one line.  ``last`` are the
-    states of the last mount; ``survivors`` counts the cells of all images that differ from the
-    nearer of "nothing survives" and "everything survives".
+    unless the run ends in a violation, which ``summary`` then says in one line.  ``states`` are
+    those of each mount, the first one included; ``survivors`` counts the cells of all images that
+    differ from the nearer of "nothing survives" and "everything survives", which ``ends`` names.
     """
 
     subject: Subject
     epochs: list[Epoch] = field(default_factory=list)
     taken: list[tuple[int, ...]] = field(default_factory=list)
-    last: list[bytes] = field(default_factory=list)
+    states: list[list[bytes]] = field(default_factory=list)
     kind: Kind = ()
     summary: str = ""
     survivors: int = 0
@@ -129,7 +129,7 @@ class Walker:
                 course.kind = run.seen(crash)
             course.epochs.append(Epoch(start, tuple(run.schedule), crash))
             course.taken.append(tuple(run.taken))
-            course.last = run.states
+            course.states.append(run.states)
             if crash is not None:
                 start = canonical(crash, scope.geometry)
         return course

@@ -217,11 +217,19 @@ class _EpochRun:
             raise self._mismatch(number, f"{step.thread} should be at {wanted}, has finished")
         stack = self.native.stack(thread)
         if (stack[-1][0], place.label) != (step.function, step.label):
-            found = f"{stack[-1][0]} '{place.label}'"
+            found = f"{stack[-1][0]} '{place.label}'{self._gone(thread, step)}"
             raise self._mismatch(number, f"{step.thread} should be at {wanted}, is at {found}")
         if not self.native.is_enabled(thread):
             raise self._mismatch(number, f"{step.thread} cannot run at {wanted}: it has to wait")
         return self._call(thread)
+
+    def _gone(self, thread: int, step: TraceStep) -> str:
+        """Say so if no thread of this kind can be at the point of ``step`` in this model."""
+        graph = self.system.build.frames[self.system.threads[thread].kind].graph
+        places = (point.place for point in graph.points.values())
+        if any((p.function, p.label) == (step.function, step.label) for p in places):
+            return ""
+        return "; this model has no such step any more"
 
     def _call(self, thread: int) -> tuple[str, str]:
         """Return the function a parked thread is in, and what it stands at there.

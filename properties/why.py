@@ -46,14 +46,6 @@ _REST = 200
 
 
 @dataclass(frozen=True, slots=True)
-class MountWhy:
-    """Step numbers from 1: those that are needed, and those of them that carry what is wrong."""
-
-    needed: tuple[int, ...]
-    carrying: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Wait:
     """Had ``step`` (of the last mount, from 1) waited for ``threads``, this run would be right."""
 
@@ -66,7 +58,7 @@ class Wait:
 class Why:
     """``confirmed``: the needed steps were run alone and show the violation."""
 
-    mounts: tuple[MountWhy, ...]
+    mounts: tuple[StepsWhy, ...]
     confirmed: bool
     waits: tuple[Wait, ...]
 
@@ -80,8 +72,11 @@ def explain(trace: Trace, *, waits: bool = True) -> Why:
         raise ValueError("the trace does not replay as a violation")
     slices = _slices(walker, plan, course)
     mounts = tuple(
-        MountWhy(tuple(k + 1 for k in sorted(s.needed)), tuple(k + 1 for k in sorted(s.carrying)))
-        for s in slices
+        StepsWhy(
+            carrying=[k + 1 for k in sorted(part.carrying)],
+            idle=[k + 1 for k in range(len(epoch.steps)) if k not in part.needed],
+        )
+        for epoch, part in zip(trace.epochs, slices, strict=True)
     )
     confirmed = walker.walk(_only(plan, slices), wanted=course.kind).kind == course.kind
     found = tuple(_waits(walker, plan, course, slices[-1])) if waits else ()
@@ -90,13 +85,11 @@ def explain(trace: Trace, *, waits: bool = True) -> Why:
 
 def annotated(trace: Trace) -> Trace:
     """Return ``trace`` with what :func:`explain` says of each mount written into it."""
-    why = explain(trace, waits=False)
-    epochs = []
-    for epoch, part in zip(trace.epochs, why.mounts, strict=True):
-        idle = [n for n in range(1, len(epoch.steps) + 1) if n not in part.needed]
-        epochs.append(
-            msgspec.structs.replace(epoch, why=StepsWhy(carrying=list(part.carrying), idle=idle))
-        )
+    parts = explain(trace, waits=False).mounts
+    epochs = [
+        msgspec.structs.replace(epoch, why=part)
+        for epoch, part in zip(trace.epochs, parts, strict=True)
+    ]
     return msgspec.structs.replace(trace, epochs=epochs)
 
 
@@ -136,7 +129,7 @@ def _last_slice(walker: Walker, plan: Plan, course: Course, run: Record) -> Slic
     if prop.name == ASSERTION:
         return slice_of(run, (), [last])
     if prop.name == LIVELOCK:
-        first = course.last.index(course.last[-1])
+        first = course.states[-1].index(course.states[-1][-1])
         return slice_of(run, (), range(first, last + 1))
     if prop.name == DEADLOCK:
         return _deadlock_slice(walker, plan, course, run)

@@ -18,7 +18,7 @@ from model.state import HOLE, WRITTEN
 
 from .codec import scope_of
 from .describe import cell_range
-from .format import DiskImage, Trace, TraceEpoch, TraceStep, colour_name, disk_of
+from .format import DiskImage, StepsWhy, Trace, TraceEpoch, TraceStep, colour_name, disk_of
 from .views import EpochReplay, StepView, WrongCell
 
 WIDTH = 100
@@ -27,6 +27,7 @@ _MARGIN = 5
 _LAST_COLUMN = 46
 _WIDEST_COLUMN = 18
 _LABEL = 11
+LEGEND = "* carries what is wrong; - the violation does not need it; the others lead there"
 _NO_BREAK = "\u00a0"
 
 _MEANINGS = {
@@ -37,10 +38,13 @@ _MEANINGS = {
 }
 
 
-def render_ladder(trace: Trace, epochs: list[EpochReplay]) -> str:
+def render_ladder(
+    trace: Trace, epochs: list[EpochReplay], why: Sequence[StepsWhy] = (), *, brief: bool = False
+) -> str:
     """Return the replayed ``trace`` as text of at most 100 columns.
 
-    ``epochs`` are what a replay of this trace returned.  Raises
+    ``epochs`` are what a replay of this trace returned.  With ``why`` (one a mount) steps are
+    marked; ``brief`` leaves out all but those that carry what is wrong.  Raises
     :class:`~checkers.traces.errors.TraceError` if the trace's workload does not parse.
     """
     scope = scope_of(trace)
@@ -48,12 +52,15 @@ def render_ladder(trace: Trace, epochs: list[EpochReplay]) -> str:
     for n, (saved, seen) in enumerate(zip(trace.epochs, epochs, strict=False)):
         mount = scope.mounts[n]
         lines += ["", *_mount_head(n, mount, saved, scope), ""]
-        lines += _columns(mount, seen.steps)
+        marks = why[n] if n < len(why) else None
+        lines += _columns(mount, seen.steps, marks, brief)
         lines.append("")
         if saved.crash is not None:
             lines += _crash(trace, saved.crash, seen, mount, scope.geometry)
         else:
             lines += _live_end(trace, seen)
+    if why:
+        lines += ["", *_entry("marks", LEGEND)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -184,7 +191,7 @@ def _kind(thread: str) -> str:
     return thread.rstrip("0123456789")
 
 
-def _column_of(thread: str) -> str:
+def column_of(thread: str) -> str:
     """Return the column a thread acts in: hardware and helpers share their device's."""
     kind = _kind(thread)
     names = {"kjournald": "jbd2", "timer": "jbd2", "disk": "disk", "failing_disk": "disk"}
@@ -205,9 +212,9 @@ def _role(ops: Iterable[OpCode]) -> str:
     return "fsync"
 
 
-def _titles(mount: Mount, steps: Sequence[StepView]) -> dict[str, tuple[str, str]]:
+def titles_of(mount: Mount, steps: Sequence[StepView]) -> dict[str, tuple[str, str]]:
     """Return the columns that act, in their fixed order, with their two-line titles."""
-    acting = {_column_of(step.thread) for step in steps}
+    acting = {column_of(step.thread) for step in steps}
     known: dict[str, tuple[str, str]] = {
         f"task{t}": (f"task{t}", f"({_role(op.code for op in ops)})")
         for t, ops in enumerate(mount.tasks)
@@ -236,10 +243,12 @@ def _column_starts(titles: dict[str, tuple[str, str]]) -> dict[str, int]:
     return starts
 
 
-def _columns(mount: Mount, steps: Sequence[StepView]) -> list[str]:
+def _columns(
+    mount: Mount, steps: Sequence[StepView], marks: StepsWhy | None, brief: bool
+) -> list[str]:
     if not steps:
         return ["(no step)"]
-    titles = _titles(mount, steps)
+    titles = titles_of(mount, steps)
     starts = _column_starts(titles)
     lines = []
     for row in (0, 1):
@@ -254,10 +263,29 @@ def _columns(mount: Mount, steps: Sequence[StepView]) -> list[str]:
     lines[-1:] = _with_locks(lines[-1:], ["locks held after the step"])
     lines.append(rule)
     before: StepView | None = None
+    left_out = 0
     for number, step in enumerate(steps, 1):
-        lines += _step(number, step, before, starts[_column_of(step.thread)])
+        if brief and marks is not None and number not in marks.carrying:
+            left_out += 1
+            before = None
+            continue
+        lines += _left_out(left_out)
+        left_out = 0
+        shown = _step(number, step, before, starts[column_of(step.thread)])
+        shown[0] = f"{shown[0][:3]}{_mark(number, marks)}{shown[0][4:]}"
+        lines += shown
         before = step
-    return lines
+    return lines + _left_out(left_out)
+
+
+def _left_out(count: int) -> list[str]:
+    return [f"{'':{_MARGIN}}... {count} step{'s' * (count > 1)} ..."] if count else []
+
+
+def _mark(number: int, marks: StepsWhy | None) -> str:
+    if marks is None:
+        return " "
+    return "*" if number in marks.carrying else "-" if number in marks.idle else " "
 
 
 def _step(number: int, step: StepView, before: StepView | None, at: int) -> list[str]:
