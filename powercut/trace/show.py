@@ -2,6 +2,7 @@
 
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 from checkers.traces.format import Trace
 from checkers.traces.ladder import render_ladder, render_list
 from checkers.traces.mermaid import render_mermaid
-from checkers.traces.views import EpochReplay
+from checkers.traces.views import EpochReplay, StepView
 from powercut.errors import BAD_INPUT, HOLDS, VIOLATED, InputError, one_line
 from powercut.names import pick
 from powercut.replay import Replayed, replay_file
