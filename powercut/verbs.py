@@ -77,14 +77,14 @@ def check(
     jobs: Jobs = None,
     swarm: Annotated[
         int | None,
-        _one(
+        one(
             "--swarm",
             "Make each run this many bounded searches in orders of chance, each of "
             "--max-states [default: 1000000]; finds, never proves.",
         ),
     ] = None,
     seed: Annotated[
-        int | None, _one("--seed", "Seed of a swarm's first member [default: 1].")
+        int | None, one("--seed", "Seed of a swarm's first member [default: 1].")
     ] = None,
     json: JsonFlag = False,
 ) -> int:
@@ -226,7 +226,7 @@ def litmus(
         Path, Parameter(name="FILE", help="Litmus files, or folders [default: those shipped].")
     ],
     design: Annotated[
-        Names, _many("--design", "Designs to run [default: those each file names].")
+        Names, many("--design", "Designs to run [default: those each file names].")
     ] = None,
     update: Annotated[
         bool,

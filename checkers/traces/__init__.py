@@ -1,7 +1,8 @@
 """Traces: counterexamples as files, and as something a person reads.
 
 What: :mod:`.format` is the document, :mod:`.codec` reads and writes it, :mod:`.digest` names the
-model it was made with, :mod:`.describe` says what a step changed, :mod:`.ladder` draws a run.
+model it was made with, :mod:`.describe` says what a step changed, :mod:`.ladder` and
+:mod:`.mermaid` draw a run, :mod:`.migrate` reads what older versions wrote.
 Why so: a trace outlives the model that made it, so the file is plain, versioned data without
 thread indexes or state vectors, and everything that judges it again is elsewhere.
 Rejected: pickled states (unreadable, tied to one geometry), bare schedules (a trace that no longer
@@ -19,8 +20,9 @@ from .codec import (
 )
 from .digest import model_digest
 from .errors import TraceError, TraceMismatch
-from .format import SCHEMA, DiskImage, Trace, TraceEpoch, TraceStep
+from .format import SCHEMA, DiskImage, Origin, StepsWhy, Trace, TraceEpoch, TraceStep
 from .ladder import render_ladder, render_list
+from .mermaid import render_mermaid
 from .views import EpochReplay, StepView, WrongCell
 
 __all__ = [
@@ -28,7 +30,9 @@ __all__ = [
     "SCHEMA",
     "DiskImage",
     "EpochReplay",
+    "Origin",
     "StepView",
+    "StepsWhy",
     "Trace",
     "TraceEpoch",
     "TraceError",
@@ -42,6 +46,7 @@ __all__ = [
     "model_digest",
     "render_ladder",
     "render_list",
+    "render_mermaid",
     "save_trace",
     "trace_file_name",
 ]

@@ -24,9 +24,15 @@ Document = dict[str, Any]
 
 def _from_1(document: Document, name: str) -> Document:
     """Version 1 does not say who found a trace; nothing else changes its meaning."""
-    if "origin" in document:
-        message = "object contains unknown field `origin`; version 1 has none, remove it"
-        raise TraceError(name, "$", message)
+    epochs = document.get("epochs")
+    places = {"$": document}
+    if isinstance(epochs, list):
+        places |= {f"$.epochs[{n}]": epoch for n, epoch in enumerate(epochs)}
+    for place, found in places.items():
+        for field in ("origin", "why"):
+            if isinstance(found, dict) and field in found:
+                message = f"object contains unknown field `{field}`; version 1 has none, remove it"
+                raise TraceError(name, place, message)
     return {**document, "schema": "powercut.trace/2", "origin": {"finder": "unknown"}}
 
 

@@ -1,17 +1,35 @@
-"""Every saved counterexample still replays, natively, to the verdict in its file."""
+"""Every saved trace still replays, natively, to the verdict in its file, and says why."""
 
 from pathlib import Path
 
 import pytest
 
-from checkers.traces import encode_trace, load_trace, render_ladder, render_list, trace_file_name
+from checkers.traces import (
+    encode_trace,
+    load_trace,
+    render_ladder,
+    render_list,
+    render_mermaid,
+    trace_file_name,
+)
+from checkers.traces.codec import scope_of
+from model.designs import DESIGNS
+from model.mutants import MUTANTS
+from properties.comparison import follow
 from properties.replay import replay
-from tests.traces.corpus import FOLDER, cases
+from properties.tracing import Subject
+from properties.why import explain
+from tests.traces.corpus import CASES, ENDING, FOLDER, names
 
-FILES = sorted(FOLDER.glob("*.trace.json"))
+FILES = sorted(FOLDER.glob(f"*{ENDING}"))
+REMEDY = "python -m tests.traces.corpus makes the files again (--missing: only new ones)"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name.removesuffix(".trace.json"))
+def stem(path: Path) -> str:
+    return path.name.removesuffix(ENDING)
+
+
+@pytest.mark.parametrize("path", FILES, ids=stem)
 def test_saved_trace_replays(path: Path) -> None:
     trace = load_trace(path)
     result = replay(trace, path.name)
@@ -19,11 +37,39 @@ def test_saved_trace_replays(path: Path) -> None:
     assert result.steps == sum(len(epoch.steps) for epoch in trace.epochs)
     assert path.name == trace_file_name(trace)
     assert path.read_bytes() == encode_trace(trace)
-    for text in (render_ladder(trace, result.epochs), render_list(trace)):
+    marks = [epoch.why for epoch in trace.epochs if epoch.why is not None]
+    for text in (render_ladder(trace, result.epochs, marks), render_list(trace)):
         assert max(map(len, text.splitlines())) <= 100
+    assert render_mermaid(trace, result.epochs, marks).startswith("sequenceDiagram\n")
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if "-holds-in-" not in p.name], ids=stem)
+def test_saved_violation_says_why(path: Path) -> None:
+    trace = load_trace(path)
+    assert trace.verdict == "violated"
+    assert trace.origin.minimised
+    why = explain(trace, waits=False)
+    assert [epoch.why for epoch in trace.epochs] == list(why.mounts), REMEDY
+    assert why.confirmed, "the needed steps alone show it"
+    assert why.mounts[-1].carrying
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if "-holds-in-" in p.name], ids=stem)
+def test_saved_counterpart_follows_its_trace(path: Path) -> None:
+    """The same schedule: without the mutant, or under a design that prevents the violation."""
+    trace = load_trace(path)
+    assert trace.verdict == "holds"
+    violated = load_trace(FOLDER / f"{trace.origin.counterpart}{ENDING}")
+    assert violated.verdict == "violated"
+    assert (trace.design, trace.mutant) != (violated.design, violated.mutant)
+    subject = Subject(DESIGNS[trace.design], scope_of(violated))
+    assert follow(violated, subject, counterpart=trace.origin.counterpart).epochs == trace.epochs
 
 
 def test_the_corpus_is_complete() -> None:
-    names = {"-".join(filter(None, case)) + ".trace.json" for case in cases()}
-    assert names <= {path.name for path in FILES}
-    assert len(names) >= 8
+    """One counterexample a mutant and a finding, and nothing that cannot be made again."""
+    known = {name for case in CASES for name in names(case)}
+    assert {path.name for path in FILES} == known, REMEDY
+    assert {case.mutant for case in CASES} == {"", *MUTANTS}
+    designs = {case.design for case in CASES if not case.mutant}
+    assert designs >= DESIGNS.keys() - {"series-v5-submit-first"}

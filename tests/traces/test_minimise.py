@@ -15,7 +15,7 @@ from properties.minimise import Minimiser, Size, minimise
 from properties.replay import replay
 from properties.runner import run_scope
 from properties.tracing import Subject
-from tests.traces.corpus import FOLDER
+from tests.traces.corpus import FOLDER, Case, find
 from tests.traces.walks import random_trace
 
 RANDOM = [
@@ -89,7 +89,8 @@ def test_a_mount_that_does_not_matter_goes() -> None:
 
 
 def test_what_survives_is_one_of_the_two_ends() -> None:
-    minimiser = Minimiser(saved("seed-truncate-reuse-stale-data-reuse-before-commit"))
+    case = Case("seed", "truncate-reuse", "stale-data", "reuse-before-commit")
+    minimiser = Minimiser(find(case))
     assert minimiser.size.survivors == 1
     minimiser.run()
     assert minimiser.size.survivors == 0
