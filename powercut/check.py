@@ -5,8 +5,10 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from model.mutants import MUTANTS
 from powercut.documents import RunReport, check_document
 from powercut.errors import InputError, InternalError, exit_code_of
 from powercut.files import make_writable, write_whole
-from powercut.jobs import Job
+from powercut.jobs import Job, JobResult
 from powercut.names import pick, pick_all, quoted, suggestion
 from powercut.pool import default_jobs, run_all
 from powercut.progress import ProgressLine
@@ -26,6 +28,9 @@ from powercut.report import CheckReport
 from powercut.scopes import chosen_scopes
 from powercut.swarm import MEMBER_STATES, member_jobs, merged
 from properties.catalog import PROPERTIES
+
+Run = Callable[..., Iterator[JobResult]]
+"""Does jobs (a sequence, and ``line`` for progress) and yields their results in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +50,32 @@ class Options:
     jobs: int | None = None
     swarm: int | None = None
     seed: int | None = None
+    cluster: str | None = None
     json: bool = False
 
 
 def run_check(options: Options) -> int:
     """Check what ``options`` ask for, print the report and return the exit code."""
     check_engine(options.engine)
-    processes = process_count(options.jobs)
+    processes = process_count(options.jobs, options.cluster)
     members = _members(options)
     jobs = _jobs(options, processes)
     if options.save_traces is not None:
         make_writable("--save-traces", options.save_traces)
+    with executor(options.cluster, processes) as (run, at_a_time):
+        return _report(options, jobs, members, run, min(at_a_time, len(jobs) * members))
+
+
+def _report(options: Options, jobs: list[Job], members: int, run: Run, at_a_time: int) -> int:
     started = time.perf_counter()
-    report = CheckReport(jobs, min(processes, len(jobs) * members), sys.stdout, members)
+    report = CheckReport(jobs, at_a_time, sys.stdout, members)
     reports: list[RunReport] = []
     if not options.json:
         report.begin()
-    for run in _runs(jobs, processes, options):
-        reports.append(run)
+    for ended in _runs(jobs, run, options):
+        reports.append(ended)
         if not options.json:
-            report.add(run)
+            report.add(ended)
     document = check_document(reports, time.perf_counter() - started)
     verdict = str(document["verdict"])
     if options.json:
@@ -72,10 +83,10 @@ def run_check(options: Options) -> int:
         print()
     else:
         report.finish(verdict, time.perf_counter() - started)
-    for run in reports:
-        if run.failure:
+    for ended in reports:
+        if ended.failure:
             sys.stdout.flush()
-            raise InternalError(run.failure, run.origin)
+            raise InternalError(ended.failure, ended.origin)
     return exit_code_of(verdict)
 
 
@@ -92,8 +103,22 @@ def check_engine(engine: str) -> None:
             raise InputError(f"--engine c: {error}; or give --engine python") from None
 
 
-def process_count(jobs: int | None) -> int:
-    """Return how many runs to explore at a time.  Raises :class:`InputError`."""
+@contextmanager
+def executor(cluster: str | None, processes: int) -> Iterator[tuple[Run, int]]:
+    """Yield what does jobs, and how many at a time.  Raises :class:`InputError`."""
+    if cluster is None:
+        yield partial(run_all, processes=processes), processes
+        return
+    from powercut.cluster import open_cluster
+
+    with open_cluster(cluster, processes) as opened:
+        yield opened.run, opened.workers
+
+
+def process_count(jobs: int | None, cluster: str | None = None) -> int:
+    """Return how many runs to explore at a time on this machine.  Raises :class:`InputError`."""
+    if jobs is not None and cluster not in (None, "local"):
+        raise InputError(f"--jobs: the workers at {cluster} say how many runs there are at a time")
     if jobs is None:
         return default_jobs()
     return at_least_one("--jobs", jobs)
@@ -154,7 +179,8 @@ def _limits(options: Options, processes: int) -> Limits:
     if options.max_memory is not None:
         memory = at_least_one("--max-memory", options.max_memory)
     else:
-        memory = min(defaults.max_memory_mib, _fair_share_mib(processes))
+        here = options.cluster in (None, "local")
+        memory = min(defaults.max_memory_mib, _fair_share_mib(processes if here else 1))
     return Limits(states, memory, options.time_limit or defaults.time_limit_s)
 
 
@@ -167,12 +193,12 @@ def _fair_share_mib(processes: int) -> int:
     return max(256, total * 4 // 5 // processes)
 
 
-def _runs(jobs: list[Job], processes: int, options: Options) -> Iterator[RunReport]:
+def _runs(jobs: list[Job], run: Run, options: Options) -> Iterator[RunReport]:
     count, seed = options.swarm, options.seed or 1
     shares = [[job] if count is None else member_jobs(job, count, seed) for job in jobs]
     flat = [share for group in shares for share in group]
     line = ProgressLine(len(flat))
-    results = run_all(flat, processes, line)
+    results = run(flat, line=line)
     notes: set[str] = set()
     for job, group in zip(jobs, shares, strict=True):
         parts = list(islice(results, len(group)))

@@ -17,13 +17,12 @@ from checkers.engine.outcome import Limits
 from model.designs import DESIGNS
 from model.mutants import MUTANTS, Mutant
 from model.scopes import SCOPES
-from powercut.check import process_count, saved
+from powercut.check import Run, executor, process_count, saved
 from powercut.documents import overall
 from powercut.errors import ERROR, InternalError, exit_code_of
 from powercut.files import make_writable
 from powercut.jobs import Job
 from powercut.names import pick_all
-from powercut.pool import run_all
 from powercut.progress import ProgressLine
 from powercut.style import Style
 from properties.catalog import PROPERTIES
@@ -75,19 +74,22 @@ class Grade:
         return f"cut short: {stopped}" if stopped else "exhausted"
 
 
-def run_exam(slugs: Sequence[str], folder: Path | None, jobs: int | None, as_json: bool) -> int:
+def run_exam(
+    slugs: Sequence[str], folder: Path | None, jobs: int | None, cluster: str | None, as_json: bool
+) -> int:
     """Examine the chosen mutants (default: all), print the table and return the exit code."""
     mutants = pick_all("--mutant", slugs, MUTANTS) if slugs else list(MUTANTS.values())
-    processes = process_count(jobs)
+    processes = process_count(jobs, cluster)
     if folder is not None:
         make_writable("--save-traces", folder)
-    if not as_json:
-        _begin(mutants)
     grades = []
-    for grade in examine(mutants, processes, folder):
-        grades.append(grade)
+    with executor(cluster, processes) as (run, _):
         if not as_json:
-            _print_grade(grade)
+            _begin(mutants)
+        for grade in examine(mutants, run, folder):
+            grades.append(grade)
+            if not as_json:
+                _print_grade(grade)
     verdicts = [grade.verdict for grade in grades]
     verdict = overall(verdicts)
     if as_json:
@@ -106,14 +108,14 @@ def run_exam(slugs: Sequence[str], folder: Path | None, jobs: int | None, as_jso
     return exit_code_of(verdict)
 
 
-def examine(mutants: Sequence[Mutant], processes: int, folder: Path | None) -> Iterator[Grade]:
+def examine(mutants: Sequence[Mutant], run: Run, folder: Path | None) -> Iterator[Grade]:
     """Run every design without a mutant, then every mutant; yield a grade each as it is known."""
     keys = list(dict.fromkeys((m.design, m.scope) for m in mutants))
     properties = tuple(PROPERTIES)
     jobs = [Job(DESIGNS[d], SCOPES[s], None, properties, Limits()) for d, s in keys]
     jobs += [Job(DESIGNS[m.design], SCOPES[m.scope], m, properties, Limits()) for m in mutants]
     line = ProgressLine(len(jobs))
-    done = run_all(jobs, processes, line)
+    done = run(jobs, line=line)
     baselines = {key: next(done) for key in keys}
     for mutant, mutated in zip(mutants, done, strict=True):
         wanted = {p: t for p, t in mutated.traces.items() if p == mutant.caught_by}

@@ -45,7 +45,7 @@ def run_all(jobs: Sequence[Job], processes: int, line: ProgressLine) -> Iterator
 
 
 @contextmanager
-def _first_interrupt(act: Callable[[], None]) -> Iterator[None]:
+def first_interrupt(act: Callable[[], None]) -> Iterator[None]:
     """Within the block, the first SIGINT calls ``act`` and the second one interrupts."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -66,7 +66,7 @@ def _first_interrupt(act: Callable[[], None]) -> Iterator[None]:
 
 def _in_process(jobs: Sequence[Job], line: ProgressLine) -> Iterator[JobResult]:
     stop = threading.Event()
-    with _first_interrupt(stop.set):
+    with first_interrupt(stop.set):
         for number, job in enumerate(jobs):
 
             def report(progress: Progress, number: int = number, title: str = job.title) -> None:
@@ -124,7 +124,7 @@ class _Pool:
     def results(self) -> Iterator[JobResult]:
         finished = False
         try:
-            with _first_interrupt(self.stop.set):
+            with first_interrupt(self.stop.set):
                 for _ in range(self.processes):
                     self._start()
                 for number in range(len(self.jobs)):

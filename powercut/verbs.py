@@ -28,6 +28,14 @@ SaveTraces = Annotated[
     one("--save-traces", "Write the counterexamples there, as *.trace.json; made if missing."),
 ]
 
+Cluster = Annotated[
+    str | None,
+    one(
+        "--cluster",
+        "Run on a Dask cluster: its scheduler's address, or local (needs the extra [cluster]).",
+    ),
+]
+
 app = cyclopts.App(
     name="powercut",
     help_format="plaintext",
@@ -75,6 +83,7 @@ def check(
     ] = None,
     save_traces: SaveTraces = None,
     jobs: Jobs = None,
+    cluster: Cluster = None,
     swarm: Annotated[
         int | None,
         one(
@@ -102,7 +111,7 @@ def check(
     options = verb.Options(
         _given("--design", design), _given("--scope", scope), _given("--workload", workload),
         _given("--property", properties), mutant, engine, max_states, max_memory, time_limit,
-        save_traces, jobs, swarm, seed, json,
+        save_traces, jobs, swarm, seed, cluster, json,
     )  # fmt: skip
     return verb.run_check(options)
 
@@ -113,6 +122,7 @@ def exam(
     mutant: Annotated[Names, many("--mutant", "Mutants [default: all].")] = None,
     save_traces: SaveTraces = None,
     jobs: Jobs = None,
+    cluster: Cluster = None,
     json: JsonFlag = False,
 ) -> int:
     """Plant every mutant in its design and say which property catches it.
@@ -125,7 +135,7 @@ def exam(
     """
     from powercut import exam as verb
 
-    return verb.run_exam(_given("--mutant", mutant), save_traces, jobs, json)
+    return verb.run_exam(_given("--mutant", mutant), save_traces, jobs, cluster, json)
 
 
 @app.command
