@@ -61,7 +61,8 @@ static void bench_look(uint8_t *state)
             abort();
         atexit(bench_report);
     }
-    pool_number(&bench_memory, &bench_pool, state + PC_PROJECTED_START, &is_new);
+    pool_number(&bench_memory, &bench_pool, state + PC_PROJECTED_START, PC_PROJECTED_SIZE,
+                &is_new);
     for (p = 0; p < BENCH_LOOK; p++)
         if (pc_predicate(p, state, bench_constants))
             bench_hits |= (uint64_t)1 << p;

@@ -106,24 +106,24 @@ class _Unit:
         return folder / f"{digest.hexdigest()}{self.suffix}"
 
 
-def _unit_of(build: Build, flags: tuple[str, ...]) -> _Unit:
+def _unit_of(build: Build) -> _Unit:
     """Return what to compile for ``build``.  Raises :class:`CannotCompile`."""
     try:
         steps = emit_steps(build.translation)
     except LanguageError as error:
         raise CannotCompile(f"the C engine cannot express the program: {error}") from None
     if len(steps.text) < _LARGE_SOURCE:
-        return _Unit(translation_unit(emit_c(build)), ("-O2", *flags, "-shared"), ".so")
+        return _Unit(translation_unit(emit_c(build)), ("-O2", *FLAGS, "-shared"), ".so")
     tables = emit_declarations(build.translation, of_steps=False)
     functions = emit_declarations(build.translation, of_steps=True)
-    apart = _Unit(steps_unit(tables + functions + steps.text), ("-O1", *flags, "-c"), ".o")
+    apart = _Unit(steps_unit(tables + functions + steps.text), ("-O1", *FLAGS, "-c"), ".o")
     around = emit_geometry(build, steps) + functions + emit_dispatch(build)
-    return _Unit(searches_unit(around), ("-O2", *flags, "-shared"), ".so", apart)
+    return _Unit(searches_unit(around), ("-O2", *FLAGS, "-shared"), ".so", apart)
 
 
 def sources_of(build: Build) -> list[str]:
     """Return the translation units of the engine for ``build``.  Raises :class:`CannotCompile`."""
-    unit = _unit_of(build, FLAGS)
+    unit = _unit_of(build)
     return [unit.source, *([unit.other.source] if unit.other else [])]
 
 
@@ -135,16 +135,16 @@ def is_ready(build: Build) -> bool:
     if build.library is not None:
         return True
     folder, build.library_note = _usable_folder()
-    return _unit_of(build, FLAGS).path(folder).exists()
+    return _unit_of(build).path(folder).exists()
 
 
-def compile_library(build: Build, flags: tuple[str, ...] = FLAGS) -> Path:
+def compile_library(build: Build) -> Path:
     """Return the library for ``build``, compiling it unless it is in the cache already.
 
     Raises :class:`NoCompiler` and :class:`CannotCompile`.
     """
     folder, build.library_note = _usable_folder()
-    return _made(_unit_of(build, flags), folder)
+    return _made(_unit_of(build), folder)
 
 
 def _made(unit: _Unit, folder: Path) -> Path:

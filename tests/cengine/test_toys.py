@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from checkers.engine import c_library
 from checkers.engine.bfs import BreadthFirst
 from checkers.engine.c_library import CannotCompile
 from checkers.engine.c_search import CBreadthFirst, NotCompiled, c_depth_first
@@ -41,6 +42,15 @@ def both(system: System, watch: Watch | None = None, limits: Limits | None = Non
 def test_breadth_first_is_the_same(toy: Toy, checked: bool) -> None:
     outcome = both(system_of(toy.name, checked=checked))
     assert (outcome.states, outcome.transitions) == (toy.states, toy.transitions)
+
+
+@every_toy
+def test_states_stored_in_pieces_are_the_same(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The states of toys are small enough to be stored whole; here they are not."""
+    monkeypatch.setattr(c_library, "FLAGS", (*c_library.FLAGS, "-DPC_WHOLE=0"))
+    build = Build(toy.program, dict(toy.dims))
+    outcome = both(System(build, toy.constants, bytes(build.layout.shared_size)))
+    assert outcome.states == toy.states
 
 
 def test_dead_locals_are_not_for_c() -> None:

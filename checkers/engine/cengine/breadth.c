@@ -16,11 +16,25 @@ struct watched {
 	uint32_t predicate, is_pending;
 };
 
+/* States of a few words are stored whole; only their projections are numbered then. */
+#ifndef PC_WHOLE
+#define PC_WHOLE (PC_SIZE <= 32)
+#endif
+#if PC_WHOLE
+#define KEY_SIZE PC_SIZE
+#define NR_POOLS 1
+#else
+#define KEY_SIZE (PC_PIECES * sizeof(uint32_t))
+#define NR_POOLS PC_PIECES
+#endif
+
 /* A step that was made and is not looked up yet. */
 struct successor {
 	uint64_t hash;
 	uint32_t thread, has_new_projection;
+#if !PC_WHOLE
 	uint32_t ids[PC_PIECES];
+#endif
 	uint8_t state[PC_SIZE];
 };
 
@@ -39,32 +53,24 @@ struct pc_search {
 	struct memory m;
 	struct array vectors, parents, via, degrees, targets, rest, event_room, cycle_room;
 	struct table table;
-	struct pool pools[PC_PIECES];
+	struct pool pools[NR_POOLS];
 	const uint8_t *constants;
 	struct watched *watches;
 	uint32_t nr_watches, look, is_looking, keep_edges, watch_projection;
 	uint64_t looked, initials, level_end, looking_at, new_projection;
 	uint32_t moved, is_expanding, deadlocked, degree, has_fault, made, done;
+#if !PC_WHOLE
 	uint32_t ids[PC_PIECES];
+	uint64_t hash;			/* of ids */
+#endif
+	uint8_t *looked_at;		/* the state whose predicates are evaluated */
 	uint8_t current[PC_SIZE], scratch[PC_SIZE];
 	struct successor next[PC_THREADS + 1];
 };
 
-static uint64_t ids_hash(const uint32_t *ids)
+static inline uint8_t *key_at(const struct pc_search *s, uint64_t number)
 {
-	uint64_t h = 0;
-	unsigned i;
-
-	for (i = 0; i < PC_PIECES; i++)
-		h = mix(h ^ ids[i], 0x9d2c5680efc60001u + 2 * i);
-	return mix(h, 0x71d67fffeda60001u);
-}
-
-static uint64_t state_hash_at(const void *owner, uint32_t number)
-{
-	const struct pc_search *s = owner;
-
-	return ids_hash((const uint32_t *)s->vectors.at + (size_t)number * PC_PIECES);
+	return (uint8_t *)s->vectors.at + number * KEY_SIZE;
 }
 
 static int add_event(struct pc_search *s, uint32_t kind, uint32_t which, uint64_t number)
@@ -76,29 +82,107 @@ static int add_event(struct pc_search *s, uint32_t kind, uint32_t which, uint64_
 	return 1;
 }
 
-/* Cut n->state into numbered pieces; 0 when there is no memory. */
-static int number_pieces(struct pc_search *s, struct successor *n)
+#if PC_WHOLE
+
+#define KEY_OF(n) ((n)->state)
+
+static uint64_t state_hash_at(const void *owner, uint32_t number)
 {
+	return hash_of(key_at(owner, number), PC_SIZE, 0);
+}
+
+/* Hash n->state; 0 when there is no memory. */
+static int make_key(struct pc_search *s, struct successor *n)
+{
+	const uint8_t *piece = n->state + PC_PROJECTED_START;
+	int is_new = 0;
+
+	n->hash = hash_of(n->state, PC_SIZE, 0);
+	__builtin_prefetch((uint64_t *)s->table.slots.at + (n->hash & s->table.mask));
+	if (s->watch_projection && PC_PROJECTED_SIZE &&
+	    !(s->is_expanding && !differ(piece, s->current + PC_PROJECTED_START, PC_PROJECTED_SIZE)) &&
+	    pool_number(&s->m, &s->pools[0], piece, PC_PROJECTED_SIZE, &is_new) == FULL)
+		return 0;
+	n->has_new_projection = (uint32_t)is_new;
+	return 1;
+}
+
+static void load(struct pc_search *s, uint64_t number, uint8_t *out)
+{
+	copy_state(out, key_at(s, number), PC_SIZE);
+}
+
+#else
+
+#define KEY_OF(n) ((const uint8_t *)(n)->ids)
+
+/* What a piece adds to the hash of a state; so one that changes is exchanged in it. */
+static inline uint64_t id_hash(uint32_t id, unsigned piece)
+{
+	return mix(id, 0x9d2c5680efc60001u * (2 * piece + 1));
+}
+
+static inline uint64_t ids_hash(const uint32_t *ids)
+{
+	uint64_t h = 0;
 	unsigned p;
 
+	for (p = 0; p < PC_PIECES; p++)
+		h += id_hash(ids[p], p);
+	return h;
+}
+
+static uint64_t state_hash_at(const void *owner, uint32_t number)
+{
+	uint32_t ids[PC_PIECES];
+
+	memcpy(ids, key_at(owner, number), sizeof(ids));
+	return ids_hash(ids);
+}
+
+/* Cut n->state into numbered pieces; 0 when there is no memory. */
+static int make_key(struct pc_search *s, struct successor *n)
+{
+	unsigned p;
+	uint64_t h = s->hash;
+
 	n->has_new_projection = 0;
+PC_UNROLL
 	for (p = 0; p < PC_PIECES; p++) {
 		const uint8_t *piece = n->state + pc_piece[p];
+		size_t width = pc_piece[p + 1] - pc_piece[p];
 		int is_new = 0;
 
 		n->ids[p] = s->ids[p];
-		if (s->is_expanding && !memcmp(piece, s->current + pc_piece[p], s->pools[p].width))
+		if (s->is_expanding && !differ(piece, s->current + pc_piece[p], width))
 			continue;
-		n->ids[p] = pool_number(&s->m, &s->pools[p], piece, &is_new);
+		n->ids[p] = pool_number(&s->m, &s->pools[p], piece, width, &is_new);
 		if (n->ids[p] == FULL)
 			return 0;
+		h += id_hash(n->ids[p], p) - id_hash(s->ids[p], p);
 		if ((int)p == PC_PROJECTED_PIECE)
 			n->has_new_projection = (uint32_t)is_new;
 	}
-	n->hash = ids_hash(n->ids);
+	n->hash = h;
 	__builtin_prefetch((uint64_t *)s->table.slots.at + (n->hash & s->table.mask));
 	return 1;
 }
+
+static void load(struct pc_search *s, uint64_t number, uint8_t *out)
+{
+	uint32_t ids[PC_PIECES];
+	unsigned p;
+
+	memcpy(ids, key_at(s, number), sizeof(ids));
+PC_UNROLL
+	for (p = 0; p < PC_PIECES; p++) {
+		size_t width = pc_piece[p + 1] - pc_piece[p];
+
+		memcpy(out + pc_piece[p], (uint8_t *)s->pools[p].bytes.at + ids[p] * width, width);
+	}
+}
+
+#endif
 
 /* Store the successor unless it is known; FULL when there is no memory for it. */
 static uint32_t intern(struct pc_search *s, const struct successor *n, int *is_new)
@@ -114,45 +198,29 @@ static uint32_t intern(struct pc_search *s, const struct successor *n, int *is_n
 	for (i = n->hash & s->table.mask; (entry = slots[i]) != 0; i = (i + 1) & s->table.mask) {
 		number = (uint32_t)entry - 1;
 		if (entry >> 32 == n->hash >> 32 &&
-		    !memcmp((uint32_t *)s->vectors.at + (size_t)number * PC_PIECES, n->ids,
-			    sizeof(n->ids)))
+		    !differ(key_at(s, number), KEY_OF(n), KEY_SIZE))
 			return number;
 	}
 	number = (uint32_t)s->states;
 	if (number == FULL - 1 ||
-	    !reserve(&s->m, &s->vectors, ((size_t)number + 1) * sizeof(n->ids)) ||
+	    !reserve(&s->m, &s->vectors, ((size_t)number + 1) * KEY_SIZE) ||
 	    !reserve(&s->m, &s->parents, ((size_t)number + 1) * sizeof(uint32_t)) ||
 	    !reserve(&s->m, &s->via, (size_t)number + 1))
 		return FULL;
-	memcpy((uint32_t *)s->vectors.at + (size_t)number * PC_PIECES, n->ids, sizeof(n->ids));
+	copy_state(key_at(s, number), KEY_OF(n), KEY_SIZE);
 	table_put(&s->table, n->hash, number);
 	s->states++;
 	*is_new = 1;
 	return number;
 }
 
-static void load(const struct pc_search *s, uint64_t number, uint8_t *out, uint32_t *ids)
-{
-	const uint32_t *stored = (const uint32_t *)s->vectors.at + (size_t)number * PC_PIECES;
-	unsigned p;
-
-	for (p = 0; p < PC_PIECES; p++) {
-		const struct pool *pool = &s->pools[p];
-
-		memcpy(out + pc_piece[p], (uint8_t *)pool->bytes.at + (size_t)stored[p] * pool->width,
-		       pool->width);
-		if (ids)
-			ids[p] = stored[p];
-	}
-}
-
-/* Evaluate what is watched on the new state in scratch. */
+/* Evaluate what is watched on the new state. */
 static int look(struct pc_search *s)
 {
 	for (; s->look < s->nr_watches; s->look++) {
 		struct watched *w = &s->watches[s->look];
 
-		if (!w->is_pending || !pc_predicate(w->predicate, s->scratch, s->constants))
+		if (!w->is_pending || !pc_predicate(w->predicate, s->looked_at, s->constants))
 			continue;
 		w->is_pending = 0;
 		if (!add_event(s, EVENT_WATCH, s->look, s->looking_at))
@@ -167,16 +235,17 @@ static int look(struct pc_search *s)
 	return 1;
 }
 
-static int begin_look(struct pc_search *s, uint64_t number)
+static int begin_look(struct pc_search *s, uint64_t number, uint8_t *state)
 {
 	s->looking_at = number;
+	s->looked_at = state;
 	s->look = 0;
 	s->is_looking = 1;
 	return look(s);
 }
 
 /* The thread moved from current to the successor. */
-static int arrive(struct pc_search *s, const struct successor *n)
+static int arrive(struct pc_search *s, struct successor *n)
 {
 	int is_new = 0;
 	uint32_t target = intern(s, n, &is_new);
@@ -196,8 +265,7 @@ static int arrive(struct pc_search *s, const struct successor *n)
 	((uint32_t *)s->parents.at)[target] = (uint32_t)s->cursor;
 	((uint8_t *)s->via.at)[target] = (uint8_t)n->thread;
 	s->new_projection = n->has_new_projection;
-	memcpy(s->scratch, n->state, PC_SIZE);
-	return begin_look(s, target);
+	return begin_look(s, target, n->state);
 }
 
 static int finish(struct pc_search *s)
@@ -225,7 +293,12 @@ static int finish(struct pc_search *s)
 
 static void begin(struct pc_search *s)
 {
-	load(s, s->cursor, s->current, s->ids);
+	load(s, s->cursor, s->current);
+#if !PC_WHOLE
+	memcpy(s->ids, key_at(s, s->cursor), sizeof(s->ids));
+	s->hash = ids_hash(s->ids);
+#endif
+	copy_state(s->next[0].state, s->current, PC_SIZE);
 	s->is_expanding = 1;
 	s->moved = 0;
 	s->made = s->done = 0;
@@ -235,18 +308,18 @@ static void begin(struct pc_search *s)
 
 /*
  * Make the steps of all threads from s->thread on.  They are looked up afterwards, when the memory
- * that the lookups need is on its way already.
+ * that the lookups need is on its way already.  A thread that waits has changed nothing.
  */
 static int make_steps(struct pc_search *s)
 {
 	for (; s->thread < PC_THREADS; s->thread++) {
 		struct successor *n = &s->next[s->made];
 
-		memcpy(n->state, s->current, PC_SIZE);
 		if (!pc_step(s->thread, n->state, s->constants))
 			continue;
 		n->thread = s->thread;
-		if (!number_pieces(s, n))
+		copy_state(n[1].state, s->current, PC_SIZE);
+		if (!make_key(s, n))
 			return 0;
 		s->made++;
 	}
@@ -262,8 +335,7 @@ static void fetch_vectors(const struct pc_search *s)
 		uint64_t hash = s->next[i].hash, entry = slots[hash & s->table.mask];
 
 		if (entry && entry >> 32 == hash >> 32)
-			__builtin_prefetch((uint32_t *)s->vectors.at +
-					   (size_t)((uint32_t)entry - 1) * PC_PIECES);
+			__builtin_prefetch(key_at(s, (uint32_t)entry - 1));
 	}
 }
 
@@ -291,10 +363,10 @@ static int look_at_initials(struct pc_search *s)
 			if (!look(s))
 				return 0;
 		} else {
-			load(s, s->looked, s->scratch, NULL);
+			load(s, s->looked, s->scratch);
 			/* Its projection is new unless an earlier initial state has the same. */
 			s->new_projection = ((uint8_t *)s->via.at)[s->looked];
-			if (!begin_look(s, s->looked))
+			if (!begin_look(s, s->looked, s->scratch))
 				return 0;
 		}
 		s->looked++;
@@ -345,6 +417,7 @@ int pc_run(struct pc_search *s, uint64_t turns, uint64_t max_states)
 			return FAULTY_PREDICATE;
 		}
 		s->has_fault = 1;	/* after what other threads did before */
+		memcpy(s->next[s->made].state, s->current, PC_SIZE);
 		s->number = s->cursor;
 	}
 	status = search(s, turns, max_states);
@@ -362,7 +435,8 @@ int pc_decide_step(struct pc_search *s, int decision, const uint8_t *state)
 	if (decision == DECIDED_STATE) {
 		memcpy(n->state, state, PC_SIZE);
 		n->thread = s->thread;
-		if (!number_pieces(s, n))
+		copy_state(n[1].state, s->current, PC_SIZE);
+		if (!make_key(s, n))
 			return MEMORY;
 		s->made++;
 	} else if (decision == DECIDED_ERROR) {
@@ -387,7 +461,7 @@ void pc_delete(struct pc_search *s)
 
 	if (!s)
 		return;
-	for (p = 0; p < PC_PIECES; p++) {
+	for (p = 0; p < NR_POOLS; p++) {
 		release(&s->m, &s->pools[p].bytes);
 		release(&s->m, &s->pools[p].table.slots);
 	}
@@ -423,8 +497,11 @@ struct pc_search *pc_new(const uint8_t *constants, uint64_t limit, const uint32_
 		goto fail;
 	for (p = 0; p < nr_watches; p++)
 		s->watches[p] = (struct watched){predicates[p], 1};
-	for (p = 0; p < PC_PIECES; p++) {
-		s->pools[p].width = pc_piece[p + 1] - pc_piece[p];
+#if !PC_WHOLE
+	s->hash = ids_hash(s->ids);
+#endif
+	for (p = 0; p < NR_POOLS; p++) {
+		s->pools[p].width = PC_WHOLE ? PC_PROJECTED_SIZE : pc_piece[p + 1] - pc_piece[p];
 		if (!table_make(&s->m, &s->pools[p].table, 64))
 			goto fail;
 	}
@@ -442,7 +519,7 @@ int pc_add(struct pc_search *s, const uint8_t *state)
 	uint32_t number;
 
 	memcpy(n->state, state, PC_SIZE);
-	if (!number_pieces(s, n))
+	if (!make_key(s, n))
 		return 0;
 	number = intern(s, n, &is_new);
 	if (number == FULL)
@@ -455,9 +532,9 @@ int pc_add(struct pc_search *s, const uint8_t *state)
 	return 1;
 }
 
-void pc_state(const struct pc_search *s, uint64_t number, uint8_t *out)
+void pc_state(struct pc_search *s, uint64_t number, uint8_t *out)
 {
-	load(s, number, out, NULL);
+	load(s, number, out);
 }
 
 /* The state number is reached from and the thread that stepped; FULL for an initial state. */
@@ -472,7 +549,7 @@ uint64_t pc_pieces(const struct pc_search *s)
 	uint64_t total = 0;
 	unsigned p;
 
-	for (p = 0; p < PC_PIECES; p++)
+	for (p = 0; p < NR_POOLS; p++)
 		total += s->pools[p].table.count;
 	return total;
 }

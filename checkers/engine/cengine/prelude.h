@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define PC_UNUSED __attribute__((unused))
+#define PC_INLINE PC_UNUSED __attribute__((always_inline)) static inline
 #define PC_FEW_TURNS 200       /* of a loop through which a thread runs without preemption */
 #define PC_MANY_TURNS 1000000  /* of a loop in a helper */
 #define PC_BIG ((int64_t)1 << 32)

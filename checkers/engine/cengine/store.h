@@ -1,10 +1,13 @@
 /*
- * Growing arrays within a memory limit, and two hash tables over them.
+ * Growing arrays within a memory limit, and two hash tables over them.  Sizes are constants wherever
+ * they can be: what is inlined with one compares and hashes a few words without a call or a loop.
  *
  * A state is stored as one number a piece: equal pieces are stored once.  Pieces change one or two
  * at a time, so a few thousand different ones stand for millions of states, which take 4 bytes a
  * piece instead of the whole vector, and nothing is lost.
  */
+
+#define PC_UNROLL _Pragma("GCC unroll 64")
 
 struct memory {
 	size_t used, limit;
@@ -54,18 +57,55 @@ static inline uint64_t mix(uint64_t x, uint64_t odd)
 	return (uint64_t)wide ^ (uint64_t)(wide >> 64);
 }
 
-PC_UNUSED static uint64_t hash_of(const uint8_t *bytes, size_t size, uint64_t seed)
+PC_INLINE uint64_t load_word(const uint8_t *bytes, size_t size)
 {
-	uint64_t h = seed + size, word;
+	uint64_t word = 0;
+	size_t i;
 
-	for (; size >= 8; bytes += 8, size -= 8) {
+	if (size >= 8)
 		memcpy(&word, bytes, 8);
-		h = mix(h ^ word, 0x5bd1f3a7c96e2d81u);
-	}
-	word = 0;
-	if (size)
-		memcpy(&word, bytes, size);
-	return mix(mix(h ^ word, 0x3c79ac492ba7b653u), 0x6f1e9d3584b2c7a9u);
+	else
+		for (i = 0; i < size; i++)
+			word |= (uint64_t)bytes[i] << 8 * i;
+	return word;
+}
+
+PC_INLINE uint64_t hash_of(const uint8_t *bytes, size_t size, uint64_t seed)
+{
+	uint64_t h = seed + size;
+	size_t i;
+
+PC_UNROLL
+	for (i = 0; i + 8 <= size; i += 8)
+		h = mix(h ^ load_word(bytes + i, 8), 0x5bd1f3a7c96e2d81u);
+	h = mix(h ^ load_word(bytes + i, size - i), 0x3c79ac492ba7b653u);
+	return mix(h, 0x6f1e9d3584b2c7a9u);
+}
+
+/* Tell whether size bytes differ. */
+PC_INLINE int differ(const uint8_t *a, const uint8_t *b, size_t size)
+{
+	uint64_t d = 0;
+	size_t i;
+
+	if (size < 8)
+		return load_word(a, size) != load_word(b, size);
+PC_UNROLL
+	for (i = 0; i + 8 < size; i += 8)
+		d |= load_word(a + i, 8) ^ load_word(b + i, 8);
+	d |= load_word(a + size - 8, 8) ^ load_word(b + size - 8, 8);
+	return d != 0;
+}
+
+/* What memcpy does, for a constant size: compilers call it, or worse, for some hundred bytes. */
+PC_INLINE void copy_state(uint8_t *to, const uint8_t *from, size_t size)
+{
+	size_t i;
+
+PC_UNROLL
+	for (i = 0; i + 32 <= size; i += 32)
+		memcpy(to + i, from + i, 32);
+	memcpy(to + i, from + i, size % 32);
 }
 
 /* An open-addressing table of (upper half of the hash, number + 1); 0 is free. */
@@ -145,10 +185,11 @@ static uint64_t pool_hash_at(const void *owner, uint32_t number)
 
 #define FULL UINT32_MAX
 
-/* The number of a piece, a new one if need be; FULL when there is no memory for it. */
-static uint32_t pool_number(struct memory *m, struct pool *p, const uint8_t *piece, int *is_new)
+/* Look further for a piece than at the slot where it should be. */
+PC_UNUSED static uint32_t pool_search(struct memory *m, struct pool *p, const uint8_t *piece,
+				      uint64_t hash, int *is_new)
 {
-	uint64_t hash = hash_of(piece, p->width, 0), i, entry;
+	uint64_t i, entry;
 	const uint64_t *slots;
 	uint32_t number;
 
@@ -169,4 +210,20 @@ static uint32_t pool_number(struct memory *m, struct pool *p, const uint8_t *pie
 	table_put(&p->table, hash, number);
 	*is_new = 1;
 	return number;
+}
+
+/* The number of a piece, a new one if need be; FULL when there is no memory for it. */
+PC_INLINE uint32_t pool_number(struct memory *m, struct pool *p, const uint8_t *piece, size_t width,
+			       int *is_new)
+{
+	uint64_t hash = hash_of(piece, width, 0);
+	uint64_t entry = ((const uint64_t *)p->table.slots.at)[hash & p->table.mask];
+
+	if (entry && entry >> 32 == hash >> 32) {
+		uint32_t number = (uint32_t)entry - 1;
+
+		if (!differ((const uint8_t *)p->bytes.at + (size_t)number * width, piece, width))
+			return number;
+	}
+	return pool_search(m, p, piece, hash, is_new);
 }
