@@ -19,7 +19,7 @@ rule applies is a switch of the design:
 ``EOF_ORDERED_GAP``
     The author's later tree (v4 of the series): only a zeroed gap is ordered.  The zeroed block is
     submitted at once and recorded in i_ordered_lblk; workers of later ioends wait for its bio;
-    truncate-up leaves i_disksize alone meanwhile; the ordered ioend then sets it to i_size.
+    system calls leave i_disksize alone meanwhile; the ordered ioend then sets it to i_size.
 ``EOF_PENDING`` (the series from v5 on)
     Zeroing the block that i_disksize ends in sets EXT4_STATE_DISKSIZE_GROW_PENDING if its folio is
     dirty then; nothing is submitted.  The bit stands for that block, which is derived from
@@ -94,6 +94,16 @@ def raise_disksize(k: Kernel, inode: Inode, size: int) -> None:
         inode.held_size = wanted
     if allowed > inode.i_disksize:
         inode.i_disksize = allowed
+
+
+def raise_disksize_in_call(k: Kernel, inode: Inode, size: int) -> None:
+    """A system call raises i_disksize; while a zeroed gap is recorded its ioend does it instead.
+
+    kernel: ext4_update_i_disksize(), ext4_update_inode_size() of the author's later tree.
+    """
+    if k.conf.eof_rule == EOF_ORDERED_GAP and inode.i_ordered_lblk:
+        return
+    raise_disksize(k, inode, size)
 
 
 def is_deferred(k: Kernel, inode: Inode, ioend: Ioend) -> int:

@@ -9,7 +9,7 @@ Not modelled: KEEP_SIZE, collapse and insert range, restarts of a long transacti
 """
 
 from model.declare import Path
-from model.eof import raise_disksize
+from model.eof import raise_disksize_in_call
 from model.extents import allocate_blocks, ext4_es_remove_extent
 from model.file import ext4_block_zero_eof, zero_in_block
 from model.jbd2 import (
@@ -143,7 +143,7 @@ def ext4_update_disksize_before_punch(
     if error:
         return
     yield from down_write(k, current, inode.i_data_sem)
-    raise_disksize(k, inode, min(inode.i_size, stop))
+    raise_disksize_in_call(k, inode, min(inode.i_size, stop))
     up_write(k, inode.i_data_sem)
     ext4_mark_inode_dirty(k, current, inode)
     ext4_journal_stop(k, current)
@@ -233,7 +233,7 @@ def set_extended_size(k: Kernel, inode: Inode, stop: int) -> None:
     """Both sizes grow together under i_data_sem; the raise obeys the design's EOF rule."""
     if stop > inode.i_size:
         inode.i_size = stop
-        raise_disksize(k, inode, stop)
+        raise_disksize_in_call(k, inode, stop)
 
 
 def ext4_alloc_file_blocks(
