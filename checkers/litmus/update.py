@@ -81,7 +81,7 @@ def _block(
         head = f"allowed {' '.join(designs)}" + (f"  {head[comment:]}" if comment >= 0 else "")
     text = ["", head] if is_copy else [head]
     left = set(wanted.outcomes)
-    violates_kept = False
+    outcomes_end = violates_at = 0
     for number in range(block.first + 1, block.last + 1):
         raw = lines[number - 1]
         if number in patterns:
@@ -92,10 +92,13 @@ def _block(
         elif number == block.violates_line:
             if block.violates != wanted.violates:
                 continue
-            violates_kept = True
+            violates_at = len(text)
         text.append(raw)
-    text += _outcome_lines(litmus, left)
-    if wanted.violates and not violates_kept:
+        if number in patterns:
+            outcomes_end = len(text)
+    at = outcomes_end or violates_at or len(text)
+    text[at:at] = _outcome_lines(litmus, left)
+    if wanted.violates and not violates_at:
         text.append(f"{_INDENT}violates {' '.join(wanted.violates)}")
     return text
 
