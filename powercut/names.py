@@ -12,11 +12,14 @@ _SHOWN_CHARS = 40
 _FEW = 8
 
 
-def pick(option: str, name: str, table: Mapping[str, T]) -> T:
-    """Return ``table[name]``.  Raises :class:`InputError` with the closest name."""
+def pick(option: str, name: str, table: Mapping[str, T], what: str = "") -> T:
+    """Return ``table[name]``; ``what`` is said for the option's own name.
+
+    Raises :class:`InputError` with the closest name.
+    """
     if name in table:
         return table[name]
-    what = option.lstrip("-").split()[0]
+    what = what or option.lstrip("-").split()[0]
     raise InputError(f"{option}: unknown {what} {quoted(name)}; {suggestion(name, table)}")
 
 

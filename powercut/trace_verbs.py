@@ -6,7 +6,10 @@ from typing import Annotated
 import cyclopts
 from cyclopts import Parameter
 
+from powercut.errors import InputError
 from powercut.parameters import JsonFlag, flag, one
+
+VERBS = ("show", "minimise", "diff", "convert", "schema")
 
 app = cyclopts.App(
     name="trace",
@@ -15,6 +18,13 @@ app = cyclopts.App(
 Every verb takes --json for one document on standard output.""",
     help_format="plaintext",
 )
+
+
+@app.default
+def no_verb() -> int:
+    """Raise: a verb is needed."""
+    raise InputError(f"trace: no verb given; give one of {', '.join(VERBS)}, or --help")
+
 
 TraceFile = Annotated[Path, Parameter(name="TRACE", help="A trace file.")]
 Output = Annotated[Path | None, one("--output", "Write there instead, whole or not at all.")]

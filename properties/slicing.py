@@ -245,18 +245,18 @@ def final_variables(run: Record, steps: frozenset[int]) -> bytes:
 
 
 def deciding_bytes(
-    before: bytes, after: bytes, candidates: Iterable[int], holds: Callable[[bytes], bool]
+    without: bytes, after: bytes, candidates: Iterable[int], holds: Callable[[bytes], bool]
 ) -> set[int]:
-    """Return changed bytes without whose change ``holds`` would not be true of ``after``.
+    """Return bytes that may not have their value in ``without`` if ``holds`` is true of ``after``.
 
-    One after the other gets its earlier value back; those that may keep it do not matter.
+    One after the other gets it; those that may keep it do not matter.
     """
     variables = bytearray(after)
     deciding = set()
     for byte in candidates:
-        if variables[byte] == before[byte]:
+        if variables[byte] == without[byte]:
             continue
-        variables[byte] = before[byte]
+        variables[byte] = without[byte]
         try:
             matters = not holds(bytes(variables))
         except (ValueError, IndexError):

@@ -24,7 +24,6 @@ import msgspec
 
 from checkers.crash.image import decode, make_disk
 from checkers.engine.outcome import ASSERTION, DEADLOCK, LIVELOCK
-from checkers.engine.recorded import RecordedBytes
 from checkers.engine.system import ThreadInfo
 from checkers.traces.format import StepsWhy, Trace
 from model.recovery import canonical
@@ -43,6 +42,8 @@ from properties.slicing import (
 )
 
 _REST = 200
+_WITHOUT_WILL = ("disk", "failing_disk", "timer")
+"""Kinds of threads that no code could make wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,20 +134,24 @@ def _last_slice(walker: Walker, plan: Plan, course: Course, run: Record) -> Slic
         return slice_of(run, (), range(first, last + 1))
     if prop.name == DEADLOCK:
         return _deadlock_slice(walker, plan, course, run)
-    holds, looked_at = _judge(walker, course, run)
-    deciding = deciding_bytes(run.before, run.after, range(len(run.after)), holds)
-    return _checked_slice(run, deciding, looked_at, holds)
+    return _slice_for(run, range(len(run.after)), _judge(walker, course, run))
 
 
-def _checked_slice(
-    run: Record, deciding: set[int], candidates: Sequence[int], holds: Callable[[bytes], bool]
-) -> Slice:
-    """Slice for the deciding bytes; for all, if what the needed steps leave is not enough."""
-    sliced = slice_of(run, deciding)
-    if holds(final_variables(run, sliced.needed)):
-        return sliced
-    everything = slice_of(run, candidates)
-    return replace(everything, carrying=sliced.carrying)
+def _slice_for(run: Record, candidates: Sequence[int], holds: Callable[[bytes], bool]) -> Slice:
+    """Slice for the bytes that decide, until what the needed steps leave is enough.
+
+    A byte that has its first value again in the end decides nothing at first; it does once a needed
+    step changes it.
+    """
+    assert holds(run.after), "the run itself shows what its parts are judged by"
+    without = run.before
+    deciding: set[int] = set()
+    while True:
+        deciding |= deciding_bytes(without, run.after, candidates, holds)
+        sliced = slice_of(run, deciding)
+        without = final_variables(run, sliced.needed)
+        if holds(without):
+            return sliced
 
 
 def _deadlock_slice(walker: Walker, plan: Plan, course: Course, run: Record) -> Slice:
@@ -163,22 +168,13 @@ def _deadlock_slice(walker: Walker, plan: Plan, course: Course, run: Record) -> 
     return replace(everything, needed=needed, carrying=holders(run) & needed)
 
 
-def _judge(
-    walker: Walker, course: Course, run: Record
-) -> tuple[Callable[[bytes], bool], Sequence[int]]:
-    """Return the test of final variables for this very violation, and the bytes it looks at."""
+def _judge(walker: Walker, course: Course, run: Record) -> Callable[[bytes], bool]:
+    """Return the test of final variables for this very violation."""
     prop = walker.prop
     layout = run.system.build.layout
     if prop.check is not None:
         check = prop.check
-        memory = RecordedBytes(run.after)
-        check(layout.view(memory, run.system.constants))
-        looked_at = sorted(memory.accesses.reads)
-
-        def is_bad(variables: bytes) -> bool:
-            return bool(check(layout.view(bytearray(variables), run.system.constants)))
-
-        return is_bad, looked_at
+        return lambda v: bool(check(layout.view(bytearray(v), run.system.constants)))
     geometry = course.subject.scope.geometry
     image = course.epochs[-1].crash
     assert image is not None, "a crash property is about an image"
@@ -189,7 +185,7 @@ def _judge(
         found = factored(decode(layout, variables[layout.projected], geometry))
         return any(finding == shown[0] for finding in found)
 
-    return holds, range(layout.projected.start, layout.projected.stop)
+    return holds
 
 
 def _earlier_slice(course: Course, n: int, records: Sequence[Record], later: Slice) -> Slice:
@@ -211,9 +207,7 @@ def _earlier_slice(course: Course, n: int, records: Sequence[Record], later: Sli
         found = mounted(following.system, start, scope)
         return all(found[byte] == taken_over[byte] for byte in later.inherited)
 
-    candidates = range(layout.projected.start, layout.projected.stop)
-    deciding = deciding_bytes(run.before, run.after, candidates, holds)
-    return _checked_slice(run, deciding, candidates, holds)
+    return _slice_for(run, range(layout.projected.start, layout.projected.stop), holds)
 
 
 # ---- waits that would have prevented it ---------------------------------------------------------
@@ -222,10 +216,13 @@ def _earlier_slice(course: Course, n: int, records: Sequence[Record], later: Sli
 def _waits(walker: Walker, plan: Plan, course: Course, last: Slice) -> Iterator[Wait]:
     """Try, from the last step that carries what is wrong to the first, who it could wait for."""
     system = walker.system(course.subject, len(plan.mounts) - 1)
+    kinds = {info.name: info.kind for info in system.threads}
     found = False
     for everybody in (False, True):
         for step in sorted(last.carrying, reverse=True):
             own = plan.mounts[-1].wishes[step].thread
+            if kinds[own] in _WITHOUT_WILL:
+                continue
             others = [info for info in system.threads if info.name != own]
             for group in [others] if everybody else _groups(others):
                 if _prevents(walker, plan, course, step, group):
@@ -242,7 +239,7 @@ def _groups(threads: Sequence[ThreadInfo]) -> Iterator[list[ThreadInfo]]:
     hardware = [info for info in threads if info.kind == "disk"]
     yield hardware
     for info in threads:
-        if info.kind in ("disk", "failing_disk", "timer"):
+        if info.kind in _WITHOUT_WILL:
             continue
         clock = [each for each in threads if each.kind == "timer" and info.kind == "kjournald"]
         yield [info, *clock, *hardware]

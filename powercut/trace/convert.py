@@ -12,7 +12,7 @@ from checkers.traces.codec import encode_trace, json_schema
 from checkers.traces.format import SCHEMA, Trace
 from checkers.traces.ladder import render_ladder
 from checkers.traces.mermaid import render_mermaid
-from powercut.errors import HOLDS
+from powercut.errors import HOLDS, InputError
 from powercut.names import pick
 from powercut.trace.documents import (
     check_output,
@@ -27,8 +27,10 @@ FORMATS = {name: name for name in ("trace", "compact", "text", "mermaid", "workl
 
 def run_convert(path: Path, to: str, output: Path | None, in_place: bool, as_json: bool) -> int:
     """Convert the trace at ``path``, write or print it, and return the exit code."""
-    to = pick("--to", to, FORMATS)
+    to = pick("--to", to, FORMATS, "format")
     if in_place:
+        if output is not None or to not in ("trace", "compact"):
+            raise InputError("--in-place: only a trace can be written over one; give --output")
         output = path
     else:
         check_output(output, path)

@@ -68,7 +68,7 @@ def _followed(trace: Trace, options: Options) -> Trace:
     plan = plan_of(trace)
     design = plan.subject.design
     if options.under is not None:
-        design = pick("--under", options.under, DESIGNS)
+        design = pick("--under", options.under, DESIGNS, "design")
     mutant = None if options.mutant is None else pick("--mutant", options.mutant, MUTANTS)
     return follow(trace, replace(plan.subject, design=design, mutant=mutant))
 

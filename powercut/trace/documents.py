@@ -41,7 +41,7 @@ def write_or_print(output: Path | None, content: str) -> None:
 def check_output(output: Path | None, source: Path) -> None:
     """Refuse to write over the input.  Raises :class:`InputError`."""
     if output is not None and output.exists() and output.samefile(source):
-        raise InputError(f"--output {output}: that is the input; give another name or --in-place")
+        raise InputError(f"--output {output}: that is the input; give another name")
 
 
 def print_document(verb: str, verdict: str, code: int, content: dict[str, Any]) -> None:
