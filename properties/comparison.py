@@ -174,12 +174,12 @@ def follow(trace: Trace, subject: Subject, *, counterpart: str = "") -> Trace:
     """Return the run of ``subject`` that does what ``trace`` did, as far as it goes.
 
     A step counts only from the same point of its thread's path; the others are left out.  The power
-    is cut where the trace cut it, with the same cells where they can show the same.  The verdict is
-    what this run shows of the trace's property.
+    is cut where the trace cut it, with the same cells where they can show the same, unless another
+    image there violates the trace's property: "holds" means that none does.
     """
     walker = Walker(trace.property)
     plan = Plan(subject, plan_of(trace).mounts, exact=True)
-    course = walker.walk(plan)
+    course = walker.walk(plan, any_image=True)
     verdict: Literal["violated", "holds"] = VIOLATED if course.kind else HOLDS
     summary = course.summary if course.kind else f"{walker.prop.name} holds at the end of this run"
     return make_trace(

@@ -109,11 +109,12 @@ class Walker:
             self._systems[key] = made
         return self._systems[key]
 
-    def walk(self, plan: Plan, *, wanted: Kind = ()) -> Course:
+    def walk(self, plan: Plan, *, wanted: Kind = (), any_image: bool = False) -> Course:
         """Run ``plan``; a step that cannot be taken is left out.
 
         With ``wanted`` the last mount ends as soon as there is a violation of this kind, and only
-        that one counts; without, it is judged at its end, in the image that the plan asks for.
+        that one counts; without, it is judged at its end, in the image that the plan asks for or,
+        with ``any_image``, in all that a power cut there can leave.
         """
         course = Course(plan.subject)
         scope = plan.subject.scope
@@ -124,8 +125,10 @@ class Walker:
             run.take(mount, plan.exact, wanted if is_last else ())
             if is_last and wanted in run.kinds():
                 course.kind = wanted
+            if is_last and any_image:
+                course.kind = min(run.kinds(), default=())
             crash = run.cut(mount.cells, course, is_last)
-            if is_last and not wanted:
+            if is_last and not wanted and not any_image:
                 course.kind = run.seen(crash)
             course.epochs.append(Epoch(start, tuple(run.schedule), crash))
             course.taken.append(tuple(run.taken))
