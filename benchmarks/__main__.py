@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import native_search, spin, spin_steps
+from benchmarks import native_search, spin, spin_steps, traces
 from benchmarks.native_search import Measured
 from benchmarks.wal import Size, system
 from checkers.engine.bfs import BreadthFirst
@@ -34,6 +34,7 @@ SCOPE = "span-truncate"
 C_NEEDED_VS_PYTHON = 8.0
 C_NEEDED_VS_SPIN = 1.5
 C_NEEDED_VS_PROMELA = 2.0
+CORPUS_SECONDS = 10.0
 
 
 def compiled(model: System) -> Measured:
@@ -216,9 +217,18 @@ def c_rows() -> bool:
     return all(results)
 
 
+def corpus() -> bool:
+    """Replay the saved traces, first, while no model has been built."""
+    count, steps, seconds = traces.replay_all()
+    good = ratio("time allowed for the saved traces vs time taken", CORPUS_SECONDS / seconds, 1.0)
+    print(f"  {count} traces, {steps} steps, the builds of the model included: {seconds:.1f} s")
+    return good
+
+
 def main() -> int:
     """Run every benchmark."""
-    good = against_native()
+    good = corpus()
+    good &= against_native()
     stepping()
     good &= against_spin()
     good &= c_rows()

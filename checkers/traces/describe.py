@@ -118,7 +118,7 @@ def _rank(lock: str) -> int:
 def describe_changes(before: Values, after: Values) -> list[str]:
     """Return what changed between two states, grouped, in kernel words; locks are left out."""
     diff = _Diff(before, after)
-    for i in range(_count(after, r"inode\[(\d+)\]\.i_size")):
+    for i in range(_count(after, "inode", ".i_size")):
         inode = _InodeDiff(diff, i)
         for describe in _INODE_PARTS:
             describe(inode)
@@ -130,8 +130,12 @@ def describe_changes(before: Values, after: Values) -> list[str]:
     return diff.lines
 
 
-def _count(values: Values, pattern: str) -> int:
-    return sum(1 for name in values if re.fullmatch(pattern, name))
+def _count(values: Values, before: str, after: str = "") -> int:
+    """Return how many elements an array has, given its names around the index."""
+    count = 0
+    while f"{before}[{count}]{after}" in values:
+        count += 1
+    return count
 
 
 class _Diff:
@@ -142,8 +146,8 @@ class _Diff:
         self.after = after
         self.left = dict.fromkeys(n for n in after if before[n] != after[n])
         self.lines: list[str] = []
-        self.nr_phys = _count(after, r"block\[\d+\]")
-        self.per_block = _count(after, r"cached\[\d+\]") // max(self.nr_phys, 1)
+        self.nr_phys = _count(after, "block")
+        self.per_block = _count(after, "cached") // max(self.nr_phys, 1)
 
     def take(self, name: str) -> bool:
         """Tell whether ``name`` changed; it counts as told from now on."""
@@ -168,9 +172,9 @@ class _InodeDiff:
         self.path = f"inode[{i}]."
         after = diff.after
         self.intro = f"inode {i}: " if "inode[1].i_size" in after else ""
-        self.nr_blocks = _count(after, rf"inode\[{i}\]\.delayed\[\d+\]")
-        self.nr_folios = _count(after, rf"inode\[{i}\]\.folio\[\d+\]\.dirty")
-        self.nr_cells = _count(after, rf"inode\[{i}\]\.page\[\d+\]")
+        self.nr_blocks = _count(after, f"inode[{i}].delayed")
+        self.nr_folios = _count(after, f"inode[{i}].folio", ".dirty")
+        self.nr_cells = _count(after, f"inode[{i}].page")
 
     def was(self, name: str) -> int:
         return self.diff.before[self.path + name]
@@ -495,7 +499,7 @@ def describe_state(values: Values) -> list[str]:
     """Return the live state of every inode and the journal in a few lines."""
     diff = _Diff(values, values)
     out = []
-    for i in range(_count(values, r"inode\[(\d+)\]\.i_size")):
+    for i in range(_count(values, "inode", ".i_size")):
         inode = _InodeDiff(diff, i)
         sizes = ("i_size", "i_disksize", "i_reserved_data_blocks")
         out.append(inode.intro + ", ".join(f"{name} {inode.now(name)}" for name in sizes))

@@ -15,8 +15,9 @@ from checkers.traces import (
 from checkers.traces.codec import scope_of
 from model.designs import DESIGNS
 from model.mutants import MUTANTS
+from powercut.explore.session import CommandError, Session
 from properties.comparison import follow
-from properties.replay import replay
+from properties.replay import check_names, replay
 from properties.tracing import Subject
 from properties.why import explain
 from tests.traces.corpus import CASES, ENDING, FOLDER, names
@@ -41,6 +42,25 @@ def test_saved_trace_replays(path: Path) -> None:
     for text in (render_ladder(trace, result.epochs, marks), render_list(trace)):
         assert max(map(len, text.splitlines())) <= 100
     assert render_mermaid(trace, result.epochs, marks).startswith("sequenceDiagram\n")
+
+
+@pytest.mark.parametrize("path", FILES, ids=stem)
+def test_the_explorer_walks_a_saved_trace(path: Path) -> None:
+    trace = load_trace(path)
+    design, mutant, scope = check_names(trace)
+    session = Session(design, scope, mutant, trace)
+    for n, epoch in enumerate(trace.epochs):
+        for _ in epoch.steps:
+            session.next()
+        assert session.at == len(epoch.steps)
+        if epoch.crash is not None:
+            session.next()
+        if n + 1 < len(trace.epochs):
+            session.next()
+    with pytest.raises(CommandError, match="the trace ends here"):
+        session.next()
+    (verdict,) = (v for v in session.verdicts() if v.prop == trace.property)
+    assert not verdict.known or verdict.violated == (trace.verdict == "violated")
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if "-holds-in-" not in p.name], ids=stem)
