@@ -24,7 +24,11 @@ def files(*folders: str) -> list[Path]:
 
 def text_files() -> Iterator[tuple[Path, str]]:
     """Every file of the project that is not binary, with its text."""
-    top = [path for path in ROOT.iterdir() if path.is_file() and path.suffix != ".log"]
+    top = [
+        path
+        for path in ROOT.iterdir()
+        if path.is_file() and path.suffix != ".log" and path.name != ".git"
+    ]
     for path in (*top, *files(*FOLDERS)):
         content = path.read_bytes()
         if b"\0" not in content:
