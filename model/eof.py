@@ -51,30 +51,44 @@ def mark_eof_block(k: Kernel, inode: Inode) -> None:
     """An extension begins to cover the EOF block: from now on its next write is needed.
 
     Called under the folio lock, before i_size moves.  An older mark that still waits for its write
-    to be submitted stays: it is the stricter one.
+    to be submitted stays where it is the stricter one; behind a truncate it may not be.
     """
     if not marks_eof(k) or inode.i_size % k.conf.cells_per_block == 0:
         return
     block = inode.i_size // k.conf.cells_per_block
-    if inode.raw.extent[block].state != HOLE and inode.eof_needed[block] == 0:
+    marked = inode.eof_needed[block]
+    if marked and (marked <= inode.i_size or k.conf.mutant.old_mark_stays):
+        return
+    if inode.raw.extent[block].state != HOLE:
         inode.eof_needed[block] = inode.i_size
 
 
-def unmark_from(k: Kernel, inode: Inode, size: int) -> None:
-    """A truncate to ``size`` takes the marks of the blocks it cuts, and the held size, with it."""
-    for b in range(size // k.conf.cells_per_block, k.conf.nr_blocks):
+def unmark_from(k: Kernel, inode: Inode, first: int) -> None:
+    """The marks of block ``first`` and of those behind it go."""
+    for b in range(first, k.conf.nr_blocks):
         inode.eof_needed[b] = 0
         inode.eof_in_flight[b] = 0
+
+
+def unmark_all(k: Kernel, inode: Inode, size: int) -> None:
+    """A truncate to at most i_disksize takes every mark, and the held size, with it."""
+    unmark_from(k, inode, size // k.conf.cells_per_block)
     inode.held_size = 0
+
+
+def unmark_cut(k: Kernel, inode: Inode, size: int) -> None:
+    """A truncate to ``size``, above i_disksize, takes the marks of the blocks it cuts with it."""
+    if not k.conf.mutant.marks_survive_cut:
+        unmark_from(k, inode, (size + k.conf.cells_per_block - 1) // k.conf.cells_per_block)
 
 
 def disksize_limit(k: Kernel, inode: Inode) -> int:
     """Return how far i_disksize may be raised, in cells: to the first marked EOF."""
     for b in range(k.conf.nr_blocks):
-        if inode.eof_in_flight[b]:
-            return inode.eof_in_flight[b]
-        if inode.eof_needed[b]:
-            return inode.eof_needed[b]
+        if inode.eof_in_flight[b] and inode.eof_needed[b]:
+            return min(inode.eof_in_flight[b], inode.eof_needed[b])
+        if inode.eof_in_flight[b] or inode.eof_needed[b]:
+            return max(inode.eof_in_flight[b], inode.eof_needed[b])
     return k.conf.nr_cells
 
 
@@ -117,6 +131,8 @@ def eof_submit(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
         if inode.eof_needed[b]:
             assert inode.eof_in_flight[b] == 0
             inode.eof_in_flight[b] = inode.eof_needed[b]
+            if k.conf.mutant.unmark_at_submit:
+                inode.eof_in_flight[b] = 0
             inode.eof_needed[b] = 0
             ioend.orders_eof = 1
             ioend.own_end_io = 1

@@ -7,7 +7,7 @@ before any handle, and buffered writes never touch i_disksize.
 
 from model.declare import Path
 from model.device_flush import blkdev_issue_flush
-from model.eof import disksize_limit, mark_eof_block, unmark_from
+from model.eof import disksize_limit, mark_eof_block, unmark_all, unmark_cut
 from model.extents import (
     allocate_blocks,
     ext4_da_map_blocks,
@@ -96,8 +96,9 @@ def zero_in_block(k: Kernel, inode: Inode, start: int, stop: int) -> int:
         return 0
     if status == UNWRITTEN and folio.dirty == 0 and folio.writeback == 0:
         return 0
-    for c in range(start, stop):
-        inode.page[c] = ZERO
+    if not k.conf.mutant.no_tail_zeroing:
+        for c in range(start, stop):
+            inode.page[c] = ZERO
     dirty_block(k, inode, block)
     if not inode.buffered_iomap:
         map_written_buffers(k, inode, block, block)
@@ -173,6 +174,9 @@ def iomap_write_end(k: Kernel, i: int, start: int, stop: int, colour: int) -> No
         note_write(k, i, c, colour)
         dirty_block(k, inode, c // k.conf.cells_per_block)
     inode.i_size = max(inode.i_size, stop)
+    last = (stop - 1) // k.conf.cells_per_block
+    if k.conf.mutant.disksize_at_write and inode.raw.extent[last].state == WRITTEN:
+        inode.i_disksize = max(inode.i_disksize, stop)
 
 
 def zero_exposed_range(k: Kernel, inode: Inode, f: int, start: int, stop: int) -> None:
@@ -269,6 +273,11 @@ def iomap_file_buffered_write(
             old_size = inode.i_size
             iomap_write_end(k, i, start, stop, colour)
             folio_unlock(k, inode.folio[f])
+            if inode.raw.size < inode.i_disksize and k.conf.mutant.disksize_at_write:
+                error = yield from ext4_journal_start(k, current)
+                if error:
+                    return
+                ext4_mark_inode_dirty(k, current, inode)
             if k.journal.t_updates & (1 << current):
                 ext4_journal_stop(k, current)
             if old_size < start:
@@ -462,12 +471,14 @@ def set_disksize(k: Kernel, inode: Inode, size: int) -> None:
     if size <= inode.i_disksize:
         inode.i_disksize = size
         inode.disksize_grow_pending = 0
-        unmark_from(k, inode, size)
+        unmark_all(k, inode, size)
         return
     if inode.disksize_grow_pending:
         return
     if k.conf.eof_rule == EOF_ORDERED_GAP and inode.i_ordered_lblk:
         return
+    if size < inode.i_size:
+        unmark_cut(k, inode, size)
     allowed = min(size, disksize_limit(k, inode))
     if allowed < size:
         inode.held_size = size
@@ -521,7 +532,7 @@ def ext4_setattr(k: Kernel, current: int, i: int, size: int) -> Path[None]:
     if error == OK:
         old_size = inode.i_size
         shrinks = size <= old_size
-        if shrinks:
+        if shrinks and not k.conf.mutant.no_orphan:
             inode.raw.orphan = 1
         if size < old_size:
             note_removed(k, i, size)
@@ -557,6 +568,8 @@ def commit_for_sync(k: Kernel, current: int, inode: Inode, datasync: int) -> Pat
     needs_barrier = not jbd2_trans_will_send_data_barrier(k, tid)
     if k.conf.mutant.fsync_no_commit_wait:
         tid = 0
+    if k.conf.mutant.fsync_no_flush:
+        needs_barrier = False
     yield from jbd2_complete_transaction(k, current, tid)
     if k.journal.aborted:
         return EIO
@@ -576,8 +589,9 @@ def ext4_sync_file(k: Kernel, current: int, i: int, datasync: int) -> Path[None]
         return
     note_sync_begins(k, current, i)
     error = yield from do_writepages(k, current, inode, 1)
-    for f in range(k.conf.nr_folios):
-        yield from folio_wait_writeback(k, inode.folio[f])
+    if not k.conf.mutant.fsync_no_writeback_wait:
+        for f in range(k.conf.nr_folios):
+            yield from folio_wait_writeback(k, inode.folio[f])
     if error == OK and inode.wb_err & (1 << current) == 0:
         error = yield from commit_for_sync(k, current, inode, datasync)
     reported = file_check_and_advance_wb_err(k, current, inode)

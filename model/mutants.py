@@ -173,5 +173,59 @@ MUTANTS: dict[str, Mutant] = {
             "ext4_end_io_end(): ext4_journal_start_reserved()",
             "deadlock", "two-files", "bh-ordered",
         ),
+        Mutant(
+            "marks-survive-cut", "marks_survive_cut",
+            "a truncate above i_disksize leaves the marks of the blocks it cuts, for ever",
+            "model.eof: unmark_cut(); the rule as it was first modelled",
+            "sizes", "cut-mark", "seed-eof-ordered",
+        ),
+        Mutant(
+            "old-mark-stays", "old_mark_stays",
+            "a mark set before a truncate stays behind the EOF that the truncate left",
+            "model.eof: mark_eof_block(); the rule as it was first modelled",
+            "stale-data", "lowered-mark", "seed-eof-ordered",
+        ),
+        Mutant(
+            "unmark-at-submit", "unmark_at_submit",
+            "the mark of an EOF block goes when its bio is submitted, not when it completes",
+            "model.eof: eof_submit()",
+            "stale-data", "eof-in-block", "seed-eof-ordered",
+        ),
+        Mutant(
+            "no-tail-zeroing", "no_tail_zeroing",
+            "an extension dirties the EOF block but does not zero its tail",
+            "ext4_block_zero_eof(): iomap_zero_range()",
+            "stale-data", "eof-two-mounts", "seed-eof-ordered",
+        ),
+        Mutant(
+            "no-orphan", "no_orphan",
+            "a truncate sets the sizes without putting the inode on the orphan list",
+            "ext4_setattr(): ext4_orphan_add()",
+            "structure", "span-truncate",
+        ),
+        Mutant(
+            "two-handles", "two_handles",
+            "an ioend is converted in one handle and i_disksize raised in the next",
+            "ext4_iomap_finish_ioend(): one handle around both",
+            "structure", "append-fsync",
+        ),
+        Mutant(
+            "disksize-at-write", "disksize_at_write",
+            "an append within a written block raises i_disksize before its data is written",
+            "ext4_da_do_write_end() of the buffer_head path",
+            "stale-data", "eof-in-block", "seed-eof-ordered",
+        ),
+        Mutant(
+            "fsync-no-flush", "fsync_no_flush",
+            "fsync does not flush the device cache when the commit has done so before",
+            "ext4_fsync_journal(): jbd2_trans_will_send_data_barrier()",
+            "durability", "overwrite-fsync",
+        ),
+        Mutant(
+            "fsync-no-writeback-wait", "fsync_no_writeback_wait",
+            "fsync starts writeback and does not wait for it",
+            "ext4_sync_file(): file_write_and_wait_range()",
+            "durability", "append-fsync",
+        ),
     )
 }  # fmt: skip

@@ -104,6 +104,9 @@ def ext4_iomap_finish_ioend(
             error = yield from ext4_convert_unwritten_extents(
                 k, current, inode, first, ioend.nr_blocks
             )
+        if error == 0 and ioend.unwritten and k.conf.mutant.two_handles:
+            ext4_journal_stop(k, current)
+            error = yield from ext4_journal_start(k, current)
         if error == 0:
             yield from ext4_iomap_wb_update_disksize(k, current, inode, ioend.end, ioend.orders_eof)
         ext4_journal_stop(k, current)

@@ -52,6 +52,10 @@ def _data() -> tuple[Scope, ...]:
             (Mount(((write(2, 2), FSYNC),)),), initial_size_cells=2,
         ),
         Scope(
+            "overwrite-fsync", "an overwrite and fsync, with nothing for the journal to do",
+            (Mount(((write(0), FSYNC),)),), initial_size_cells=2, timer=Timer.NEVER,
+        ),
+        Scope(
             "two-fsyncs", "a write across two blocks and fsync, and another fsync",
             (Mount(((write(1, 2), FSYNC), (FDATASYNC,))),), timer=Timer.ONCE,
         ),
@@ -108,6 +112,15 @@ def _eof() -> tuple[Scope, ...]:
             "two-block-folio", "a folio of two blocks: gap append and fsync, with two stores",
             (Mount(((write(2), FSYNC), (store(1), store(1)))),),
             geometry=Geometry(blocks_per_folio=2), timer=Timer.ONCE,
+        ),
+        Scope(
+            "cut-mark", "two appends mark two blocks; the second is cut off, then truncate up",
+            (Mount(((write(2), write(3), truncate(2), truncate(4)),)),), timer=Timer.NEVER,
+        ),
+        Scope(
+            "lowered-mark", "an append in two parts within a block, cut between them, extended",
+            (Mount(((write(1, 2), write(3), truncate(2), truncate(6)),)),),
+            geometry=Geometry(cells_per_block=4),
         ),
         Scope(
             "three-blocks-two-mounts", "a lost append, then two gap appends over three blocks",

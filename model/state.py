@@ -112,6 +112,15 @@ class Mutants(Struct):
     data_sem_first_mapping: Bit
     write_keeps_handle: Bit
     unreserved_conversion: Bit
+    marks_survive_cut: Bit
+    old_mark_stays: Bit
+    unmark_at_submit: Bit
+    no_tail_zeroing: Bit
+    no_orphan: Bit
+    two_handles: Bit
+    disksize_at_write: Bit
+    fsync_no_flush: Bit
+    fsync_no_writeback_wait: Bit
 
 
 class OpSlot(Struct):

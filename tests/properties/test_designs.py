@@ -32,7 +32,7 @@ def violated(result: RunResult) -> set[str]:
 SEED_STALE = (
     "eof-mmap", "eof-truncate-up", "eof-two-mounts", "eof-in-block", "folio-tail",
     "two-block-folio", "new-file", "three-blocks-two-mounts", "truncate-extend",
-    "truncate-truncate", "two-mounts-truncate",
+    "truncate-truncate", "two-mounts-truncate", "lowered-mark",
 )  # fmt: skip
 HELD_BACK = (
     "eof-mmap", "eof-two-mounts", "eof-in-block", "behind-eof", "folio-tail", "two-block-folio",
