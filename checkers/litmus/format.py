@@ -10,6 +10,7 @@ tools have them (they do not notice an outcome that went missing).
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from math import prod
 
 from checkers.workload import Place, WorkloadError, parse_workload
 from checkers.workload.errors import quote
@@ -37,6 +38,9 @@ _HEADER = ("source", "crash", "observe")
 _ALLOWED = "allowed"
 _VIOLATES = "violates"
 _OBSERVED = ("file", "fsync", "properties")
+_LONGEST_CALL = 5
+MAX_LINE_OUTCOMES = 4096
+"""How many outcomes one line may stand for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +229,7 @@ def _after(words: list[Word], mount: Mount) -> tuple[int, ...]:
     needs = [0] * len(mount.tasks)
     for word in words:
         task, _, op = word.text.partition(".")
-        if not (task.isdecimal() and op.isdecimal()):
+        if not (task.isdecimal() and op.isdecimal() and len(word.text) <= _LONGEST_CALL):
             raise word.fail(f"{quote(word.text)} names no operation; write TASK.OPERATION, as 1.2")
         if not 1 <= int(task) <= len(mount.tasks):
             raise word.fail(f"there is no task {int(task)}; tasks are 1..{len(mount.tasks)}")
@@ -342,6 +346,8 @@ class _OutcomeReader:
                 if number:
                     self._expect(rest, words[-1], f"@{number}")
                 files.append(self._file(rest, words[-1]))
+        if prod(len(letters) for _, file in files for letters in file) > MAX_LINE_OUTCOMES:
+            raise words[0].fail(f"more than {MAX_LINE_OUTCOMES} outcomes in one line; split it")
         if rest:
             raise rest[0].fail(f"unexpected {quote(rest[0].text)}; end the outcome before it")
         return Pattern(tuple(files), results)

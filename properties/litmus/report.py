@@ -8,16 +8,13 @@ from collections.abc import Sequence
 
 from checkers.engine.outcome import DEADLOCK
 from checkers.litmus import format_outcome
-from checkers.traces.digest import model_digest
-from checkers.traces.format import SCHEMA, Trace, TraceEpoch, image_of
 from checkers.traces.ladder import render_ladder
-from checkers.workload import format_workload
 from model.designs import DESIGNS
 from model.mutants import MUTANTS, Mutant
 from properties.crash import STALE
 from properties.replay import replay
-from properties.runner import Epoch, make_system, mounted
-from properties.tracing import trace_of, trace_steps
+from properties.runner import Epoch
+from properties.tracing import Subject, make_trace, trace_of
 
 from .runs import DesignRun
 
@@ -62,27 +59,9 @@ def outcome_ladder(
     run: DesignRun, epochs: Sequence[Epoch], mutant: Mutant | None, summary: str
 ) -> str:
     """Return the run ``epochs`` of a litmus test, replayed natively and drawn."""
-    scope, design = run.litmus.scope, DESIGNS[run.design]
-    saved = []
-    for n, epoch in enumerate(epochs):
-        system = make_system(scope, n, design, mutant)
-        state = system.start(mounted(system, epoch.start, scope))
-        crash = None if epoch.crash is None else image_of(epoch.crash)
-        steps = trace_steps(system, state, epoch.schedule)
-        saved.append(TraceEpoch(image_of(epoch.start), steps, crash))
-    live = epochs[-1].crash is None
-    trace = Trace(
-        schema_version=SCHEMA,
-        design=design.name,
-        mutant=mutant.slug if mutant else "",
-        scope=scope.name,
-        workload=format_workload(scope),
-        property=DEADLOCK if live else STALE,
-        verdict="holds",
-        summary=summary,
-        model_digest=model_digest(),
-        epochs=saved,
-    )
+    subject = Subject(DESIGNS[run.design], run.litmus.scope, mutant)
+    prop = DEADLOCK if epochs[-1].crash is None else STALE
+    trace = make_trace(subject, prop, epochs, summary, "holds")
     text = render_ladder(trace, replay(trace).epochs).rstrip()
     body = text.partition("\n\n")[2]  # the title speaks of a property, which is not the point here
     return body.replace("*** deadlock holds here ***", "*** all tasks have returned ***")

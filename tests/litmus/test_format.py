@@ -1,8 +1,11 @@
 """The litmus format: what is read, and how bad files are refused."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from checkers.litmus.outcome import CrashPoint
+from checkers.workload import WorkloadError
 from tests.litmus.support import APPEND, parse, refusal
 
 
@@ -93,6 +96,12 @@ BAD = [
     (SET + "violates\n", "5:9: properties missing"),
     (SET + "violates gravity\n", '5:10: unknown property "gravity"'),
     (SET + "violates deadlock\nviolates deadlock\n", '6:1: second "violates"'),
+    (
+        SET.replace("mount", "geometry cells=4 blocks=4 phys=4\nmount")
+        + f'size=16 "{"[.o]" * 16}"',
+        "6:1: more than 4096 outcomes in one line",
+    ),
+    (HEAD + f" crash after {'9' * 5000}.1\n", "4:14: "),
     (SYNC + "1.2=EPERM\n", "6:1: expected 1.2= and one of 0, EIO, ENOSPC, EROFS, -"),
     (SYNC + "violates deadlock\n", "6:1: properties are not observed"),
 ]
@@ -103,3 +112,25 @@ def test_a_bad_file_is_refused_with_place_and_remedy(text: str, message: str) ->
     found = refusal(text)
     assert found.startswith(f"t.litmus:{message}")
     assert len(found.splitlines()) == 1
+
+
+WORDS = st.sampled_from([
+    "mount", "task", "fsync", ";", "crash", "after", "all", "1.1", "9.9", "none", "observe", "file",
+    "allowed", "seed", "mixed", "violates", "deadlock", "size=1", "size=99", "size=-1", "size=",
+    '"', '"o"', '"[o"', '"[]"', '"|"', '""', "@1", "1.1=0", "1.1=", "#", "source", "x", "write",
+    "0", "\t", "geometry", "inodes=2", "=", "é", "\u2028",
+])  # fmt: skip
+LINES = st.lists(st.lists(WORDS, max_size=6).map(" ".join), max_size=10)
+
+
+@given(LINES.map("\n".join) | LINES.map(lambda lines: SET + "\n".join(lines)) | st.text())
+def test_whatever_the_text_the_answer_is_a_test_or_one_line(text: str) -> None:
+    try:
+        litmus = parse(text)
+    except WorkloadError as error:
+        message = str(error)
+    else:
+        assert parse(litmus.text) == litmus
+        return
+    assert message.startswith("t.litmus:")
+    assert len(message.splitlines()) == 1
