@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -51,11 +51,14 @@ class Options:
     swarm: int | None = None
     seed: int | None = None
     cluster: str | None = None
+    audit: bool = False
     json: bool = False
 
 
 def run_check(options: Options) -> int:
     """Check what ``options`` ask for, print the report and return the exit code."""
+    if options.audit:
+        return _audit(options)
     check_engine(options.engine)
     processes = process_count(options.jobs, options.cluster)
     members = _members(options)
@@ -101,6 +104,23 @@ def check_engine(engine: str) -> None:
             try_compiler()
         except (NoCompiler, CannotCompile) as error:
             raise InputError(f"--engine c: {error}; or give --engine python") from None
+
+
+def _audit(options: Options) -> int:
+    """Audit the reductions in the chosen runs.  Raises :class:`InputError`."""
+    from powercut.audit import AUDIT_SCOPES, run_audit
+
+    useless = {
+        "--property": options.properties, "--save-traces": options.save_traces,
+        "--jobs": options.jobs, "--swarm": options.swarm, "--seed": options.seed,
+        "--cluster": options.cluster, "--engine": options.engine != "auto",
+    }  # fmt: skip
+    for name, given in useless.items():
+        if given:
+            raise InputError(f"{name}: an audit has no use for it; leave it out")
+    if not options.scopes and not options.workloads:
+        options = replace(options, scopes=AUDIT_SCOPES)
+    return run_audit(_jobs(options, 1), options.json)
 
 
 @contextmanager

@@ -95,6 +95,14 @@ def check(
     seed: Annotated[
         int | None, one("--seed", "Seed of a swarm's first member [default: 1].")
     ] = None,
+    audit: Annotated[
+        bool,
+        flag(
+            "--audit",
+            "Instead, run with and without each reduction of the search, and compare "
+            "[default: small scopes].",
+        ),
+    ] = False,
     json: JsonFlag = False,
 ) -> int:
     """Explore designs × scopes with a power cut at every step.
@@ -111,7 +119,7 @@ def check(
     options = verb.Options(
         _given("--design", design), _given("--scope", scope), _given("--workload", workload),
         _given("--property", properties), mutant, engine, max_states, max_memory, time_limit,
-        save_traces, jobs, swarm, seed, cluster, json,
+        save_traces, jobs, swarm, seed, cluster, audit, json,
     )  # fmt: skip
     return verb.run_check(options)
 
