@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.spin import needs, run, timed, unexpected
+from benchmarks.spin import TABLES, needs, run, timed, unexpected
 from checkers.engine.cengine import prelude, store
 from checkers.engine.emit_geometry import emit_c
 from checkers.engine.system import Build, System
@@ -111,11 +111,16 @@ class Shell:
         run(folder, "gcc", *flags, "-o", "pan", "pan.c")
 
     def explore(self, system: System, tries: int = 1) -> Explored:
-        """Explore ``system`` exhaustively; return the fastest of several runs."""
+        """Explore ``system`` exhaustively; return the fastest run, ``tries`` with each table."""
         (self.folder / "constants.bin").write_bytes(system.constants)
         (self.folder / "initial.bin").write_bytes(system.initial)
-        command = ("./pan", "-E", "-m1000000", "-w24")
-        runs = [self._read(*timed(self.folder, *command)) for _ in range(tries)]
+        command = ("./pan", "-E", "-m1000000")
+        tables = TABLES if tries > 1 else TABLES[:1]
+        runs = [
+            self._read(*timed(self.folder, *command, table))
+            for _ in range(tries)
+            for table in tables
+        ]
         return min(runs, key=lambda explored: explored.seconds)
 
     def _read(self, report: str, cpu_s: float) -> Explored:

@@ -38,6 +38,17 @@ struct successor {
 	uint8_t state[PC_SIZE];
 };
 
+/* The steps from one state.  thread is the next one to run. */
+struct expansion {
+	uint32_t is_open, thread, made;
+#if !PC_WHOLE
+	uint32_t ids[PC_PIECES];
+	uint64_t hash;			/* of ids */
+#endif
+	uint8_t state[PC_SIZE];
+	struct successor next[PC_THREADS + 1];
+};
+
 /* The part Python reads; keep in step with _Shared in c_search.py. */
 struct pc_search {
 	uint64_t states, transitions, projections, depth, memory, edges;
@@ -58,15 +69,16 @@ struct pc_search {
 	struct watched *watches;
 	uint32_t nr_watches, look, is_looking, keep_edges, watch_projection;
 	uint64_t looked, initials, level_end, looking_at, new_projection;
-	uint32_t moved, is_expanding, deadlocked, degree, has_fault, made, done;
-#if !PC_WHOLE
-	uint32_t ids[PC_PIECES];
-	uint64_t hash;			/* of ids */
-#endif
+	uint32_t moved, is_expanding, deadlocked, degree, has_fault, done, is_ahead;
 	uint8_t *looked_at;		/* the state whose predicates are evaluated */
-	uint8_t current[PC_SIZE], scratch[PC_SIZE];
-	struct successor next[PC_THREADS + 1];
+	uint8_t scratch[PC_SIZE];
+	struct expansion expansions[2];	/* of the state at the cursor and, if open, of the next */
 };
+
+static inline struct expansion *expansion_of(struct pc_search *s, uint64_t number)
+{
+	return &s->expansions[number % 2];
+}
 
 static inline uint8_t *key_at(const struct pc_search *s, uint64_t number)
 {
@@ -92,7 +104,7 @@ static uint64_t state_hash_at(const void *owner, uint32_t number)
 }
 
 /* Hash n->state; 0 when there is no memory. */
-static int make_key(struct pc_search *s, struct successor *n)
+static int make_key(struct pc_search *s, const struct expansion *x, struct successor *n)
 {
 	const uint8_t *piece = n->state + PC_PROJECTED_START;
 	int is_new = 0;
@@ -100,7 +112,7 @@ static int make_key(struct pc_search *s, struct successor *n)
 	n->hash = hash_of(n->state, PC_SIZE, 0);
 	__builtin_prefetch((uint64_t *)s->table.slots.at + (n->hash & s->table.mask));
 	if (s->watch_projection && PC_PROJECTED_SIZE &&
-	    !(s->is_expanding && !differ(piece, s->current + PC_PROJECTED_START, PC_PROJECTED_SIZE)) &&
+	    !(x->is_open && !differ(piece, x->state + PC_PROJECTED_START, PC_PROJECTED_SIZE)) &&
 	    pool_number(&s->m, &s->pools[0], piece, PC_PROJECTED_SIZE, &is_new) == FULL)
 		return 0;
 	n->has_new_projection = (uint32_t)is_new;
@@ -141,10 +153,10 @@ static uint64_t state_hash_at(const void *owner, uint32_t number)
 }
 
 /* Cut n->state into numbered pieces; 0 when there is no memory. */
-static int make_key(struct pc_search *s, struct successor *n)
+static int make_key(struct pc_search *s, const struct expansion *x, struct successor *n)
 {
 	unsigned p;
-	uint64_t h = s->hash;
+	uint64_t h = x->hash;
 
 	n->has_new_projection = 0;
 PC_UNROLL
@@ -153,13 +165,13 @@ PC_UNROLL
 		size_t width = pc_piece[p + 1] - pc_piece[p];
 		int is_new = 0;
 
-		n->ids[p] = s->ids[p];
-		if (s->is_expanding && !differ(piece, s->current + pc_piece[p], width))
+		n->ids[p] = x->ids[p];
+		if (x->is_open && !differ(piece, x->state + pc_piece[p], width))
 			continue;
 		n->ids[p] = pool_number(&s->m, &s->pools[p], piece, width, &is_new);
 		if (n->ids[p] == FULL)
 			return 0;
-		h += id_hash(n->ids[p], p) - id_hash(s->ids[p], p);
+		h += id_hash(n->ids[p], p) - id_hash(x->ids[p], p);
 		if ((int)p == PC_PROJECTED_PIECE)
 			n->has_new_projection = (uint32_t)is_new;
 	}
@@ -270,11 +282,12 @@ static int arrive(struct pc_search *s, struct successor *n)
 
 static int finish(struct pc_search *s)
 {
+	struct expansion *x = expansion_of(s, s->cursor);
 	int at_rest = 1;
 	unsigned i;
 
 	for (i = 0; i < PC_OWN; i++)
-		at_rest &= s->current[pc_own[i]] == 0;
+		at_rest &= x->state[pc_own[i]] == 0;
 	if (s->keep_edges) {
 		if (!reserve(&s->m, &s->degrees, s->cursor + 1) || !reserve(&s->m, &s->rest, s->cursor + 1))
 			return 0;
@@ -286,53 +299,71 @@ static int finish(struct pc_search *s)
 		if (!add_event(s, EVENT_DEADLOCK, 0, s->cursor))
 			return 0;
 	}
-	s->is_expanding = 0;
+	x->is_open = s->is_expanding = 0;
+	s->moved = s->degree = s->done = 0;
 	s->cursor++;
 	return 1;
 }
 
-static void begin(struct pc_search *s)
+static void begin(struct pc_search *s, struct expansion *x, uint64_t number)
 {
-	load(s, s->cursor, s->current);
+	load(s, number, x->state);
 #if !PC_WHOLE
-	memcpy(s->ids, key_at(s, s->cursor), sizeof(s->ids));
-	s->hash = ids_hash(s->ids);
+	memcpy(x->ids, key_at(s, number), sizeof(x->ids));
+	x->hash = ids_hash(x->ids);
 #endif
-	copy_state(s->next[0].state, s->current, PC_SIZE);
-	s->is_expanding = 1;
-	s->moved = 0;
-	s->made = s->done = 0;
-	s->degree = 0;
-	s->thread = 0;
+	copy_state(x->next[0].state, x->state, PC_SIZE);
+	x->is_open = 1;
+	x->made = x->thread = 0;
 }
 
-/*
- * Make the steps of all threads from s->thread on.  They are looked up afterwards, when the memory
- * that the lookups need is on its way already.  A thread that waits has changed nothing.
- */
-static int make_steps(struct pc_search *s)
+/* Take over the step in the first free successor; 0 when there is no memory. */
+static int step_made(struct pc_search *s, struct expansion *x)
 {
-	for (; s->thread < PC_THREADS; s->thread++) {
-		struct successor *n = &s->next[s->made];
+	struct successor *n = &x->next[x->made];
 
-		if (!pc_step(s->thread, n->state, s->constants))
-			continue;
-		n->thread = s->thread;
-		copy_state(n[1].state, s->current, PC_SIZE);
-		if (!make_key(s, n))
-			return 0;
-		s->made++;
-	}
+	n->thread = x->thread;
+	copy_state(n[1].state, x->state, PC_SIZE);
+	if (!make_key(s, x, n))
+		return 0;
+	x->made++;
 	return 1;
 }
 
-static void fetch_vectors(const struct pc_search *s)
+/*
+ * Make the steps of all threads from x->thread on.  They are looked up afterwards, when the memory
+ * that the lookups need is on its way already.  A thread that waits has changed nothing.
+ */
+static int make_steps(struct pc_search *s, struct expansion *x)
+{
+	for (; x->thread < PC_THREADS; x->thread++)
+		if (pc_step(x->thread, x->next[x->made].state, s->constants) && !step_made(s, x))
+			return 0;
+	return 1;
+}
+
+/* Make the steps of the next state, too, so that memory has time to come.  It keeps its turn. */
+static int look_ahead(struct pc_search *s)
+{
+	struct expansion *x = expansion_of(s, s->cursor + 1);
+	int good;
+
+	if (x->is_open || s->cursor + 1 >= s->states)
+		return 1;
+	begin(s, x, s->cursor + 1);
+	s->is_ahead = 1;
+	good = make_steps(s, x);
+	s->is_ahead = 0;
+	return good;
+}
+
+static void fetch_vectors(const struct pc_search *s, const struct expansion *x)
 {
 	const uint64_t *slots = s->table.slots.at;
 	uint32_t i;
 
-	for (i = s->done; i < s->made; i++) {
-		uint64_t hash = s->next[i].hash, entry = slots[hash & s->table.mask];
+	for (i = s->done; i < x->made; i++) {
+		uint64_t hash = x->next[i].hash, entry = slots[hash & s->table.mask];
 
 		if (entry && entry >> 32 == hash >> 32)
 			__builtin_prefetch(key_at(s, (uint32_t)entry - 1));
@@ -342,16 +373,18 @@ static void fetch_vectors(const struct pc_search *s)
 /* Go on with the state at the cursor; 0 when there is no memory. */
 static int expand(struct pc_search *s)
 {
+	struct expansion *x = expansion_of(s, s->cursor);
+
 	if (s->is_looking) {
 		if (!look(s))
 			return 0;
 		s->done++;
 	}
-	if (!s->has_fault && !make_steps(s))
+	if (!s->has_fault && (!make_steps(s, x) || !look_ahead(s)))
 		return 0;
-	fetch_vectors(s);
-	for (; s->done < s->made; s->done++)
-		if (!arrive(s, &s->next[s->done]))
+	fetch_vectors(s, x);
+	for (; s->done < x->made; s->done++)
+		if (!arrive(s, &x->next[s->done]))
 			return 0;
 	return s->has_fault || finish(s);
 }
@@ -393,7 +426,9 @@ static int search(struct pc_search *s, uint64_t turns, uint64_t max_states)
 				return LIMIT;
 			if (!turns)
 				return TURN;
-			begin(s);
+			if (!expansion_of(s, s->cursor)->is_open)
+				begin(s, expansion_of(s, s->cursor), s->cursor);
+			s->is_expanding = 1;
 		}
 		if (!expand(s))
 			return MEMORY;
@@ -408,6 +443,7 @@ static int search(struct pc_search *s, uint64_t turns, uint64_t max_states)
 /* Search on: until done, something happened, or turns states were expanded. */
 int pc_run(struct pc_search *s, uint64_t turns, uint64_t max_states)
 {
+	struct expansion *x;
 	int status;
 
 	if (setjmp(pc_env)) {
@@ -416,9 +452,12 @@ int pc_run(struct pc_search *s, uint64_t turns, uint64_t max_states)
 			s->number = s->looking_at;
 			return FAULTY_PREDICATE;
 		}
-		s->has_fault = 1;	/* after what other threads did before */
-		memcpy(s->next[s->made].state, s->current, PC_SIZE);
+		x = expansion_of(s, s->cursor + s->is_ahead);
+		memcpy(x->next[x->made].state, x->state, PC_SIZE);
+		s->thread = x->thread;
 		s->number = s->cursor;
+		s->has_fault = !s->is_ahead;	/* else it will fault again in its turn */
+		s->is_ahead = 0;
 	}
 	status = search(s, turns, max_states);
 	s->memory = s->m.used;
@@ -428,21 +467,18 @@ int pc_run(struct pc_search *s, uint64_t turns, uint64_t max_states)
 /* Python's decision about the step that faulted. */
 int pc_decide_step(struct pc_search *s, int decision, const uint8_t *state)
 {
-	struct successor *n = &s->next[s->made];
+	struct expansion *x = expansion_of(s, s->cursor);
 
 	s->nr_events = 0;
 	s->has_fault = 0;
 	if (decision == DECIDED_STATE) {
-		memcpy(n->state, state, PC_SIZE);
-		n->thread = s->thread;
-		copy_state(n[1].state, s->current, PC_SIZE);
-		if (!make_key(s, n))
+		memcpy(x->next[x->made].state, state, PC_SIZE);
+		if (!step_made(s, x))
 			return MEMORY;
-		s->made++;
 	} else if (decision == DECIDED_ERROR) {
 		s->moved = 1;
 	}
-	s->thread++;
+	x->thread++;
 	return TURN;
 }
 
@@ -498,7 +534,7 @@ struct pc_search *pc_new(const uint8_t *constants, uint64_t limit, const uint32_
 	for (p = 0; p < nr_watches; p++)
 		s->watches[p] = (struct watched){predicates[p], 1};
 #if !PC_WHOLE
-	s->hash = ids_hash(s->ids);
+	s->expansions[0].hash = ids_hash(s->expansions[0].ids);
 #endif
 	for (p = 0; p < NR_POOLS; p++) {
 		s->pools[p].width = PC_WHOLE ? PC_PROJECTED_SIZE : pc_piece[p + 1] - pc_piece[p];
@@ -514,12 +550,13 @@ fail:
 /* Add an initial state, before the first run; 0 when there is no memory. */
 int pc_add(struct pc_search *s, const uint8_t *state)
 {
-	struct successor *n = &s->next[0];
+	struct expansion *x = &s->expansions[0];
+	struct successor *n = &x->next[0];
 	int is_new = 0;
 	uint32_t number;
 
 	memcpy(n->state, state, PC_SIZE);
-	if (!make_key(s, n))
+	if (!make_key(s, x, n))
 		return 0;
 	number = intern(s, n, &is_new);
 	if (number == FULL)
