@@ -52,6 +52,7 @@ class Options:
     seed: int | None = None
     cluster: str | None = None
     audit: bool = False
+    compact: bool = False
     json: bool = False
 
 
@@ -113,7 +114,8 @@ def _audit(options: Options) -> int:
     useless = {
         "--property": options.properties, "--save-traces": options.save_traces,
         "--jobs": options.jobs, "--swarm": options.swarm, "--seed": options.seed,
-        "--cluster": options.cluster, "--engine": options.engine != "auto",
+        "--cluster": options.cluster, "--compact": options.compact,
+        "--engine": options.engine != "auto",
     }  # fmt: skip
     for name, given in useless.items():
         if given:
@@ -157,6 +159,8 @@ def _members(options: Options) -> int:
         if options.seed is not None:
             raise InputError("--seed: only a swarm has seeds; give --swarm N as well")
         return 1
+    if options.compact:
+        raise InputError("--compact: the members of a swarm keep digests anyway; leave it out")
     at_least_one("--seed", 1 if options.seed is None else options.seed)
     return at_least_one("--swarm", options.swarm)
 
@@ -185,6 +189,7 @@ def _jobs(options: Options, processes: int) -> list[Job]:
             deadline,
             options.time_limit or 0.0,
             options.engine,
+            compact=options.compact,
         )
         for design in designs
         for scope in scopes

@@ -48,6 +48,8 @@ def bound_of(result: RunResult) -> str:
     """Say in one line how far the verdicts of a run reach."""
     if result.exhaustive:
         return f"{result.states:,} states, exhausted"
+    if result.is_compact_to_the_end:
+        return f"{result.states:,} states, {result.stopped}"
     return f"{result.states:,} states, cut short: {result.stopped}"
 
 
@@ -97,6 +99,7 @@ def _run(run: RunReport) -> dict[str, Any]:
         "crash_images": result.crash_images,
         "recovered_files": result.recovered_files,
         "seconds": round(result.seconds, 3),
+        "omission_probability": result.omission_probability,
         "engine": result.engine,
         "reached": dict(result.reached),
         "properties": {name: result.verdict_of(name) for name in PROPERTIES},

@@ -31,7 +31,7 @@ INTERRUPTED = "interrupted"
 class Job:
     """What to explore; ``deadline`` is a reading of the monotonic clock, ``budget_s`` its words.
 
-    A ``seed`` from 1 up makes it one member of a swarm.
+    A ``seed`` from 1 up makes it one member of a swarm; ``compact`` keeps digests of states only.
     """
 
     design: Design
@@ -44,6 +44,7 @@ class Job:
     engine: str = AUTO
     observation: Observation | None = None
     seed: int = 0
+    compact: bool = False
 
     @property
     def build_key(self) -> tuple[object, ...]:
@@ -111,7 +112,7 @@ def execute(job: Job, report: Callable[[Progress], None], stopped: Callable[[], 
         result = run_scope(
             job.design, job.scope, job.mutant, properties=job.properties, limits=job.limits,
             on_progress=watcher.on_progress, engine=job.engine, observation=job.observation,
-            seed=job.seed,
+            seed=job.seed, compact=job.compact,
         )  # fmt: skip
         if watcher.reason:
             result.stopped = result.stopped.replace(INTERRUPTED, watcher.reason)

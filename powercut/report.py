@@ -85,7 +85,8 @@ class CheckReport:
         states = sum(run.result.states for run in self.runs)
         transitions = sum(run.result.transitions for run in self.runs)
         cut = sum(not run.result.exhaustive for run in self.runs)
-        bound = f"{cut} of {len(self.runs)} runs cut short" if cut else "all runs exhausted"
+        how = _how_cut([run.result for run in self.runs])
+        bound = f"{cut} of {len(self.runs)} runs {how}" if cut else "all runs exhausted"
         word = _LOUD.get(verdict, verdict)
         self._print()
         self._print(
@@ -149,7 +150,7 @@ class CheckReport:
             cut = sum(not result.exhaustive for result in results)
             scopes[design] = _count(len(results), "scope")
             states[design] = f"{sum(result.states for result in results):,} states"
-            search[design] = f"cut short in {cut}" if cut else "exhausted"
+            search[design] = f"{_how_cut(results)} in {cut}" if cut else "exhausted"
         return [("bound:", scopes), ("", states), ("", search)]
 
     def _violations(self) -> None:
@@ -247,7 +248,15 @@ class CheckReport:
 def _seen(run: RunReport) -> str:
     if run.result.exhaustive:
         return "all"
-    return "a sample" if run.swarm else "cut short"
+    if run.swarm:
+        return "a sample"
+    return "digests" if run.result.is_compact_to_the_end else "cut short"
+
+
+def _how_cut(results: Sequence[RunResult]) -> str:
+    """Say of the runs that are not exhaustive why that is so, in a word or two."""
+    compact = all(r.exhaustive or r.is_compact_to_the_end for r in results)
+    return "known by digests only" if compact else "cut short"
 
 
 def _told(violation: Violation) -> str:

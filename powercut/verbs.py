@@ -36,6 +36,15 @@ Cluster = Annotated[
     ),
 ]
 
+Compact = Annotated[
+    bool,
+    flag(
+        "--compact",
+        "Keep 8 bytes a state, for scopes beyond memory: finds violations; without one the "
+        "verdict is inconclusive, with the probability that a state was left out.",
+    ),
+]
+
 app = cyclopts.App(
     name="powercut",
     help_format="plaintext",
@@ -103,6 +112,7 @@ def check(
             "[default: small scopes].",
         ),
     ] = False,
+    compact: Compact = False,
     json: JsonFlag = False,
 ) -> int:
     """Explore designs × scopes with a power cut at every step.
@@ -119,7 +129,7 @@ def check(
     options = verb.Options(
         _given("--design", design), _given("--scope", scope), _given("--workload", workload),
         _given("--property", properties), mutant, engine, max_states, max_memory, time_limit,
-        save_traces, jobs, swarm, seed, cluster, audit, json,
+        save_traces, jobs, swarm, seed, cluster, audit, compact, json,
     )  # fmt: skip
     return verb.run_check(options)
 

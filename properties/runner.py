@@ -18,8 +18,10 @@ from checkers.engine.engines import (
     ENGINES,
     PYTHON,
     SMALL_STATES,
+    CompactSearch,
     Search,
     best_engine,
+    compact_with,
     needs_compiling,
     search_with,
 )
@@ -77,6 +79,7 @@ class RunResult:
     ``engine_note`` is one line for the user when the engine is not the one to be expected.
     ``outcomes`` is what an observed run shows, each with a shortest way to it.
     ``sample`` is what a member of a swarm saw, over all mounts.
+    ``omission_probability`` bounds how likely a hash-compact search has left a state out.
     """
 
     design: str
@@ -92,6 +95,7 @@ class RunResult:
     recovered_files: int = 0
     initial_states: int = 0
     seconds: float = 0.0
+    omission_probability: float = 0.0
     stopped: str = ""
     reached: dict[str, bool] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
@@ -104,6 +108,11 @@ class RunResult:
     def exhaustive(self) -> bool:
         """Whether every state of every mount was seen."""
         return not self.stopped
+
+    @property
+    def is_compact_to_the_end(self) -> bool:
+        """Whether a hash-compact search came to its end."""
+        return self.stopped == told_compact(self.omission_probability)
 
     @property
     def verdict(self) -> str:
@@ -188,6 +197,7 @@ def run_scope(
     engine: str = AUTO,
     observation: Observation | None = None,
     seed: int = 0,
+    compact: bool = False,
 ) -> RunResult:
     """Explore ``scope`` exhaustively, unless ``limits`` or an interrupt cut it short.
 
@@ -199,6 +209,8 @@ def run_scope(
     the Python engine explores, whatever ``engine`` says.
     A ``seed`` from 1 up makes it one member of a swarm: depth-first, in an order of chance, every
     mount up to the limit on states.
+    ``compact`` keeps a digest of each state only: for what does not fit into memory.  Such a run
+    never "holds": a state may have been left out, and livelocks are not looked for.
     """
     if engine not in ENGINES:
         raise ValueError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
@@ -207,7 +219,7 @@ def run_scope(
     def explore(engine: str, limits: Limits) -> RunResult:
         run = _Run(
             design, scope, mutant, properties, limits, on_progress, stop_at, engine, observation,
-            seed,
+            seed, compact,
         )  # fmt: skip
         return run.run()
 
@@ -216,7 +228,7 @@ def run_scope(
     if engine != AUTO:
         return explore(engine, limits)
     builds = [build_of(scope, index) for index in range(len(scope.mounts))]
-    if not seed and needs_compiling(builds):
+    if not (seed or compact) and needs_compiling(builds):
         few = replace(limits, max_states=min(limits.max_states, SMALL_STATES))
         result = explore(PYTHON, few)
         if few == limits or not result.stopped.endswith(f"limit of {SMALL_STATES} states reached"):
@@ -227,11 +239,19 @@ def run_scope(
     return result
 
 
+def told_compact(omission_probability: float) -> str:
+    """Say what a hash-compact search that came to its end leaves open."""
+    return (
+        f"hash-compact: all states seen, unless digests collided (probability at most "
+        f"{omission_probability:.1e}); livelocks not looked for"
+    )
+
+
 class _Run:
     def __init__(
         self, design: Design, scope: Scope, mutant: Mutant | None, properties: Sequence[str],
         limits: Limits, on_progress: OnProgress | None, stop_at: str, engine: str,
-        observation: Observation | None, seed: int,
+        observation: Observation | None, seed: int, compact: bool,
     ) -> None:  # fmt: skip
         self.design = design
         self.scope = scope
@@ -242,6 +262,7 @@ class _Run:
         self.engine = engine
         self.observation = observation
         self.seed = seed
+        self.compact = compact
         wanted = tuple(properties) or tuple(n for n, p in PROPERTIES.items() if not p.advisory)
         self.result = RunResult(design.name, scope.name, mutant.slug if mutant else "", wanted)
         self.result.engine = engine
@@ -263,6 +284,8 @@ class _Run:
                 if not self.seed or not outcome.stopped.startswith("limit of "):
                     break
             self.origins = mount.next_origins
+        if self.compact and not self.result.stopped:
+            self.result.stopped = told_compact(self.result.omission_probability)
         self.result.recovered_files = len(self.result.files)
         return self.result
 
@@ -272,6 +295,7 @@ class _Run:
         result.transitions += outcome.transitions
         result.crash_projections += outcome.projections
         result.seconds += outcome.seconds
+        result.omission_probability += outcome.omission_probability
         for name in outcome.reached:
             result.reached[name] = True
 
@@ -316,11 +340,13 @@ class _MountRun:
             find_stuck=True,
             stop_when=frozenset({run.stop_at}) if run.stop_at else None,
         )
-        self.search: Search | SwarmSearch
+        self.search: Search | CompactSearch | SwarmSearch
         if run.seed:
             self.search = SwarmSearch(
                 run.engine, self.system, watch, run.limits, self.starts, run.seed
             )
+        elif run.compact:
+            self.search = compact_with(run.engine, self.system, watch, run.limits, self.starts)
         else:
             self.search = search_with(run.engine, self.system, watch, run.limits, self.starts)
 

@@ -89,6 +89,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "pc_one_step": (_I, (_BYTES, _U32, _P)),
     "pc_one_predicate": (_I, (_BYTES, _U32, _P)),
     "pc_depth_new": (_P, (_BYTES, _U64, _P, _U32, _I, _U64, _BYTES)),
+    "pc_depth_restart": (None, (_P, _BYTES)),
     "pc_depth_run": (_I, (_P, _U64, _U64)),
     "pc_depth_decide_step": (_I, (_P, _I, _BYTES)),
     "pc_depth_decide_watch": (None, (_P, _I)),
@@ -357,16 +358,25 @@ def c_depth_first(system: System, watch: Watch, limits: Limits, *, seed: int = 0
 class CDepthFirst(_Search):
     """A hash-compact search; :meth:`sample` tells afterwards which states it saw."""
 
-    def __init__(self, system: System, watch: Watch, limits: Limits, *, seed: int = 0) -> None:
+    def __init__(
+        self, system: System, watch: Watch, limits: Limits, initial: Iterable[bytes] | None = None,
+        *, seed: int = 0,
+    ) -> None:  # fmt: skip
         super().__init__(system, watch, limits)
+        self._starts = [system.initial] if initial is None else list(initial)
+        self._start = self._starts[0]
         self.handle = self.library.pc_depth_new(
             system.constants, self._room, self._watched, len(self._names),
-            int(watch.on_projection is not None), seed, system.initial,
+            int(watch.on_projection is not None), seed, self._start,
         )  # fmt: skip
         if self.handle is not None:
             self._shared = _DepthShared.from_address(self.handle)
 
     def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the memory back; there are no schedules and no sample any more."""
         if getattr(self, "handle", None) is not None:
             self.library.pc_depth_delete(self.handle)
             self.handle = None
@@ -378,7 +388,13 @@ class CDepthFirst(_Search):
             self.outcome.stopped = self._out_of_memory()
             return self.outcome
         try:
-            self._search(budget)
+            for start in self._starts:
+                if start is not self._starts[0]:
+                    self._start = start
+                    self.library.pc_depth_restart(self.handle, start)
+                self._search(budget)
+                if self.outcome.stopped:
+                    break
         except KeyboardInterrupt:
             self.outcome.stopped = "interrupted"
         self._copy_counts(self._shared)
@@ -443,14 +459,14 @@ class CDepthFirst(_Search):
         state = ctypes.create_string_buffer(self.system.build.size)
         height = self._shared.height
         if not height:
-            return (), self.system.initial
+            return (), self._start
         threads = ctypes.create_string_buffer(height)
         self.library.pc_depth_path(self.handle, state, threads)
         return tuple(threads.raw[: height - 1]), state.raw
 
     def schedule_to(self, number: int) -> tuple[bytes, tuple[int, ...]]:
         """Return the way to where the search stands (it knows no other states)."""
-        return self.system.initial, self.schedule_and_state()[0]
+        return self._start, self.schedule_and_state()[0]
 
     def sample(self, bits: int) -> set[int]:
         """Return the digests of one state in ``2**bits``, always of the same ones."""

@@ -5,7 +5,7 @@ probability that this left anything out, and traces are not shortest.  The diges
 Python's hash seed: a run can be repeated.  With a seed, threads are tried in an order of chance.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
@@ -54,7 +54,12 @@ class _Open:
 class DepthFirst:
     """One search; :meth:`sample` tells afterwards which states it saw."""
 
-    def __init__(self, system: System, watch: Watch, limits: Limits, *, seed: int = 0) -> None:
+    def __init__(
+        self, system: System, watch: Watch, limits: Limits, initial: Iterable[bytes] | None = None,
+        *, seed: int = 0,
+    ) -> None:  # fmt: skip
+        self.starts = [system.initial] if initial is None else list(initial)
+        self.start = self.starts[0]
         self.chance = Random(seed) if seed else None
         self.system = system
         self.table = system.table
@@ -69,7 +74,11 @@ class DepthFirst:
     def run(self) -> Outcome:
         """Search until done, a limit is reached or the user interrupts."""
         try:
-            self._search()
+            for start in self.starts:
+                self.start = start
+                self._search()
+                if self.outcome.stopped:
+                    break
         except KeyboardInterrupt:
             self.outcome.stopped = "interrupted"
         self.outcome.states = len(self.seen)
@@ -80,8 +89,7 @@ class DepthFirst:
 
     def _search(self) -> None:
         limit = self.budget.limits.max_states
-        self._enter(self.system.initial)
-        stack = [self._open(self.system.initial)]
+        stack = [self._open(self.start)] if self._enter(self.start) else []
         is_fresh = True
         while stack:
             states = len(self.seen)
@@ -176,9 +184,13 @@ class DepthFirst:
                     self._record(name, "")
         return True
 
+    def close(self) -> None:
+        """Give the memory back; there is no sample any more."""
+        self.seen.clear()
+
     def schedule_to(self, _number: int) -> tuple[bytes, tuple[int, ...]]:
         """Return the way to where the search stands (it knows no other states)."""
-        return self.system.initial, tuple(self.schedule)
+        return self.start, tuple(self.schedule)
 
     def sample(self, bits: int) -> set[int]:
         """Return the digests of one state in ``2**bits``, always of the same ones."""
@@ -187,4 +199,4 @@ class DepthFirst:
     def _record(self, name: str, detail: str, thread: int | None = None) -> None:
         if name not in self.outcome.found:
             schedule = tuple(self.schedule) + (() if thread is None else (thread,))
-            self.outcome.found[name] = Found(name, self.system.initial, schedule, detail)
+            self.outcome.found[name] = Found(name, self.start, schedule, detail)

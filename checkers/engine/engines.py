@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 
 from checkers.engine.bfs import BreadthFirst
 from checkers.engine.c_library import CannotCompile, NoCompiler, compiler, is_ready, load_library
-from checkers.engine.c_search import CBreadthFirst
+from checkers.engine.c_search import CBreadthFirst, CDepthFirst
+from checkers.engine.dfs import DepthFirst
 from checkers.engine.outcome import Limits, Watch
 from checkers.engine.system import Build, System
 
@@ -22,6 +23,7 @@ SMALL_STATES = 8_000
 """What Python explores in less time than a compiler needs to start."""
 
 Search = BreadthFirst | CBreadthFirst
+CompactSearch = DepthFirst | CDepthFirst
 
 
 def search_with(
@@ -29,6 +31,14 @@ def search_with(
 ) -> Search:
     """Return a breadth-first search by the engine called ``python`` or ``c``."""
     kind = CBreadthFirst if engine == C else BreadthFirst
+    return kind(system, watch, limits, initial)
+
+
+def compact_with(
+    engine: str, system: System, watch: Watch, limits: Limits, initial: Iterable[bytes]
+) -> CompactSearch:
+    """Return a hash-compact depth-first search by the engine called ``python`` or ``c``."""
+    kind = CDepthFirst if engine == C else DepthFirst
     return kind(system, watch, limits, initial)
 
 

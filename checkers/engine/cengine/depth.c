@@ -245,6 +245,14 @@ void pc_depth_decide_watch(struct pc_depth *s, int is_true)
 	s->look++;
 }
 
+/* Go on from another state, which is explored unless it was seen; after a search that is done. */
+void pc_depth_restart(struct pc_depth *s, const uint8_t *initial)
+{
+	s->nr_events = 0;
+	s->has_begun = 0;
+	memcpy(s->scratch, initial, PC_SIZE);
+}
+
 void pc_depth_delete(struct pc_depth *s)
 {
 	if (!s)
