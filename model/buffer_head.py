@@ -22,6 +22,7 @@ from model.jbd2 import (
     jbd2_journal_force_commit_nested,
 )
 from model.mballoc import ext4_count_free_clusters
+from model.oracle import note_written_back
 from model.ordered import (
     block_is_dirty,
     buffer_is_mapped,
@@ -95,13 +96,20 @@ def raise_disksize_to(k: Kernel, inode: Inode, end: int) -> None:
 
 
 def mpage_map_and_submit_folio(k: Kernel, current: int, inode: Inode, f: int) -> Path[int]:
-    """Map the locked folio's blocks and raise i_disksize, in the caller's handle."""
+    """Map the locked folio's blocks, raise i_disksize, submit; all in the caller's handle.
+
+    Only what this pass maps is converted.  A buffer that an earlier, failed write has mapped is
+    neither delayed nor unwritten any more: it goes down as it is, over an extent still unwritten.
+    """
     yield from down_write(k, current, inode.i_data_sem)
+    converts = inode.folio[f].dirty & ~inode.folio[f].mapped
     error = mpage_map_one_folio(k, current, inode, f)
     if error == OK:
         raise_disksize_to(k, inode, end_block(k, inode, f) * k.conf.cells_per_block)
     up_write(k, inode.i_data_sem)
     ext4_mark_inode_dirty(k, current, inode)
+    if error == OK:
+        mpage_submit_folio(k, inode, f, converts)
     return error
 
 
@@ -135,7 +143,6 @@ def mpage_map_pass(k: Kernel, current: int, inode: Inode, sync: int) -> Path[int
                 if error:
                     folio_unlock(k, inode.folio[f])
                     return error
-                mpage_submit_folio(k, inode, f, 1)
             folio_unlock(k, inode.folio[f])
     return OK
 
@@ -153,6 +160,9 @@ def drop_unmapped(k: Kernel, inode: Inode) -> None:
     k.failed_allocation = 1
     for f in range(k.conf.nr_folios):
         if inode.folio[f].writeback == 0:
+            for b in range(first_block(k, f), end_block(k, inode, f)):
+                if block_is_dirty(k, inode.folio[f], b):
+                    note_written_back(k, inode, b, 1)
             inode.folio[f].dirty = 0
 
 
@@ -202,7 +212,8 @@ def ext4_journal_start_reserved(k: Kernel, current: int) -> Path[None]:
 
 def ext4_end_io_end(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> Path[None]:
     """Convert with the reserved handle, then end writeback.  kernel: ext4_end_io_end()."""
-    if ioend.error or k.journal.aborted:
+    failed = ioend.error and not k.conf.mutant.failed_conversion
+    if failed or k.journal.aborted:
         if ioend.error and k.conf.data_err_abort:
             jbd2_journal_abort(k)
         iomap_finish_ioends(k, inode, first, ioend, EIO)

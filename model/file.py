@@ -1,12 +1,11 @@
-"""System calls on a regular file: buffered write, mmap store, truncate, fsync.
+"""System calls on a regular file: buffered write, mmap store, truncate.
 
-Mirrors ext4_buffered_write_iter(), ext4_page_mkwrite(), ext4_setattr(), ext4_truncate() and
-ext4_sync_file() of a 7.x kernel with the series' write path (v3): the old EOF block is zeroed
-before any handle, and buffered writes never touch i_disksize.
+Mirrors ext4_buffered_write_iter(), ext4_page_mkwrite(), ext4_setattr() and ext4_truncate() of a 7.x
+kernel with the series' write path (v3): the old EOF block is zeroed before any handle, and buffered
+writes never touch i_disksize.
 """
 
 from model.declare import Path
-from model.device_flush import blkdev_issue_flush
 from model.eof import disksize_limit, mark_eof_block, unmark_all, unmark_cut
 from model.extents import (
     allocate_blocks,
@@ -21,19 +20,14 @@ from model.jbd2 import (
     ext4_journal_start,
     ext4_journal_stop,
     ext4_mark_inode_dirty,
-    jbd2_complete_transaction,
     jbd2_journal_force_commit_nested,
-    jbd2_trans_will_send_data_barrier,
 )
 from model.mballoc import ext4_count_free_clusters, s_dirtyclusters_counter, s_mb_free_pending
 from model.oracle import (
     note_removal_begins,
     note_removal_ends,
     note_removed,
-    note_result,
     note_store,
-    note_sync_begins,
-    note_sync_returns,
     note_write,
 )
 from model.ordered import buffer_is_mapped
@@ -46,8 +40,8 @@ from model.primitives import (
     up_read,
     up_write,
 )
+from model.reclaim import fill_block, fill_folio, fill_for_write, is_cached
 from model.state import (
-    EIO,
     ENOSPC,
     EOF_ORDERED_GAP,
     EOF_PENDING,
@@ -60,7 +54,6 @@ from model.state import (
     Kernel,
 )
 from model.writeback import (
-    do_writepages,
     ext4_iomap_submit_zero_block,
     folio_end_cells,
     submits_zeroed_gap,
@@ -96,6 +89,7 @@ def zero_in_block(k: Kernel, inode: Inode, start: int, stop: int) -> int:
         return 0
     if status == UNWRITTEN and folio.dirty == 0 and folio.writeback == 0:
         return 0
+    fill_block(k, inode, block)
     if not k.conf.mutant.no_tail_zeroing:
         for c in range(start, stop):
             inode.page[c] = ZERO
@@ -271,6 +265,7 @@ def iomap_file_buffered_write(
                 return
             yield from folio_lock(k, current, inode.folio[f])
             old_size = inode.i_size
+            fill_for_write(k, inode, start, stop)
             iomap_write_end(k, i, start, stop, colour)
             folio_unlock(k, inode.folio[f])
             if inode.raw.size < inode.i_disksize and k.conf.mutant.disksize_at_write:
@@ -330,6 +325,7 @@ def ext4_da_write_folio(
             ext4_journal_stop(k, current)
         return error
     old_size = inode.i_size
+    fill_for_write(k, inode, start, stop)
     iomap_write_end(k, i, start, stop, colour)
     first = start // k.conf.cells_per_block
     map_written_buffers(k, inode, first, (stop - 1) // k.conf.cells_per_block)
@@ -420,6 +416,7 @@ def ext4_page_mkwrite(k: Kernel, current: int, i: int, cell: int, colour: int) -
             k, current, inode, first, (end - 1) // k.conf.cells_per_block
         )
         if error == OK:
+            fill_folio(k, inode, cell // k.conf.cells_per_folio)
             if not inode.buffered_iomap:
                 map_written_buffers(k, inode, first, (end - 1) // k.conf.cells_per_block)
             store_through_mapping(k, i, cell, colour)
@@ -458,7 +455,9 @@ def truncate_folio(k: Kernel, inode: Inode, f: int, size: int) -> None:
 def truncate_pagecache(k: Kernel, current: int, inode: Inode, size: int) -> Path[None]:
     """Drop cached pages behind ``size``; waits for their writeback.  kernel: same name."""
     for f in range(k.conf.nr_folios):
-        if needs_truncation(k, inode, f, size):
+        if not is_cached(k, inode, f):
+            truncate_folio(k, inode, f, size)
+        elif needs_truncation(k, inode, f, size):
             yield from folio_lock(k, current, inode.folio[f])
             if not k.conf.mutant.truncate_no_writeback_wait:
                 yield from folio_wait_writeback(k, inode.folio[f])
@@ -513,7 +512,7 @@ def ext4_truncate(k: Kernel, current: int, i: int) -> Path[None]:
     ext4_es_remove_extent(k, inode, first, k.conf.nr_blocks - 1)
     ext4_ext_remove_space(k, inode, first)
     up_write(k, inode.i_data_sem)
-    inode.raw.orphan = 0
+    inode.raw.orphan = inode.raw.deleted
     ext4_mark_inode_dirty(k, current, inode)
     ext4_journal_stop(k, current)
 
@@ -550,49 +549,3 @@ def ext4_setattr(k: Kernel, current: int, i: int, size: int) -> Path[None]:
     inode.extending = 0
     up_write(k, inode.invalidate_lock)
     up_write(k, inode.i_rwsem)
-
-
-def file_check_and_advance_wb_err(k: Kernel, current: int, inode: Inode) -> int:
-    """Report a recorded writeback error once.  kernel: file_check_and_advance_wb_err()."""
-    error = inode.wb_err & (1 << current)
-    inode.wb_err &= ~(1 << current)
-    return EIO if error else OK
-
-
-def commit_for_sync(k: Kernel, current: int, inode: Inode, datasync: int) -> Path[int]:
-    """Make the inode's last transaction and the device cache durable.
-
-    kernel: ext4_fsync_journal().
-    """
-    tid = inode.i_datasync_tid if datasync else inode.i_sync_tid
-    needs_barrier = not jbd2_trans_will_send_data_barrier(k, tid)
-    if k.conf.mutant.fsync_no_commit_wait:
-        tid = 0
-    if k.conf.mutant.fsync_no_flush:
-        needs_barrier = False
-    yield from jbd2_complete_transaction(k, current, tid)
-    if k.journal.aborted:
-        return EIO
-    if needs_barrier:
-        yield  # flush the device
-        blkdev_issue_flush(k)
-    return OK
-
-
-def ext4_sync_file(k: Kernel, current: int, i: int, datasync: int) -> Path[None]:
-    """fsync(2) or fdatasync(2): write, wait, commit, flush.  kernel: ext4_sync_file()."""
-    inode = k.inode[i]
-    yield  # fsync entry
-    error = ext4_emergency_state(k)
-    if error:
-        note_result(k, current, error)
-        return
-    note_sync_begins(k, current, i)
-    error = yield from do_writepages(k, current, inode, 1)
-    if not k.conf.mutant.fsync_no_writeback_wait:
-        for f in range(k.conf.nr_folios):
-            yield from folio_wait_writeback(k, inode.folio[f])
-    if error == OK and inode.wb_err & (1 << current) == 0:
-        error = yield from commit_for_sync(k, current, inode, datasync)
-    reported = file_check_and_advance_wb_err(k, current, inode)
-    note_sync_returns(k, current, i, max(error, reported))

@@ -69,17 +69,23 @@ def iomap_ioend_try_merge(k: Kernel, inode: Inode, first: int) -> None:
         clear_ioend(k, next_ioend)
 
 
+def end_writeback_of(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
+    """These bytes are written: end writeback of each folio that waits for no others."""
+    for b in range(first, first + ioend.nr_blocks):
+        folio = inode.folio[b // k.conf.blocks_per_folio]
+        if folio.write_bytes_pending:
+            folio.write_bytes_pending -= 1
+        if folio.write_bytes_pending == 0 and folio.writeback:
+            folio_end_writeback(k, folio)
+
+
 def iomap_finish_ioends(k: Kernel, inode: Inode, first: int, ioend: Ioend, error: int) -> None:
     """End writeback of every folio whose last bytes these were.  kernel: iomap_finish_ioends()."""
     if error:
         mapping_set_error(k, inode)
     for b in range(first, first + ioend.nr_blocks):
         note_written_back(k, inode, b, error)
-        folio = inode.folio[b // k.conf.blocks_per_folio]
-        if folio.write_bytes_pending:
-            folio.write_bytes_pending -= 1
-        if folio.write_bytes_pending == 0 and folio.writeback:
-            folio_end_writeback(k, folio)
+    end_writeback_of(k, inode, first, ioend)
     clear_ioend(k, ioend)
 
 

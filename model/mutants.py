@@ -227,5 +227,47 @@ MUTANTS: dict[str, Mutant] = {
             "ext4_sync_file(): file_write_and_wait_range()",
             "durability", "append-fsync",
         ),
+        Mutant(
+            "writeback-ends-early", "writeback_ends_early",
+            "folio writeback ends with the bio, before the extent is converted",
+            "ext4_iomap_finish_ioend(): iomap_finish_ioends() after the conversion",
+            "read-back", "evict-append",
+        ),
+        Mutant(
+            "new-over-written", "new_over_written",
+            "a write of a part of a written block takes the block for a new one and reads nothing",
+            "iomap_block_needs_zeroing(): IOMAP_F_NEW of a mapping that was there before",
+            "durability", "evict-overwrite",
+        ),
+        Mutant(
+            "failed-conversion", "failed_conversion",
+            "a buffer_head conversion goes on although its bio failed",
+            "ext4_end_io_end(): EXT4_IO_END_FAILED",
+            "unstable-conversion", "eio-append", "bh-ordered",
+        ),
+        Mutant(
+            "sync-no-commit-wait", "sync_no_commit_wait",
+            "sync returns when the commit is started, not when it is done",
+            "ksys_sync(): ->sync_fs() with wait set",
+            "durability", "sync",
+        ),
+        Mutant(
+            "sync-no-barrier", "sync_no_barrier",
+            "sync does not flush the device where no commit does it",
+            "ext4_sync_fs(): needs_barrier",
+            "durability", "sync-overwrite",
+        ),
+        Mutant(
+            "unlink-no-orphan", "unlink_no_orphan",
+            "unlink does not put the inode on the orphan list",
+            "ext4_unlink(): ext4_orphan_add()",
+            "structure", "unlink",
+        ),
+        Mutant(
+            "evict-no-writeback-wait", "evict_no_writeback_wait",
+            "eviction frees the blocks without waiting for folio writeback",
+            "ext4_evict_inode(): truncate_inode_pages_final()",
+            "late-write", "unlink-dirty",
+        ),
     )
 }  # fmt: skip

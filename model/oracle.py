@@ -19,6 +19,7 @@ def copy_image(k: Kernel, to: InodeImage, source: InodeImage) -> None:
     """Copy a journalled inode image with its oracle."""
     to.size = source.size
     to.orphan = source.orphan
+    to.deleted = source.deleted
     for b in range(k.conf.nr_blocks):
         to.extent[b].state = source.extent[b].state
         to.extent[b].pblk = source.extent[b].pblk
@@ -30,11 +31,17 @@ def clear_image(k: Kernel, to: InodeImage) -> None:
     """Zero an image that no longer means anything, so that equal situations are equal states."""
     to.size = 0
     to.orphan = 0
+    to.deleted = 0
     for b in range(k.conf.nr_blocks):
         to.extent[b].state = 0
         to.extent[b].pblk = 0
     for c in range(k.conf.nr_cells):
         to.ever[c] = 0
+
+
+def is_syncing(k: Kernel, t: int, i: int) -> int:
+    """Tell whether task ``t`` is in a sync that is about file ``i``."""
+    return (k.caller[t].syncing >> i) & 1
 
 
 def note_write(k: Kernel, i: int, cell: int, colour: int) -> None:
@@ -46,8 +53,8 @@ def note_write(k: Kernel, i: int, cell: int, colour: int) -> None:
     k.stable.inode[i].committed.ever[cell] |= colour
     k.stable.inode[i].promise.cell[cell] |= colour
     for t in range(MAX_TASKS):
-        if k.caller[t].syncing == i + 1:
-            k.caller[t].snapshot[cell] |= colour
+        if is_syncing(k, t, i):
+            k.caller[t].snapshot[i * k.conf.nr_cells + cell] |= colour
 
 
 def note_store(k: Kernel, i: int, cell: int, colour: int) -> None:
@@ -72,10 +79,10 @@ def note_removal_begins(k: Kernel, i: int, new_size: int) -> None:
     for c in range(new_size, k.conf.nr_cells):
         promise.cell[c] = ANY_COLOUR
     for t in range(MAX_TASKS):
-        if k.caller[t].syncing == i + 1:
-            k.caller[t].sync_size = min(k.caller[t].sync_size, new_size)
+        if is_syncing(k, t, i):
+            k.caller[t].sync_size[i] = min(k.caller[t].sync_size[i], new_size)
             for c in range(new_size, k.conf.nr_cells):
-                k.caller[t].snapshot[c] = ANY_COLOUR
+                k.caller[t].snapshot[i * k.conf.nr_cells + c] = ANY_COLOUR
 
 
 def note_removed(k: Kernel, i: int, new_size: int) -> None:
@@ -90,8 +97,8 @@ def note_range_removal_begins(k: Kernel, i: int, start: int, stop: int) -> None:
     for c in range(start, stop):
         k.stable.inode[i].promise.cell[c] = ANY_COLOUR
         for t in range(MAX_TASKS):
-            if k.caller[t].syncing == i + 1:
-                k.caller[t].snapshot[c] = ANY_COLOUR
+            if is_syncing(k, t, i):
+                k.caller[t].snapshot[i * k.conf.nr_cells + c] = ANY_COLOUR
 
 
 def note_range_removed(k: Kernel, i: int, start: int, stop: int) -> None:
@@ -103,6 +110,17 @@ def note_range_removed(k: Kernel, i: int, start: int, stop: int) -> None:
 def note_removal_ends(k: Kernel, i: int) -> None:
     """The truncate returned: an fsync called from now on promises what is there."""
     k.inode[i].removing = 0
+
+
+def note_freed(k: Kernel, i: int) -> None:
+    """File ``i`` is gone: nothing may be read of it, and nobody will hear of its errors."""
+    inode = k.inode[i]
+    inode.lost = 0
+    inode.wb_err = 0
+    inode.error_unreported = 0
+    inode.mounted_behind_eof = 0
+    for c in range(k.conf.nr_cells):
+        inode.raw.ever[c] = ZERO
 
 
 def note_written_back(k: Kernel, inode: Inode, block: int, error: int) -> None:
@@ -133,6 +151,17 @@ def note_call_returned(k: Kernel, t: int) -> None:
         k.stable.calls[t].returned += 1
 
 
+def note_filled(k: Kernel, inode: Inode, cell: int, colour: int) -> None:
+    """``cell`` of an absent block was read as ``colour``: is that what its users last saw?
+
+    Data whose writeback failed may be gone, and nobody looks behind EOF.
+    """
+    if cell >= inode.i_size or colour == inode.page[cell]:
+        return
+    if (inode.lost >> (cell // k.conf.cells_per_block)) & 1 == 0:
+        k.misread = 1
+
+
 def note_sync_begins(k: Kernel, t: int, i: int) -> None:
     """Task ``t`` calls fsync on file ``i``: what is in the page cache now may be promised.
 
@@ -144,34 +173,55 @@ def note_sync_begins(k: Kernel, t: int, i: int) -> None:
         size = min(size, k.inode[i].extending - 1)
     if k.inode[i].removing:
         size = min(size, k.inode[i].removing - 1)
-    k.caller[t].syncing = i + 1
-    k.caller[t].sync_size = size
+    k.caller[t].syncing |= 1 << i
+    k.caller[t].sync_size[i] = size
     for c in range(k.conf.nr_cells):
-        k.caller[t].snapshot[c] = ANY_COLOUR
+        k.caller[t].snapshot[i * k.conf.nr_cells + c] = ANY_COLOUR
         if c < size:
-            k.caller[t].snapshot[c] = k.inode[i].page[c]
+            k.caller[t].snapshot[i * k.conf.nr_cells + c] = k.inode[i].page[c]
 
 
-def note_sync_returns(k: Kernel, t: int, i: int, error: int) -> None:
-    """The fsync of task ``t`` returned; without error its snapshot becomes a promise.
+def keep_promise(k: Kernel, t: int, i: int) -> None:
+    """What task ``t`` had synced of file ``i`` is promised from now on.
 
     While data of the file is lost to an earlier error, no size is promised beyond what is durable.
     """
+    promise = k.stable.inode[i].promise
+    size = k.caller[t].sync_size[i]
+    if k.inode[i].lost:
+        size = min(size, k.stable.inode[i].committed.size)
+    promise.size = max(promise.size, size)
+    for c in range(k.conf.nr_cells):
+        if not is_lost(k, i, c // k.conf.cells_per_block):
+            promise.cell[c] &= k.caller[t].snapshot[i * k.conf.nr_cells + c]
+
+
+def forget_snapshot(k: Kernel, t: int, i: int) -> None:
+    """The sync of task ``t`` is done with file ``i``."""
+    k.caller[t].tid = TID_DONE
+    k.caller[t].syncing &= ~(1 << i)
+    k.caller[t].sync_size[i] = 0
+    for c in range(k.conf.nr_cells):
+        k.caller[t].snapshot[i * k.conf.nr_cells + c] = 0
+
+
+def note_sync_returns(k: Kernel, t: int, i: int, error: int) -> None:
+    """The fsync of task ``t`` returned; without error its snapshot becomes a promise."""
     note_result(k, t, error)
     if error == 0:
-        promise = k.stable.inode[i].promise
-        size = k.caller[t].sync_size
-        if k.inode[i].lost:
-            size = min(size, k.stable.inode[i].committed.size)
-        promise.size = max(promise.size, size)
-        for c in range(k.conf.nr_cells):
-            if not is_lost(k, i, c // k.conf.cells_per_block):
-                promise.cell[c] &= k.caller[t].snapshot[c]
+        keep_promise(k, t, i)
         if k.inode[i].error_unreported & (1 << t):
             k.fsync_missed_error = 1
     k.inode[i].error_unreported &= ~(1 << t)
-    k.caller[t].tid = TID_DONE
-    k.caller[t].syncing = 0
-    k.caller[t].sync_size = 0
-    for c in range(k.conf.nr_cells):
-        k.caller[t].snapshot[c] = 0
+    forget_snapshot(k, t, i)
+
+
+def note_syncfs_returns(k: Kernel, t: int) -> None:
+    """The sync(2) of task ``t`` returned: a promise for every file, unless the journal is aborted.
+
+    It reports no error, and leaves those there are to the next fsync.
+    """
+    for i in range(k.conf.nr_inodes):
+        if not k.journal.aborted:
+            keep_promise(k, t, i)
+        forget_snapshot(k, t, i)

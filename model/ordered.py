@@ -59,8 +59,8 @@ def buffer_is_mapped(k: Kernel, inode: Inode, block: int) -> int:
 def mpage_submit_folio(k: Kernel, inode: Inode, f: int, converts: int) -> None:
     """Submit the mapped dirty buffers of locked folio ``f``.  kernel: ext4_bio_write_folio().
 
-    Other buffers stay dirty.  With ``converts`` the io_end carries a reserved handle, and unwritten
-    blocks are converted when the I/O is done.
+    Other buffers stay dirty.  ``converts`` has the blocks whose io_end carries a reserved handle:
+    they are converted, if unwritten, when the I/O is done.
     """
     folio = inode.folio[f]
     zero_behind_eof(k, inode, f)
@@ -73,9 +73,10 @@ def mpage_submit_folio(k: Kernel, inode: Inode, f: int, converts: int) -> None:
             ioend.state = IOEND_SUBMITTED
             ioend.nr_blocks = 1
             ioend.pblk = extent.pblk
-            ioend.unwritten = extent.state == UNWRITTEN and converts
+            bit = b % k.conf.blocks_per_folio
+            ioend.unwritten = extent.state == UNWRITTEN and (converts >> bit) & 1
             ioend.own_end_io = 1
-            folio.dirty &= ~(1 << (b % k.conf.blocks_per_folio))
+            folio.dirty &= ~(1 << bit)
             folio.writeback = 1
             folio.write_bytes_pending += 1
     if end_block(k, inode, f) <= first_block(k, f):

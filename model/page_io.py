@@ -15,7 +15,12 @@ from model.eof import (
     raise_disksize,
 )
 from model.extents import ext4_convert_unwritten_extents
-from model.ioend import first_worker_ioend, iomap_finish_ioends, iomap_ioend_try_merge
+from model.ioend import (
+    end_writeback_of,
+    first_worker_ioend,
+    iomap_finish_ioends,
+    iomap_ioend_try_merge,
+)
 from model.jbd2 import (
     ext4_emergency_state,
     ext4_journal_start,
@@ -65,6 +70,8 @@ def ext4_iomap_end_bio(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> Non
         return
     ioend.state = IOEND_COMPLETED
     inode.work_queued = 1
+    if k.conf.mutant.writeback_ends_early:
+        end_writeback_of(k, inode, first, ioend)
 
 
 def ext4_iomap_wb_update_disksize(

@@ -21,6 +21,7 @@ from model.jbd2 import (
 from model.mballoc import ext4_free_blocks
 from model.oracle import note_range_removal_begins, note_range_removed, note_removal_ends
 from model.primitives import down_write, folio_lock, folio_unlock, folio_wait_writeback, up_write
+from model.reclaim import is_cached
 from model.state import (
     HOLE,
     OK,
@@ -73,6 +74,9 @@ def truncate_pagecache_range(
     """Drop cached blocks ``first``..``end``, after their writeback.  kernel: same name."""
     for f in range(k.conf.nr_folios):
         if f * k.conf.blocks_per_folio < end and first < (f + 1) * k.conf.blocks_per_folio:
+            if not is_cached(k, inode, f):
+                drop_range(k, inode, f, first, end)
+                continue
             yield from folio_lock(k, current, inode.folio[f])
             yield from folio_wait_writeback(k, inode.folio[f])
             drop_range(k, inode, f, first, end)

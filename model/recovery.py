@@ -12,11 +12,15 @@ from model.state import FOREIGN, HOLE, OLD, POLLUTION, UNWRITTEN, WRITTEN, ZERO
 
 @dataclass(frozen=True, slots=True)
 class DiskInode:
-    """An inode on disk: size in cells, orphan flag, (state, pblk) of each block."""
+    """An inode on disk: size in cells, orphan flag, (state, pblk) of each block.
+
+    A ``deleted`` one has no name: it is an orphan that recovery deletes, or it is gone already.
+    """
 
     size: int
     orphan: bool
     extents: tuple[tuple[int, int], ...]
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ def mkfs(scope: Scope) -> Disk:
 
 
 def recover(disk: Disk, geometry: Geometry) -> Disk:
-    """Mount-time recovery of a replayed image: truncate orphans to their size.
+    """Mount-time recovery of a replayed image: truncate orphans to their size, or delete them.
 
     kernel: ext4_orphan_cleanup().  The tail of the last block is zeroed in the page cache only
     (``model.setup.mount_disk`` does that), so the disk keeps it.
@@ -57,12 +61,13 @@ def recover(disk: Disk, geometry: Geometry) -> Disk:
     inodes = []
     for inode in disk.inodes:
         if inode.orphan:
-            last = -(-inode.size // geometry.cells_per_block)
+            size = 0 if inode.deleted else inode.size
+            last = -(-size // geometry.cells_per_block)
             for state, pblk in inode.extents[last:]:
                 if state != HOLE:
                     bitmap &= ~(1 << pblk)
             kept = inode.extents[:last] + ((HOLE, 0),) * (geometry.nr_blocks - last)
-            inode = replace(inode, orphan=False, extents=kept)
+            inode = replace(inode, size=size, orphan=False, extents=kept)
         inodes.append(inode)
     return Disk(tuple(inodes), bitmap, disk.cells)
 
@@ -104,7 +109,7 @@ def canonical(disk: Disk, geometry: Geometry) -> Disk:
                     colour, state, block * per_block + c < inode.size
                 )
             used += 1
-        inodes.append(DiskInode(inode.size, inode.orphan, tuple(extents)))
+        inodes.append(DiskInode(inode.size, inode.orphan, tuple(extents), inode.deleted))
     return Disk(tuple(inodes), (1 << used) - 1, tuple(cells))
 
 

@@ -24,6 +24,9 @@ class OpCode(IntEnum):
     PUNCH = 6
     ZERO_RANGE = 7
     FALLOCATE = 8
+    READ = 9
+    SYNC = 10
+    UNLINK = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,15 @@ class Timer(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One crash epoch: the op lists of its tasks and how many flusher passes may run."""
+    """One crash epoch: the op lists of its tasks and how many flusher passes may run.
+
+    ``evictions`` is how many clean folios may be reclaimed.  With any, the mount starts with
+    nothing cached; without, everything is cached from the start and stays.
+    """
 
     tasks: tuple[tuple[Op, ...], ...]
     flusher_passes: int = 1
+    evictions: int = 0
 
 
 @dataclass(frozen=True, slots=True)

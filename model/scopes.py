@@ -18,6 +18,11 @@ def store(cell: int) -> Op:
     return Op(OpCode.STORE, cell, 1)
 
 
+def read(pos_cells: int, length_cells: int = 1) -> Op:
+    """read(2) at a cell offset."""
+    return Op(OpCode.READ, pos_cells, length_cells)
+
+
 def truncate(size_cells: int) -> Op:
     """truncate(2) to a size in cells."""
     return Op(OpCode.TRUNCATE, size_cells)
@@ -40,6 +45,7 @@ def fallocate(pos_cells: int, length_cells: int) -> Op:
 
 FSYNC = Op(OpCode.FSYNC)
 FDATASYNC = Op(OpCode.FDATASYNC)
+SYNC = Op(OpCode.SYNC)
 
 _THREE = Geometry(nr_blocks=3, nr_phys=4)
 
@@ -67,6 +73,24 @@ def _data() -> tuple[Scope, ...]:
         Scope(
             "three-blocks", "two gap appends over three blocks and fsync",
             (Mount(((write(2), write(4), FSYNC),)),), geometry=_THREE, timer=Timer.ONCE,
+        ),
+        Scope(
+            "sync", "one block appended to an aligned file, sync, flusher",
+            (Mount(((write(2, 2), SYNC),)),), initial_size_cells=2,
+        ),
+        Scope(
+            "sync-overwrite", "a plain overwrite and sync: nothing to commit",
+            (Mount(((write(0), SYNC),)),), initial_size_cells=2,
+        ),
+        Scope(
+            "sync-truncate", "an append and sync race with a truncate",
+            (Mount(((write(1, 2), SYNC), (truncate(1),)), flusher_passes=0),), timer=Timer.ONCE,
+        ),
+        Scope(
+            "sync-files", "two files, one sync: what is promised for both",
+            (Mount(((write(0, 2), SYNC), (write(0, 2, 1),)), flusher_passes=0),),
+            geometry=Geometry(nr_blocks=1, nr_phys=2, nr_inodes=2),
+            initial_size_cells=0, timer=Timer.ONCE,
         ),
         Scope(
             "cookie-race", "truncate and rewrite while writeback holds a cached mapping",
@@ -253,10 +277,99 @@ def _shortages() -> tuple[Scope, ...]:
             (Mount(((write(0), truncate(6), FSYNC),)),),
             geometry=_THREE, initial_size_cells=3, timer=Timer.NEVER, data_err_abort=True,
         ),
+        Scope(
+            "eio-rewrite", "a new block and fsync, written again and fsync; one bio fails",
+            (Mount(((write(0, 2), FSYNC, write(0), FSYNC),)),),
+            initial_size_cells=0, max_errors=1, timer=Timer.ONCE,
+        ),
     )  # fmt: skip
 
 
-SCOPES: dict[str, Scope] = {
-    scope.name: scope
-    for scope in (*_data(), *_eof(), *_truncates(), *_ranges(), *_journals(), *_shortages())
-}
+def _reclaim() -> tuple[Scope, ...]:
+    """Return the scopes in which clean folios leave the cache and are read back."""
+    return (
+        Scope(
+            "evict-append", "a block is appended, written back, reclaimed and read",
+            (Mount(((write(2, 2), read(2, 2)),), evictions=1),),
+            initial_size_cells=2, timer=Timer.ONCE,
+        ),
+        Scope(
+            "evict-overwrite", "two writes of half a block and fsync; the folio may be reclaimed",
+            (Mount(((write(0), write(1), FSYNC),), evictions=1),), initial_size_cells=2,
+        ),
+        Scope(
+            "evict-gap", "truncate down, then a gap append; the EOF block may be reclaimed",
+            (Mount(((truncate(1), write(2)),), evictions=1),),
+            initial_size_cells=2, timer=Timer.ONCE,
+        ),
+        Scope(
+            "evict-store", "a gap append and a store before it; a folio may be reclaimed",
+            (Mount(((write(2),), (store(1),)), evictions=1),), timer=Timer.ONCE,
+        ),
+        Scope(
+            "evict-folio", "stores and a write over a folio of two blocks that may be reclaimed",
+            (Mount(((store(0), write(3), read(0, 4)),), evictions=2),),
+            geometry=Geometry(blocks_per_folio=2), initial_size_cells=3, timer=Timer.ONCE,
+        ),
+        Scope(
+            "evict-punch", "a punch over parts of two blocks, then a write; reclaimed between",
+            (Mount(((punch(1, 2), write(3)),), evictions=1),),
+            geometry=Geometry(blocks_per_folio=2), initial_size_cells=4, timer=Timer.ONCE,
+        ),
+        Scope(
+            "evict-two-mounts", "a lost append, then a gap append with nothing cached",
+            (Mount(((write(1),),)), Mount(((write(2),),), evictions=1)),
+        ),
+        Scope(
+            "evict-eio", "a block written twice with fsync, one bio fails, reclaimed in between",
+            (Mount(((write(0, 2), FSYNC, write(0), FSYNC),), evictions=1),),
+            initial_size_cells=0, max_errors=1, timer=Timer.ONCE,
+        ),
+        Scope(
+            "evict-eio-overwrite", "as evict-eio, over a written block: old or new is read back",
+            (Mount(((write(0, 2), FSYNC, write(0), FSYNC),), evictions=1),),
+            initial_size_cells=2, max_errors=1, timer=Timer.ONCE,
+        ),
+    )  # fmt: skip
+
+
+def unlink(inode: int = 0) -> Op:
+    """unlink(2); the file goes when the last task is done with it."""
+    return Op(OpCode.UNLINK, inode=inode)
+
+
+def _unlinks() -> tuple[Scope, ...]:
+    """Return the scopes about files without a name, and who gets their blocks."""
+    return (
+        Scope("unlink", "a file is unlinked", (Mount(((unlink(),),)),), initial_size_cells=2),
+        Scope(
+            "unlink-dirty", "a block is appended and the file unlinked; the flusher may write it",
+            (Mount(((write(2, 2), unlink()),)),), initial_size_cells=2, timer=Timer.ONCE,
+        ),
+        Scope(
+            "unlink-open", "a file is unlinked while another task writes and syncs it",
+            (Mount(((unlink(),), (write(0, 2), FSYNC)), flusher_passes=0),),
+            geometry=Geometry(nr_blocks=1, nr_phys=2), initial_size_cells=0, timer=Timer.ONCE,
+        ),
+        Scope(
+            "unlink-reuse", "a file is unlinked, another one gets its blocks and is synced",
+            (Mount(((unlink(), write(0, 2, 1), Op(OpCode.FSYNC, inode=1)),)),),
+            geometry=Geometry(nr_blocks=1, nr_phys=1, nr_inodes=2), initial_size_cells=2,
+        ),
+        Scope(
+            "unlink-two-mounts", "a file is unlinked, a crash; another file writes in its place",
+            (Mount(((unlink(),),)), Mount(((write(0, 2, 1),), (write(0, 2),)))),
+            geometry=Geometry(nr_blocks=1, nr_phys=2, nr_inodes=2), initial_size_cells=2,
+            timer=Timer.ONCE,
+        ),
+    )  # fmt: skip
+
+
+def _all() -> tuple[Scope, ...]:
+    return (
+        *_data(), *_eof(), *_truncates(), *_ranges(), *_journals(), *_shortages(), *_reclaim(),
+        *_unlinks(),
+    )  # fmt: skip
+
+
+SCOPES: dict[str, Scope] = {scope.name: scope for scope in _all()}

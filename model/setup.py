@@ -7,6 +7,7 @@ names.
 from typing import Any
 
 from model.designs import Design
+from model.reclaim import blocks_of_folio
 from model.recovery import Disk, cell_content, recover
 from model.scope import Mount, OpCode, Scope, Timer
 from model.state import (
@@ -27,20 +28,35 @@ def dimensions(scope: Scope, mount: Mount) -> dict[str, int]:
     """Return the array sizes and thread counts for one mount of ``scope``."""
     geometry = scope.geometry
     ioends = geometry.nr_inodes * geometry.nr_blocks
+    nr_folios = -(-geometry.nr_blocks // geometry.blocks_per_folio)
+    nr_cells = geometry.nr_blocks * geometry.cells_per_block
+    syncs = any(op.code == OpCode.SYNC for ops in mount.tasks for op in ops)
+    phys_cells = geometry.nr_phys * geometry.cells_per_block
     return {
         "nr_inodes": geometry.nr_inodes,
         "nr_blocks": geometry.nr_blocks,
-        "nr_folios": -(-geometry.nr_blocks // geometry.blocks_per_folio),
-        "nr_cells": geometry.nr_blocks * geometry.cells_per_block,
+        "nr_folios": nr_folios,
+        "nr_cells": nr_cells,
         "nr_phys": geometry.nr_phys,
-        "phys_cells": geometry.nr_phys * geometry.cells_per_block,
+        "phys_cells": phys_cells,
         "nr_tasks": len(mount.tasks),
         "nr_ops": NR_OPS,
-        "nr_flushers": 1 if mount.flusher_passes else 0,
+        "file_cells": geometry.nr_inodes * nr_cells,
+        "nr_flushers": 1 if mount.flusher_passes and not syncs else 0,
+        "nr_wb_workers": int(syncs),
         "nr_ioends": ioends,
         "nr_failing_disks": ioends if scope.max_errors else 0,
+        "nr_reclaimers": nr_folios * geometry.nr_inodes if mount.evictions else 0,
+        "nr_settlers": 2 * phys_cells if mount.evictions and scope.max_errors else 0,
         "nr_timers": 0 if scope.timer == Timer.NEVER else 1,
     }
+
+
+def unlinks_files(scope: Scope) -> bool:
+    """Tell whether any operation of any mount unlinks a file."""
+    return any(
+        op.code == OpCode.UNLINK for mount in scope.mounts for ops in mount.tasks for op in ops
+    )
 
 
 def configure(
@@ -71,6 +87,8 @@ def configure(
     conf.log_transactions = scope.log_transactions
     conf.timer = int(scope.timer)
     conf.flusher_passes = mount.flusher_passes
+    conf.max_evictions = mount.evictions
+    conf.unlinks = int(unlinks_files(scope))
     if switch:
         if switch not in Mutants.__annotations__:
             raise ValueError(f"unknown mutant switch {switch!r}")
@@ -87,6 +105,10 @@ def _fill_programs(conf: Any, mount: Mount) -> None:
             slot.pos = op.pos_cells
             slot.length = op.length_cells
             slot.inode = op.inode
+            later = any(
+                other.inode == op.inode for other in ops[n + 1 :] if other.code != OpCode.SYNC
+            )
+            slot.closes = int(conf.unlinks and op.code != OpCode.SYNC and not later)
             if op.code in (OpCode.WRITE, OpCode.STORE):
                 slot.colour = colour
                 colour = (colour << 1) & ANY_COLOUR
@@ -116,23 +138,41 @@ def mount_disk(k: Any, disk: Disk, scope: Scope) -> None:
 
 def _mount_inode(k: Any, disk: Disk, scope: Scope, i: int) -> None:
     inode, stable = k.inode[i], k.stable.inode[i]
+    geometry = scope.geometry
     size = disk.inodes[i].size
     inode.buffered_iomap = k.conf.iomap_inodes >> i & 1
     inode.i_size = inode.i_disksize = size
+    if k.conf.max_evictions:
+        for f in range(-(-geometry.nr_blocks // geometry.blocks_per_folio)):
+            inode.folio[f].absent = blocks_of_folio(k, f)
     stable.promise.size = size
+    if k.conf.unlinks and not disk.inodes[i].deleted:
+        inode.opened = _openers(k, i)
     for image in (inode.raw, stable.committed):
         image.size = size
+        image.deleted = int(disk.inodes[i].deleted)
         for block, (state, pblk) in enumerate(disk.inodes[i].extents):
             image.extent[block].state = state
             image.extent[block].pblk = pblk
-            if state != HOLE and block * scope.geometry.cells_per_block >= size:
+            if state != HOLE and block * geometry.cells_per_block >= size:
                 inode.mounted_behind_eof |= 1 << block
-    for cell in range(scope.geometry.nr_blocks * scope.geometry.cells_per_block):
-        colour = cell_content(disk, scope.geometry, i, cell)
+    for cell in range(geometry.nr_blocks * geometry.cells_per_block):
+        colour = cell_content(disk, geometry, i, cell)
         inside = cell < size
         inode.page[cell] = colour
         inode.raw.ever[cell] = stable.committed.ever[cell] = colour | ZERO if inside else ZERO
         stable.promise.cell[cell] = colour if inside else ANY_COLOUR
+
+
+def _openers(k: Any, i: int) -> int:
+    """Return the mask of tasks that close file ``i`` some time, so have it open now."""
+    return sum(
+        1 << t
+        for t in range(len(k.conf.task))
+        if any(
+            k.conf.task[t].op[n].closes and k.conf.task[t].op[n].inode == i for n in range(NR_OPS)
+        )
+    )
 
 
 def _zero_orphan_tail(k: Any, scope: Scope, i: int) -> None:
@@ -144,6 +184,6 @@ def _zero_orphan_tail(k: Any, scope: Scope, i: int) -> None:
         return
     for cell in range(inode.i_size, (block + 1) * geometry.cells_per_block):
         inode.page[cell] = ZERO
-    inode.folio[block // geometry.blocks_per_folio].dirty |= 1 << (
-        block % geometry.blocks_per_folio
-    )
+    folio, bit = inode.folio[block // geometry.blocks_per_folio], block % geometry.blocks_per_folio
+    folio.dirty |= 1 << bit
+    folio.absent &= ~(1 << bit)

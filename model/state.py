@@ -11,7 +11,7 @@ Field names are the kernel's where the kernel has the thing.  Everything is a sm
 * ``stable`` is what a crash keeps, plus what the oracle promised about it.
 
 Not modelled, and why: the buddy and group locks (one allocation is atomic here), extent-status
-entries other than delayed ones (they are a cache of the tree and agree with it), page reclaim.
+entries other than delayed ones (they are a cache of the tree and agree with it).
 """
 
 from typing import Annotated
@@ -121,16 +121,27 @@ class Mutants(Struct):
     disksize_at_write: Bit
     fsync_no_flush: Bit
     fsync_no_writeback_wait: Bit
+    writeback_ends_early: Bit
+    new_over_written: Bit
+    failed_conversion: Bit
+    sync_no_commit_wait: Bit
+    sync_no_barrier: Bit
+    unlink_no_orphan: Bit
+    evict_no_writeback_wait: Bit
 
 
 class OpSlot(Struct):
-    """One operation of a task's program (``model.scope.Op``)."""
+    """One operation of a task's program (``model.scope.Op``).
+
+    ``closes`` says, where files are unlinked, that it is the task's last one on that file.
+    """
 
     code: Byte
     pos: Byte
     length: Byte
     inode: Byte
     colour: Byte
+    closes: Bit
 
 
 class TaskProgram(Struct):
@@ -160,6 +171,8 @@ class Conf(Struct):
     log_transactions: Byte
     timer: Annotated[int, Max(2)]
     flusher_passes: Byte
+    max_evictions: Byte
+    unlinks: Bit
     lock_yields: Bit
     nodelalloc: Bit
     observes_calls: Bit
@@ -178,7 +191,8 @@ class Folio(Struct):
     """A folio of the page cache; ``dirty`` has a bit a block (ifs dirty bits, BH_Dirty).
 
     ``mapped`` is for the buffer_head path: blocks whose buffer is mapped and neither BH_Delay nor
-    BH_Unwritten.  It is the buffer's own idea, set when the block was last mapped.
+    BH_Unwritten.  It is the buffer's own idea, set when the block was last mapped.  ``absent`` has
+    the blocks that are not up to date in memory; a folio with nothing else is not in the cache.
     """
 
     locked: Annotated[int, Max(NR_CONTEXTS)]
@@ -186,6 +200,7 @@ class Folio(Struct):
     write_bytes_pending: Annotated[int, Max(8)]
     dirty: Byte
     mapped: Byte
+    absent: Byte
 
 
 class Extent(Struct):
@@ -198,12 +213,14 @@ class Extent(Struct):
 class InodeImage(Struct):
     """The journalled part of an inode, and the oracle that travels with it.
 
-    ``size`` is i_disksize as last copied by ext4_mark_inode_dirty.  ``ever[cell]`` is the set of
-    colours that may legally be read there if this image is what recovery finds.
+    ``size`` is i_disksize as last copied by ext4_mark_inode_dirty; ``deleted`` means that no name
+    refers to the inode (i_nlink is 0), whether it is still an orphan or free.  ``ever[cell]`` is
+    the set of colours that may legally be read there if this image is what recovery finds.
     """
 
     size: Annotated[int, Max("nr_cells")]
     orphan: Bit
+    deleted: Bit
     extent: Annotated[Array[Extent], Len("nr_blocks")]
     ever: Annotated[Array[int], Len("nr_cells"), Max(255)]
 
@@ -230,7 +247,8 @@ class Inode(Struct):
     """struct ext4_inode_info with its mapping.
 
     ``raw`` is the inode as the running transaction has it, ``committing`` the frozen copy.
-    ``page[cell]`` is the page cache; ``delayed[block]`` the delayed extents of the status tree.
+    ``page[cell]`` is the page cache; for an absent block it is what a user last saw there, which
+    only the oracle looks at.  ``delayed[block]`` has the delayed extents of the status tree.
     The oracle keeps ``extending`` (the size + 1 before a call in progress that extends the file),
     ``removing`` (the target size + 1 of a truncate in progress), ``mounted_behind_eof`` (the mask
     of blocks that the mount already found behind EOF, which is legal for unwritten ones),
@@ -239,6 +257,8 @@ class Inode(Struct):
     ``wb_err`` is a mask of tasks as well: each has the file open on its own and hears of an error
     once.
 
+    ``opened`` is the mask of tasks that have the file open, kept only where files are unlinked;
+    ``i_sync`` (I_SYNC) says that the flusher writes the inode, ``i_freeing`` that it is evicted.
     ``buffered_iomap`` is EXT4_STATE_BUFFERED_IOMAP; ``on_running_list`` and ``on_committing_list``
     say on which transaction's t_inode_list (ordered data) the inode is.
     ``eof_needed[block]`` and ``eof_in_flight[block]`` belong to designs that mark EOF blocks: the
@@ -267,6 +287,9 @@ class Inode(Struct):
     ioend: Annotated[Array[Ioend], Len("nr_blocks")]
     raw: InodeImage
     committing: InodeImage
+    opened: Byte
+    i_sync: Bit
+    i_freeing: Bit
     buffered_iomap: Bit
     on_running_list: Bit
     on_committing_list: Bit
@@ -317,13 +340,14 @@ class Journal(Struct):
 class Caller(Struct):
     """What a system call remembers across commits: the tid it waits for, and fsync's snapshot.
 
-    ``snapshot[cell]`` is the set of colours an fsync in progress may promise.
+    ``syncing`` is the mask of inodes that a sync in progress is about; ``snapshot`` has, for each
+    cell of each inode, the set of colours it may promise.
     """
 
     tid: Annotated[int, Max(TID_RUNNING)]
-    syncing: Annotated[int, Max("nr_inodes")]
-    sync_size: Annotated[int, Max("nr_cells")]
-    snapshot: Annotated[Array[int], Len("nr_cells"), Max(255)]
+    syncing: Byte
+    sync_size: Annotated[Array[int], Len("nr_inodes"), Max("nr_cells")]
+    snapshot: Annotated[Array[int], Len("file_cells"), Max(255)]
 
 
 class Promise(Struct):
@@ -367,7 +391,10 @@ class Kernel(Struct):
     """The root of the state.
 
     ``cached[cell]`` of a physical cell is the set of colours a cache flush would persist;
-    ``rsv_conversion_wq`` is the conversion queue's single slot.
+    ``rsv_conversion_wq`` is the conversion queue's single slot; ``sync_work`` is the mask of tasks
+    whose sync(2) the flusher has to serve, ``wb_passes`` how many of its own it began (in mounts
+    with sync(2) only); ``misread`` is the oracle's: a
+    block was read back and was not what its users had last seen.
     """
 
     conf: Conf
@@ -379,8 +406,12 @@ class Kernel(Struct):
     wpc: Annotated[Array[WritepageCtx], Len(NR_WRITERS)]
     s_writepages_rwsem: Rwsem
     rsv_conversion_wq: Annotated[int, Max(NR_CONTEXTS)]
+    sync_work: Byte
+    wb_passes: Annotated[int, Max(2)]
     timer_fired: Bit
     errors_injected: Annotated[int, Max(8)]
+    evictions: Annotated[int, Max(8)]
+    misread: Bit
     fsync_missed_error: Bit
     failed_allocation: Bit
     stable: Stable

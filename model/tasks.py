@@ -7,13 +7,16 @@ holds.  Which threads exist depends on the scope: a thread that can never act wo
 from model.buffer_head import ext4_end_io_rsv_work
 from model.declare import Path, Program, Thread
 from model.device import disk, failing_disk
-from model.file import ext4_buffered_write_iter, ext4_page_mkwrite, ext4_setattr, ext4_sync_file
+from model.file import ext4_buffered_write_iter, ext4_page_mkwrite, ext4_setattr
 from model.jbd2 import commit_timer, kjournald2
 from model.oracle import note_call_returned
 from model.page_io import ext4_iomap_end_io
 from model.ranges import ext4_change_range, ext4_fallocate
+from model.reclaim import filemap_read, reclaim, settle_failed_write
 from model.scope import OpCode
 from model.state import NR_OPS, Kernel
+from model.sync import ext4_sync_file, ksys_sync, wb_workfn
+from model.unlink import close_file, ext4_unlink, has_open
 from model.writeback import flusher
 
 
@@ -22,6 +25,8 @@ def task(k: Kernel, t: int) -> Path[None]:
     program = k.conf.task[t]
     for n in range(NR_OPS):
         op = program.op[n]
+        if not has_open(k, t, op.inode):
+            continue
         if op.code == OpCode.WRITE:
             yield from ext4_buffered_write_iter(k, t, op.inode, op.pos, op.length, op.colour)
         elif op.code == OpCode.STORE:
@@ -33,10 +38,18 @@ def task(k: Kernel, t: int) -> Path[None]:
             yield from ext4_change_range(k, t, op.inode, op.pos, op.length, op.code == OpCode.PUNCH)
         elif op.code == OpCode.FALLOCATE:
             yield from ext4_fallocate(k, t, op.inode, op.pos, op.length)
+        elif op.code == OpCode.READ:
+            yield from filemap_read(k, t, k.inode[op.inode], op.pos, op.length)
         elif op.code == OpCode.FSYNC or op.code == OpCode.FDATASYNC:
             yield from ext4_sync_file(k, t, op.inode, op.code == OpCode.FDATASYNC)
+        elif op.code == OpCode.SYNC:
+            yield from ksys_sync(k, t)
+        elif op.code == OpCode.UNLINK:
+            yield from ext4_unlink(k, t, op.inode)
         if op.code:
             note_call_returned(k, t)
+        if op.closes:
+            yield from close_file(k, t, op.inode)
 
 
 def rsv_conversion_work(k: Kernel, i: int) -> Path[None]:
@@ -57,6 +70,9 @@ PROGRAM = Program(
         Thread("failing_disk", failing_disk, "nr_failing_disks", daemon=True),
         Thread("kjournald", kjournald2, 1, daemon=True),
         Thread("timer", commit_timer, "nr_timers", daemon=True),
+        Thread("wb_worker", wb_workfn, "nr_wb_workers", daemon=True),
+        Thread("reclaim", reclaim, "nr_reclaimers", daemon=True),
+        Thread("settle", settle_failed_write, "nr_settlers", daemon=True),
     ),
     constant="conf",
     projected="stable",

@@ -171,9 +171,17 @@ def submits_zeroed_gap(k: Kernel) -> int:
     return k.conf.eof_rule == EOF_ORDERED_GAP
 
 
+def writeback_single_inode(k: Kernel, inode: Inode, sync: int) -> Path[None]:
+    """Write one inode from the flusher, unless it is being freed.  kernel: same name."""
+    if inode.i_freeing == 0:
+        inode.i_sync = 1
+        yield from do_writepages(k, FLUSHER, inode, sync)
+        inode.i_sync = 0
+
+
 def flusher(k: Kernel, n: int) -> Path[None]:
     """The flusher thread: WB_SYNC_NONE passes over every inode, at any time."""
     for _pass in range(k.conf.flusher_passes):
         for i in range(k.conf.nr_inodes):
             yield  # wb_workfn
-            yield from do_writepages(k, FLUSHER, k.inode[i], 0)
+            yield from writeback_single_inode(k, k.inode[i], 0)

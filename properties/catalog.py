@@ -75,6 +75,11 @@ PROPERTIES: dict[str, Property] = {
             "state", ("data-in-flight",), state.late_write,
         ),
         Property(
+            "read-back",
+            "a clean folio reads back from the disk as it was, unless its writeback failed",
+            "state", ("data-in-flight",), state.read_back_broken,
+        ),
+        Property(
             "errors",
             "no fsync returns success over an unreported failure of that file's writeback",
             "state", ("bio-failed",), state.error_unreported,
@@ -116,6 +121,10 @@ SITUATIONS: dict[str, StateCheck] = {
     "bio-failed": situations.bio_failed,
     "journal-aborted": situations.journal_aborted,
     "checkpointing": situations.checkpointing,
+    "folio-evicted": situations.folio_evicted,
+    "unwritten-not-cached": situations.unwritten_not_cached,
+    "unlinked-committed": situations.unlinked_committed,
+    "unlinked-blocks-reused": situations.unlinked_blocks_reused,
 }
 
 STATE_PROPERTIES = {name: p.check for name, p in PROPERTIES.items() if p.check is not None}

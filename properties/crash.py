@@ -93,7 +93,9 @@ def on_image(state: CrashState, image: Disk) -> list[Finding]:
 
 
 def _is_cut_orphan(state: CrashState, inode: CrashInode, cell: int) -> bool:
-    """Whether orphan processing removes the block of ``cell`` before anyone can read it."""
+    """Whether nobody reads ``cell``: orphan processing removes its block, or the file is gone."""
+    if inode.deleted:
+        return True
     per_block = state.geometry.cells_per_block
     return inode.orphan and cell // per_block >= -(-inode.size // per_block)
 
@@ -112,7 +114,9 @@ def _structure(state: CrashState) -> Iterator[Finding]:
     owners: dict[int, tuple[int, int]] = {}
     per_block = state.geometry.cells_per_block
     for i, inode in enumerate(state.inodes):
-        if inode.size < inode.promise_size:
+        if inode.deleted and not inode.orphan:
+            continue
+        if inode.size < inode.promise_size and not inode.deleted:
             text = f"size {inode.size} is smaller than the synced {inode.promise_size}"
             yield Finding(DURABILITY, i, text=text)
         for block, (kind, pblk) in enumerate(inode.extents):

@@ -3,6 +3,7 @@
 Each is a helper of the model's language that returns non-zero where the situation holds.
 """
 
+from model.mballoc import ext4_count_free_clusters
 from model.state import (
     ANY_COLOUR,
     BLOCK_FREED_COMMITTING,
@@ -14,6 +15,7 @@ from model.state import (
     T_COMMIT_CALLBACK,
     T_COMMIT_RECORD,
     TID_RUNNING,
+    UNWRITTEN,
     ZERO,
     Kernel,
 )
@@ -68,8 +70,11 @@ def dirty_tail(k: Kernel) -> int:
     for i in range(k.conf.nr_inodes):
         inode = k.inode[i]
         if inode.i_size % k.conf.cells_per_block:
-            if inode.page[inode.i_size] != ZERO:
-                return 1
+            block = inode.i_size // k.conf.cells_per_block
+            absent = inode.folio[block // k.conf.blocks_per_folio].absent
+            if (absent >> (block % k.conf.blocks_per_folio)) & 1 == 0:
+                if inode.page[inode.i_size] != ZERO:
+                    return 1
     return 0
 
 
@@ -161,3 +166,47 @@ def journal_aborted(k: Kernel) -> int:
 def checkpointing(k: Kernel) -> int:
     """A handle start had to make room in the log."""
     return k.journal.j_checkpoint_mutex
+
+
+def folio_evicted(k: Kernel) -> int:
+    """A folio was reclaimed, and some block of a file is not in memory."""
+    if k.evictions == 0:
+        return 0
+    for i in range(k.conf.nr_inodes):
+        for f in range(k.conf.nr_folios):
+            if k.inode[i].folio[f].absent:
+                return 1
+    return 0
+
+
+def unwritten_not_cached(k: Kernel) -> int:
+    """An unwritten block inside the file is not in memory: it will read as zeros."""
+    for i in range(k.conf.nr_inodes):
+        inode = k.inode[i]
+        for b in range(k.conf.nr_blocks):
+            absent = inode.folio[b // k.conf.blocks_per_folio].absent
+            if (absent >> (b % k.conf.blocks_per_folio)) & 1:
+                if inode.raw.extent[b].state == UNWRITTEN:
+                    if b * k.conf.cells_per_block < inode.i_size:
+                        return 1
+    return 0
+
+
+def unlinked_committed(k: Kernel) -> int:
+    """A crash here leaves an orphan without a name, which recovery deletes."""
+    for i in range(k.conf.nr_inodes):
+        image = k.stable.inode[i].committed
+        if image.deleted and image.orphan:
+            return 1
+    return 0
+
+
+def unlinked_blocks_reused(k: Kernel) -> int:
+    """An unlinked file is gone for good, and another file has blocks in a full pool."""
+    if ext4_count_free_clusters(k):
+        return 0
+    for i in range(k.conf.nr_inodes):
+        image = k.stable.inode[i].committed
+        if image.deleted and image.orphan == 0:
+            return 1
+    return 0

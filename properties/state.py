@@ -9,6 +9,8 @@ from model.state import (
     IOEND_COMPLETED,
     IOEND_NONE,
     IOEND_SUBMITTED,
+    WRITTEN,
+    ZERO,
     Inode,
     Kernel,
 )
@@ -16,6 +18,8 @@ from model.state import (
 
 def is_quiescent(k: Kernel, inode: Inode) -> int:
     """Nothing in progress on the inode: no caller, nothing dirty, nothing in flight or queued."""
+    if inode.i_freeing:
+        return 0
     if inode.i_rwsem.writer or inode.i_data_sem.writer or inode.invalidate_lock.writer:
         return 0
     if inode.invalidate_lock.readers or inode.work_queued:
@@ -115,3 +119,46 @@ def abort_missing(k: Kernel) -> int:
             if k.inode[i].ioend[b].state != IOEND_NONE:
                 return 0
     return k.rsv_conversion_wq == 0
+
+
+def device_may_show(k: Kernel, inode: Inode, cell: int) -> int:
+    """Return the colours that reading ``cell`` from the device may give."""
+    extent = inode.raw.extent[cell // k.conf.cells_per_block]
+    if extent.state != WRITTEN:
+        return ZERO
+    return k.cached[extent.pblk * k.conf.cells_per_block + cell % k.conf.cells_per_block]
+
+
+def block_differs(k: Kernel, inode: Inode, block: int) -> int:
+    """Tell whether a cached block shows inside i_size what the device does not hold."""
+    per_block = k.conf.cells_per_block
+    for cell in range(block * per_block, min((block + 1) * per_block, inode.i_size)):
+        if device_may_show(k, inode, cell) & inode.page[cell] == 0:
+            return 1
+    return 0
+
+
+def is_reclaimable(k: Kernel, inode: Inode, f: int) -> int:
+    """Nothing keeps folio ``f`` in memory: clean, unlocked, no invalidation or eviction."""
+    folio = inode.folio[f]
+    if folio.dirty or folio.locked or folio.writeback:
+        return 0
+    return inode.invalidate_lock.writer == 0 and inode.i_freeing == 0
+
+
+def read_back_broken(k: Kernel) -> int:
+    """A folio that memory reclaim may drop, or has dropped, does not read back as it was.
+
+    A block whose last writeback failed is left out: its data may be nowhere.
+    """
+    if k.misread:
+        return 1
+    for i in range(k.conf.nr_inodes):
+        inode = k.inode[i]
+        for b in range(k.conf.nr_blocks):
+            f = b // k.conf.blocks_per_folio
+            gone = inode.folio[f].absent | (inode.lost >> (f * k.conf.blocks_per_folio))
+            if (gone >> (b % k.conf.blocks_per_folio)) & 1 == 0:
+                if is_reclaimable(k, inode, f) and block_differs(k, inode, b):
+                    return 1
+    return 0

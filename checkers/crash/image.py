@@ -30,6 +30,7 @@ class CrashInode:
     ever: tuple[int, ...]
     promise_size: int
     promise: tuple[int, ...]
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def decode(layout: Layout, projection: bytes, geometry: Geometry) -> CrashState:
                 ever=tuple(image.ever[c] for c in cells),
                 promise_size=promise.size,
                 promise=tuple(promise.cell[c] for c in cells),
+                deleted=bool(image.deleted),
             )
         )
     may = tuple(stable.may[c] for c in range(geometry.nr_phys * geometry.cells_per_block))
@@ -90,7 +92,7 @@ def colours_of(mask: int) -> list[int]:
 
 def make_disk(state: CrashState, cells: Sequence[int]) -> Disk:
     """Return the disk whose physical cells are ``cells``, before recovery."""
-    inodes = tuple(DiskInode(i.size, i.orphan, i.extents) for i in state.inodes)
+    inodes = tuple(DiskInode(i.size, i.orphan, i.extents, i.deleted) for i in state.inodes)
     return Disk(inodes, state.bitmap, tuple(cells))
 
 

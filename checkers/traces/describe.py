@@ -44,10 +44,10 @@ _TIDS = ("done", "the committing transaction", "the running transaction")
 
 # Oracle and bookkeeping: they follow from what is shown, or decide nothing a reader would miss.
 _HIDDEN = re.compile(
-    r"(\.(ever|snapshot)\[\d+\]|\.(syncing|sync_size|extending|removing|error_unreported"
+    r"(\.(ever|snapshot|sync_size)\[\d+\]|\.(syncing|opened|i_sync|extending|removing|error_unreported"
     r"|mounted_behind_eof|lost|write_bytes_pending|own_end_io|orders_eof|early|wb_ctx|i_sync_tid"
     r"|i_datasync_tid|promise\.size|writer|readers|locked))$"
-    r"|^(timer_fired|errors_injected|rsv_conversion_wq|stable\.bitmap)$"
+    r"|^(timer_fired|errors_injected|evictions|wb_passes|rsv_conversion_wq|stable\.bitmap)$"
     r"|^journal\.(t_updates|bitmap|committing_bitmap|j_checkpoint_mutex)$"
     r"|\.committing\.|^cached\[|\.promise\.cell\["
 )
@@ -66,7 +66,10 @@ def context_of(kind: str, number: int) -> int | None:
     """Return the context number under which a thread takes locks; ``None`` for hardware."""
     if kind == "task":
         return number
-    return {"flusher": FLUSHER, "worker": WORKER, "kjournald": KJOURNALD}.get(kind)
+    contexts = {
+        "flusher": FLUSHER, "wb_worker": FLUSHER, "worker": WORKER, "kjournald": KJOURNALD,
+    }  # fmt: skip
+    return contexts.get(kind)
 
 
 def locks_held(values: Values, context: int | None) -> list[str]:
@@ -227,7 +230,7 @@ def _pages(inode: _InodeDiff) -> None:
 
 def _folios(inode: _InodeDiff) -> None:
     for f in range(inode.nr_folios):
-        names = [f"folio[{f}].dirty", f"folio[{f}].writeback"]
+        names = [f"folio[{f}].{name}" for name in ("dirty", "writeback", "absent")]
         if inode.take_any(names):
             inode.say(f"folio {f}: {folio_state(inode, f)}")
 
@@ -244,6 +247,12 @@ def folio_state(inode: _InodeDiff, f: int) -> str:
         words.append("dirty")
     if inode.now(f"folio[{f}].writeback"):
         words.append("writeback")
+    absent = inode.now(f"folio[{f}].absent")
+    blocks = [str(f * per_folio + n) for n in range(per_folio) if absent >> n & 1]
+    if len(blocks) == per_folio:
+        return "not in the cache"
+    if blocks:
+        words.append(f"block {', '.join(blocks)} not read")
     return ", ".join(words) or "clean"
 
 
@@ -270,6 +279,9 @@ def _journalled(inode: _InodeDiff) -> None:
     told = False
     if inode.take("raw.orphan"):
         inode.say(f"{'on' if inode.now('raw.orphan') else 'off'} the orphan list")
+        told = True
+    if inode.take("raw.deleted"):
+        inode.say("unlinked: no name refers to it")
         told = True
     if inode.take("raw.size"):
         inode.say(f"running transaction: size {inode.was('raw.size')} > {inode.now('raw.size')}")
@@ -340,6 +352,8 @@ def _eof(inode: _InodeDiff) -> None:
 def _inode_rest(inode: _InodeDiff) -> None:
     if inode.diff.rose(inode.path + "work_queued"):
         inode.say("work queued on rsv_conversion_wq")
+    if inode.take("i_freeing"):
+        inode.say("eviction begins" if inode.now("i_freeing") else "eviction ends")
     if inode.take("wb_err"):
         recorded = inode.now("wb_err") & ~inode.was("wb_err")
         inode.say("writeback error recorded" if recorded else "error reported")
@@ -472,6 +486,8 @@ def _faults(diff: _Diff) -> None:
         diff.say("allocation given up")
     if diff.rose("fsync_missed_error"):
         diff.say("fsync returns success over an unreported error")
+    if diff.rose("misread"):
+        diff.say("what is read back is not what was there")
 
 
 _INODE_PARTS = (

@@ -79,12 +79,13 @@ class ImageExtent(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     block: Block | None = None
 
 
-class ImageInode(Struct, frozen=True, forbid_unknown_fields=True):
-    """An inode on disk."""
+class ImageInode(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An inode on disk; a ``deleted`` one has no name."""
 
     size_cells: Cells
     orphan: bool
     extents: list[ImageExtent]
+    deleted: bool = False
 
 
 class DiskImage(Struct, frozen=True, forbid_unknown_fields=True):
@@ -171,6 +172,7 @@ def image_of(disk: Disk) -> DiskImage:
                     ImageExtent(_STATE_NAMES[state], None if state == HOLE else pblk)
                     for state, pblk in inode.extents
                 ],
+                deleted=inode.deleted,
             )
             for inode in disk.inodes
         ],
@@ -213,7 +215,7 @@ def _inode_of(inode: ImageInode, geometry: Geometry, place: str) -> DiskInode:
         if extent.block is not None:
             _check_block(f"{here}.block", extent.block, geometry)
         extents.append((_EXTENT_STATES[extent.state], extent.block or 0))
-    return DiskInode(inode.size_cells, inode.orphan, tuple(extents))
+    return DiskInode(inode.size_cells, inode.orphan, tuple(extents), inode.deleted)
 
 
 def _check_count(place: str, got: int, wanted: int, what: str) -> None:

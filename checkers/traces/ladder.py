@@ -149,9 +149,14 @@ def _mount_head(n: int, mount: Mount, epoch: TraceEpoch, scope: Scope) -> list[s
     return lines + _disk_lines(epoch.start, scope.geometry)
 
 
+_WITHOUT_RANGE = (
+    OpCode.TRUNCATE, OpCode.FSYNC, OpCode.FDATASYNC, OpCode.SYNC, OpCode.UNLINK,
+)  # fmt: skip
+
+
 def op_words(code: OpCode, pos: int, length: int) -> str:
     """Return an operation as a call, in cells: ``write(cells 2-3)``, ``truncate(3)``."""
-    if code not in (OpCode.TRUNCATE, OpCode.FSYNC, OpCode.FDATASYNC):
+    if code not in _WITHOUT_RANGE:
         return f"{code.name.lower()}({cell_range(pos, pos + length - 1)})"
     return f"{code.name.lower()}({pos if code == OpCode.TRUNCATE else ''})"
 
@@ -176,6 +181,7 @@ def _disk_lines(image: DiskImage, geometry: Geometry) -> list[str]:
             for b, extent in enumerate(inode.extents)
         )
         orphan = ", orphan" if inode.orphan else ""
+        orphan += ", no name" if inode.deleted else ""
         name = f"inode {i}: " if len(image.inodes) > 1 else ""
         lines += _entry("on disk", f"{name}size {inode.size_cells}{orphan}; {blocks}")
     per_block = geometry.cells_per_block
@@ -194,7 +200,10 @@ def _kind(thread: str) -> str:
 def column_of(thread: str) -> str:
     """Return the column a thread acts in: hardware and helpers share their device's."""
     kind = _kind(thread)
-    names = {"kjournald": "jbd2", "timer": "jbd2", "disk": "disk", "failing_disk": "disk"}
+    names = {
+        "kjournald": "jbd2", "timer": "jbd2", "disk": "disk", "failing_disk": "disk",
+        "settle": "disk", "wb_worker": "flusher",
+    }  # fmt: skip
     return thread if kind == "task" else names.get(kind, kind)
 
 
@@ -204,12 +213,13 @@ def _role(ops: Iterable[OpCode]) -> str:
     for code, role in (
         (OpCode.TRUNCATE, "truncate"), (OpCode.WRITE, "writer"), (OpCode.STORE, "mmap"),
         (OpCode.PUNCH, "punch"), (OpCode.ZERO_RANGE, "zero range"),
-        (OpCode.FALLOCATE, "fallocate"),
+        (OpCode.FALLOCATE, "fallocate"), (OpCode.READ, "reader"),
+        (OpCode.UNLINK, "unlink"),
     ):  # fmt: skip
         if code in codes:
             both = role == "truncate" and OpCode.WRITE in codes
             return "writer" if both else role
-    return "fsync"
+    return "sync" if OpCode.SYNC in codes else "fsync"
 
 
 def titles_of(mount: Mount, steps: Sequence[StepView]) -> dict[str, tuple[str, str]]:
@@ -221,7 +231,7 @@ def titles_of(mount: Mount, steps: Sequence[StepView]) -> dict[str, tuple[str, s
     }
     known |= {
         "flusher": ("flusher", ""), "worker": ("ioend", "worker"), "jbd2": ("jbd2", ""),
-        "disk": ("disk", ""),
+        "disk": ("disk", ""), "reclaim": ("memory", "reclaim"),
     }  # fmt: skip
     known |= {name: (name, "") for name in sorted(acting - known.keys())}
     return {name: title for name, title in known.items() if name in acting}
@@ -335,7 +345,10 @@ def _crash(
         orphan = image.inodes[i].orphan
         name = f"inode {i}: " if len(disk.inodes) > 1 else ""
         done = "truncated to it as an orphan" if orphan else "no orphan to process"
-        lines += _entry("recovery", f"{name}size {inode.size}, {done}")
+        size = f"size {inode.size}"
+        if inode.deleted:
+            size, done = "gone", "deleted as an orphan" if orphan else "its inode is free"
+        lines += _entry("recovery", f"{name}{size}, {done}")
         wrong = [each for each in seen.wrong if each.inode == i]
         lines += _file_lines(disk, geometry, i, {each.cell for each in wrong})
         for each in wrong:

@@ -7,22 +7,25 @@ octal are read too.  A truncate has its new size in the second number.  A line t
 ``#`` is a comment.
 
 The scaling rule.  Sizes are followed in bytes: the file starts with the size recorded in the first
-operation that runs, a write extends it, a truncate sets it.  The largest byte offset used is the
-largest of that first size, all ends of writes and mapwrites, and all truncate sizes.  A cell stands
-for the smallest power of two of bytes for which this offset, rounded up to cells, is within the
-geometry.  A range begins with the cell of its first byte and ends with the cell of its last byte,
-so it has at least one cell; sizes are rounded up.  The summary of the scope states the unit.
+operation that runs, a write or a fallocate extends it, a truncate sets it.  The largest byte offset
+used is the largest of that first size and of all sizes that follow.  A cell stands for the smallest
+power of two of bytes for which this offset, rounded up to cells, is within the geometry.  A range
+begins with the cell of its first byte and ends with the cell of its last byte, so it has at least
+one cell; sizes are rounded up.  The summary of the scope states the unit.
 
 What becomes what.  All operations run in one task of one mount with one flusher pass, in the order
 of the file.  ``write`` stays a write, ``mapwrite`` becomes a store; a mapwrite that ends past the
 file (in cells) has a truncate before it, because fsx extends the file before it maps it.  The msync
 that fsx issues after a mapwrite is left out: nothing is promised for it, and the store stays dirty
 longer, which leaves more to explore.  Write an ``fsync`` line where the promise matters.
+``punch_hole`` becomes a punch up to the end of the file, ``zero_range`` and ``fallocate`` what they
+are.  Inside the file ``keep_size`` changes nothing.  Past its end a ``zero_range``, and a
+``fallocate`` with ``keep_size``, allocate blocks behind EOF, which the model does not: an error.
 
-What is dropped.  Only what changes nothing that a crash could show: reads; lines with ``skip`` and
-writes of length 0, which fsx does not run; and the flags.  Of these, ``*`` marks fsx's own report,
-``keep_size`` and ``unshare`` belong to operations that are refused, and closing and reopening the
-file starts at most a writeback that the flusher may start as well.
+What is dropped.  Only what changes nothing that a crash could show: reads; lines with ``skip``,
+ranges of length 0 and punches behind the end of the file, which fsx does not run; and the flags
+``*``, which marks fsx's own report, and ``close_open``: closing and reopening the file starts at
+most a writeback that the flusher may start as well.
 
 Why so: a power of two keeps aligned offsets aligned, which decides what shares a block; a unit of
 ``largest / cells`` would move them.  The recorded size is used because a recording keeps its last
@@ -49,13 +52,12 @@ MAX_BYTES = 2**31 - 1
 _SKIP = "skip"
 _FLAGS = ("keep_size", "close_open", "unshare", "*")
 _READS = ("read", "read_dontcache", "mapread")
-_KEPT = ("write", "mapwrite", "truncate", "fsync")
+_WRITES = ("write", "mapwrite")
+_RANGES = ("fallocate", "punch_hole", "zero_range")
+_KEPT = (*_WRITES, "truncate", "fsync", *_RANGES)
 _REFUSED_THREE = (
     "write_dontcache",
     "write_atomic",
-    "fallocate",
-    "punch_hole",
-    "zero_range",
     "collapse_range",
     "insert_range",
 )
@@ -66,12 +68,16 @@ _MIN_ARGS = 3
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One line that runs: bytes ``start..end`` (``end`` is the size for a truncate)."""
+    """One line that runs: bytes ``start..end`` (``end`` is the size for a truncate).
+
+    ``size_before`` and ``size_after`` are the sizes of the file around it, in bytes.
+    """
 
     word: Word
     start: int
     end: int
     size_before: int
+    size_after: int
 
 
 def parse_fsx_ops(text: str, name: str, geometry: Geometry) -> Scope:
@@ -94,8 +100,9 @@ def parse_fsx_ops(text: str, name: str, geometry: Geometry) -> Scope:
             top, "no operation to run; expected a line like write 0x0 0x1000 0x0, truncate or fsync"
         )
     first_size = entries[0].size_before
-    unit = cell_unit(max(first_size, *(entry.end for entry in entries)), total_cells(geometry))
-    ops = _scale(entries, unit, _up(first_size, unit))
+    largest = max(first_size, *(entry.size_after for entry in entries))
+    unit = cell_unit(largest, total_cells(geometry))
+    ops = _scale(entries, unit)
     scope = Scope(
         name=scope_name(name),
         summary=_summary(unit, dropped),
@@ -124,9 +131,10 @@ def _up(count_bytes: int, unit: int) -> int:
 
 def _entries(text: str, name: str, dropped: Counter[str]) -> Iterator[_Entry]:
     """Yield the lines that run and change something; count the others in ``dropped``."""
+    size: int | None = None
     for line in read_lines(text, name):
         skipped = line.words[0].text == _SKIP
-        word, numbers = _read_line(line, skipped)
+        word, numbers, flags = _read_line(line, skipped)
         operation = word.text
         if skipped:
             dropped["skip"] += 1
@@ -137,27 +145,45 @@ def _entries(text: str, name: str, dropped: Counter[str]) -> Iterator[_Entry]:
                 f"{operation} is not read from fsx files; only {', '.join(_KEPT)} and reads "
                 "can, so cut the file before this line"
             )
-        elif operation in ("write", "mapwrite") and numbers[1] == 0:
-            dropped["empty write"] += 1
+        elif operation in (*_WRITES, *_RANGES) and numbers[1] == 0:
+            dropped[f"empty {operation}"] += 1
         else:
-            yield _entry(word, numbers)
+            size = numbers[2] if size is None else size
+            if operation == "punch_hole" and numbers[0] >= size:
+                dropped["punch behind the file"] += 1
+                continue
+            entry = _entry(word, numbers, flags, size)
+            size = entry.size_after
+            yield entry
 
 
-def _entry(word: Word, numbers: list[int]) -> _Entry:
-    offset, length, size_before = numbers
+def _entry(word: Word, numbers: list[int], flags: tuple[str, ...], size: int) -> _Entry:
+    """Return one line that runs, for a file of ``size`` bytes."""
+    offset, length, _ = numbers
+    end = offset + length
     if word.text == "fsync":
-        return _Entry(word, 0, 0, size_before)
+        return _Entry(word, 0, 0, size, size)
     if word.text == "truncate":
-        return _Entry(word, length, length, size_before)
-    if offset + length > MAX_BYTES:
+        return _Entry(word, length, length, size, length)
+    if end > MAX_BYTES:
         raise word.fail(
             f"{word.text} ends past byte {MAX_BYTES:#x}; give a smaller offset or length"
         )
-    return _Entry(word, offset, offset + length, size_before)
+    if word.text == "punch_hole":
+        return _Entry(word, offset, min(end, size), size, size)
+    if word.text == "fallocate" and "unshare" in flags:
+        raise word.fail("fallocate with unshare is no operation of ext4; cut the file before it")
+    if end > size and (word.text == "zero_range" or "keep_size" in flags):
+        kept = " with keep_size" if "keep_size" in flags else ""
+        raise word.fail(
+            f"{word.text}{kept} past the end of the file ({size:#x} bytes here) is not modelled; "
+            "cut the file before this line"
+        )
+    return _Entry(word, offset, end, size, max(size, end))
 
 
-def _read_line(line: Line, skipped: bool) -> tuple[Word, list[int]]:
-    """Return the operation of a line and its numbers, or say what fsx would not read."""
+def _read_line(line: Line, skipped: bool) -> tuple[Word, list[int], tuple[str, ...]]:
+    """Return the operation of a line, its numbers and flags, or say what fsx would not read."""
     words = list(line.words)
     if skipped:
         keyword = words.pop(0)
@@ -168,7 +194,8 @@ def _read_line(line: Line, skipped: bool) -> tuple[Word, list[int]]:
         raise word.fail(
             f"unknown fsx operation {quote(word.text)}; expected {', '.join(_KEPT)} or a read"
         )
-    return word, _read_arguments(word, words, skipped)
+    numbers = _read_arguments(word, words, skipped)
+    return word, numbers, tuple(each.text for each in words[len(numbers) :])
 
 
 def _read_arguments(word: Word, words: list[Word], skipped: bool) -> list[int]:
@@ -209,37 +236,36 @@ def _number(word: Word) -> int:
     return value
 
 
-def _scale(entries: list[_Entry], unit: int, size: int) -> tuple[Op, ...]:
-    """Return the operations in cells of ``unit`` bytes; the file has ``size`` cells at first."""
+def _scale(entries: list[_Entry], unit: int) -> tuple[Op, ...]:
+    """Return the operations in cells of ``unit`` bytes."""
     ops: list[Op] = []
     for number, entry in enumerate(entries, 1):
-        for op in _ops_of(entry, unit, size):
+        for op in _ops_of(entry, unit):
             _check_room(entry.word, number, ops)
             ops.append(op)
-            size = _size_after(op, size)
     return tuple(ops)
 
 
-def _ops_of(entry: _Entry, unit: int, size: int) -> list[Op]:
-    """Return what one line becomes when the file has ``size`` cells."""
+_CODES = {
+    "write": OpCode.WRITE,
+    "fallocate": OpCode.FALLOCATE,
+    "punch_hole": OpCode.PUNCH,
+    "zero_range": OpCode.ZERO_RANGE,
+}
+
+
+def _ops_of(entry: _Entry, unit: int) -> list[Op]:
+    """Return what one line becomes."""
     operation, end = entry.word.text, _up(entry.end, unit)
     if operation == "fsync":
         return [Op(OpCode.FSYNC)]
     if operation == "truncate":
         return [Op(OpCode.TRUNCATE, end)]
     start = entry.start // unit
-    if operation == "write":
-        return [Op(OpCode.WRITE, start, end - start)]
-    extend = [Op(OpCode.TRUNCATE, end)] if end > size else []
+    if operation in _CODES:
+        return [Op(_CODES[operation], start, end - start)]
+    extend = [Op(OpCode.TRUNCATE, end)] if end > _up(entry.size_before, unit) else []
     return [*extend, Op(OpCode.STORE, start, end - start)]
-
-
-def _size_after(op: Op, size: int) -> int:
-    if op.code == OpCode.TRUNCATE:
-        return op.pos_cells
-    if op.code == OpCode.WRITE:
-        return max(size, op.pos_cells + op.length_cells)
-    return size
 
 
 def _check_room(word: Word, number: int, ops: list[Op]) -> None:

@@ -26,6 +26,7 @@ MIN_OPS, MAX_OPS = 1, 4
 MAX_DATA_OPS = 4
 """Writes and stores in a mount: each gets a colour of its own."""
 MAX_FLUSHER_PASSES = 2
+MAX_EVICTIONS = 2
 MAX_ERRORS = 2
 LOG_UNLIMITED = 0
 MIN_LOG, MAX_LOG = 2, 4
@@ -35,7 +36,8 @@ MAX_FILE_BYTES = 64 * 1024
 """The largest workload file that is read, of either format."""
 
 DATA_OPS = (OpCode.WRITE, OpCode.STORE)
-RANGE_OPS = (*DATA_OPS, OpCode.PUNCH, OpCode.ZERO_RANGE, OpCode.FALLOCATE)
+RANGE_OPS = (*DATA_OPS, OpCode.READ, OpCode.PUNCH, OpCode.ZERO_RANGE, OpCode.FALLOCATE)
+SYNC_OPS = (OpCode.FSYNC, OpCode.FDATASYNC, OpCode.SYNC)
 HUGE = 10**9
 """Numbers above this are not printed digit by digit in a message."""
 
@@ -164,9 +166,16 @@ def check_op(op: Op, geometry: Geometry) -> None:
     if op.code == OpCode.TRUNCATE:
         check_range("size", op.pos_cells, 0, total)
         return
-    if op.code not in (OpCode.FSYNC, OpCode.FDATASYNC):
+    if op.code not in (*SYNC_OPS, OpCode.UNLINK):
         raise LimitError("operation", "unknown operation")
-    check_range("position of a sync", op.pos_cells, 0, 0)
+    if op.code == OpCode.SYNC:
+        check_range("the file of a sync, which is about all files,", op.inode, 0, 0)
+    check_range(
+        "position of an unlink" if op.code == OpCode.UNLINK else "position of a sync",
+        op.pos_cells,
+        0,
+        0,
+    )
 
 
 def check_data_ops(count: int) -> None:
@@ -181,6 +190,7 @@ def check_data_ops(count: int) -> None:
 
 def _check_mount(mount: Mount, geometry: Geometry, where: str) -> None:
     check_range(f"{where}: flusher", mount.flusher_passes, 0, MAX_FLUSHER_PASSES)
+    check_range(f"{where}: evict", mount.evictions, 0, MAX_EVICTIONS)
     check_range(f"{where}: the number of tasks", len(mount.tasks), MIN_TASKS, MAX_TASKS)
     for number, task in enumerate(mount.tasks, 1):
         check_range(f"{where}: operations of task {number}", len(task), MIN_OPS, MAX_OPS)

@@ -17,6 +17,7 @@ from .errors import Place, WorkloadError, quote
 from .limits import (
     DATA_OPS,
     MAX_ERRORS,
+    MAX_EVICTIONS,
     MAX_FLUSHER_PASSES,
     MAX_INODES,
     MAX_MOUNTS,
@@ -63,8 +64,11 @@ _FORMS = {
     "punch": _Form(OpCode.PUNCH, ("position", "length")),
     "zero_range": _Form(OpCode.ZERO_RANGE, ("position", "length")),
     "fallocate": _Form(OpCode.FALLOCATE, ("position", "length")),
+    "read": _Form(OpCode.READ, ("position", "length")),
     "fsync": _Form(OpCode.FSYNC, ()),
     "fdatasync": _Form(OpCode.FDATASYNC, ()),
+    "sync": _Form(OpCode.SYNC, ()),
+    "unlink": _Form(OpCode.UNLINK, ()),
 }
 
 
@@ -78,6 +82,7 @@ class _MountDraft:
     head: Word
     tasks: list[tuple[Op, ...]] = field(default_factory=list)
     flusher: int | None = None
+    evictions: int | None = None
     data_ops: int = 0
 
 
@@ -149,6 +154,8 @@ def format_workload(scope: Scope) -> str:
         lines.append("mount")
         lines += [f"  task {_format_task(task)}" for task in mount.tasks]
         lines.append(f"  flusher {mount.flusher_passes}")
+        if mount.evictions:
+            lines.append(f"  evict {mount.evictions}")
     return "\n".join(lines) + "\n"
 
 
@@ -165,7 +172,10 @@ def _format_task(task: tuple[Op, ...]) -> str:
 
 
 def _finished(draft: _Draft) -> Scope:
-    mounts = (Mount(tuple(m.tasks), 1 if m.flusher is None else m.flusher) for m in draft.mounts)
+    mounts = (
+        Mount(tuple(m.tasks), 1 if m.flusher is None else m.flusher, m.evictions or 0)
+        for m in draft.mounts
+    )
     return Scope(
         name=draft.name,
         summary=draft.summary,
@@ -382,6 +392,15 @@ def _read_flusher(draft: _Draft, line: Line) -> None:
     mount.flusher = _number(word, "flusher", MAX_FLUSHER_PASSES)
 
 
+def _read_evict(draft: _Draft, line: Line) -> None:
+    head = line.words[0]
+    mount = _current_mount(draft, head)
+    if mount.evictions is not None:
+        raise head.fail('second "evict" in this mount; keep one of them')
+    word = _only(line, f"a number of folios 0..{MAX_EVICTIONS}")
+    mount.evictions = _number(word, "evict", MAX_EVICTIONS)
+
+
 def _read_task(draft: _Draft, line: Line) -> None:
     words = line.words
     mount = _current_mount(draft, words[0])
@@ -472,7 +491,12 @@ _HEADER: dict[str, _Reader] = {
     "log": _read_log,
     "nodelalloc": _read_nodelalloc,
 }
-_BODY: dict[str, _Reader] = {"mount": _open_mount, "task": _read_task, "flusher": _read_flusher}
+_BODY: dict[str, _Reader] = {
+    "mount": _open_mount,
+    "task": _read_task,
+    "flusher": _read_flusher,
+    "evict": _read_evict,
+}
 
 DIRECTIVES = (*_HEADER, *_BODY)
 OPERATIONS = tuple(_FORMS)

@@ -156,6 +156,9 @@ def show_recovered(session: Session) -> list[str]:
     lines = []
     for i, inode in enumerate(session.crash_state().inodes):
         orphan = ", was on the orphan list" if inode.orphan else ""
+        if disk.inodes[i].deleted:
+            lines.append(f"recovered file: none, it was unlinked{orphan}")
+            continue
         lines.append(f"recovered file: size {disk.inodes[i].size}{orphan}")
         lines += _recovered_cells(disk, i, inode, session)
         if disk.inodes[i].size == 0:

@@ -155,7 +155,7 @@ WORKLOADS: dict[str, bytes] = {
 }
 
 FSX: dict[str, bytes] = {
-    "what cannot be expressed": b"write 0x0 0x1000 0x0\npunch_hole 0x0 0x100 0x1000\n",
+    "what cannot be expressed": b"write 0x0 0x1000 0x0\ncollapse_range 0x0 0x100 0x1000\n",
     "an unknown operation": b"wirte 0x0 0x1000 0x0\n",
     "a missing number": b"write 0x0\n",
     "nothing to do": b"# nothing\n",

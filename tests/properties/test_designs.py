@@ -32,12 +32,14 @@ def violated(result: RunResult) -> set[str]:
 SEED_STALE = (
     "eof-mmap", "eof-truncate-up", "eof-two-mounts", "eof-in-block", "folio-tail",
     "two-block-folio", "new-file", "three-blocks-two-mounts", "truncate-extend",
-    "truncate-truncate", "two-mounts-truncate", "lowered-mark",
+    "truncate-truncate", "two-mounts-truncate", "lowered-mark", "evict-gap",
+    "evict-two-mounts",
 )  # fmt: skip
 HELD_BACK = (
     "eof-mmap", "eof-two-mounts", "eof-in-block", "behind-eof", "folio-tail", "two-block-folio",
     "two-fsyncs", "new-file", "three-blocks", "three-blocks-two-mounts", "truncate-extend",
     "span-truncate", "two-mounts-truncate", "ordered-log", "fallocate", "nodelalloc",
+    "sync-truncate", "evict-gap", "evict-store", "evict-two-mounts",
 )  # fmt: skip
 EXPECTED: dict[str, dict[str, set[str]]] = {
     "seed": {name: {"stale-data"} for name in SEED_STALE},
@@ -81,6 +83,9 @@ for _name in EXPECTED.keys() - {"bh-ordered", "mixed", "series-v5", "series-v5-s
     EXPECTED[_name]["eio-overwrite"] = {"data-err-abort"}
     EXPECTED[_name]["punch-folio"] = {"late-write"}
 EXPECTED["seed-eof-ordered"]["eio-eof"] = {"structure"}
+for _name in ("bh-ordered", "mixed"):
+    EXPECTED[_name]["eio-rewrite"] = {"durability", "read-back"}
+    EXPECTED[_name]["evict-eio"] = {"durability", "read-back"}
 EXPECTED["seed-eof-ordered"]["behind-eof"] = {"structure", "stale-data"}
 EXPECTED["seed-eof-ordered"]["folio-tail"] = {"structure", "stale-data"}
 
@@ -123,6 +128,11 @@ def test_every_situation_is_reached_by_the_default_designs() -> None:
         ("enospc", 226, 408, 9),
         ("eio-overwrite", 51, 83, 4),
         ("log-full", 2983, 7333, 31),
+        ("sync", 1264, 3583, 9),
+        ("unlink-dirty", 1127, 2525, 25),
+        ("unlink-reuse", 2117, 5482, 16),
+        ("evict-overwrite", 91, 147, 7),
+        ("evict-store", 6716, 15889, 40),
     ],
 )
 def test_state_counts_of_the_seed(

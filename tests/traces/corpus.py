@@ -72,6 +72,7 @@ FINDINGS = (
     Case("bh-ordered", "eof-in-block", "stale-data"),
     Case("bh-ordered", "folio-tail", "stale-data"),
     Case("bh-ordered", "eio-eof", "stale-data"),
+    Case("bh-ordered", "eio-rewrite", "durability", prevented_by=("seed",)),
     Case("seed-eof-ordered", "eof-two-mounts", "structure", prevented_by=("seed-eof-deferred",)),
     Case("seed-eof-ordered", "behind-eof", "stale-data"),
     Case("seed-eof-deferred", "eof-unsubmitted", "deadlock", prevented_by=("seed-eof-ordered",)),

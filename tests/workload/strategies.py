@@ -9,6 +9,7 @@ from checkers.workload.limits import (
     MAX_CELLS_PER_BLOCK,
     MAX_DATA_OPS,
     MAX_ERRORS,
+    MAX_EVICTIONS,
     MAX_FLUSHER_PASSES,
     MAX_INODES,
     MAX_LOG,
@@ -52,7 +53,7 @@ def ops(draw: st.DrawFn, geometry: Geometry) -> Op:
     if code == OpCode.TRUNCATE:
         return Op(code, draw(st.integers(0, total)), inode=inode)
     if code not in RANGE_OPS:
-        return Op(code, inode=inode)
+        return Op(code, inode=0 if code == OpCode.SYNC else inode)
     pos = draw(st.integers(0, total - 1))
     return Op(code, pos, draw(st.integers(1, total - pos)), inode)
 
@@ -70,7 +71,8 @@ def mounts(draw: st.DrawFn, geometry: Geometry) -> Mount:
             left -= op.code in DATA_OPS
             kept.append(Op(OpCode.FSYNC) if op.code in DATA_OPS and left < 0 else op)
         tasks.append(tuple(kept))
-    return Mount(tuple(tasks), draw(st.integers(0, MAX_FLUSHER_PASSES)))
+    passes = draw(st.integers(0, MAX_FLUSHER_PASSES))
+    return Mount(tuple(tasks), passes, draw(st.integers(0, MAX_EVICTIONS)))
 
 
 @st.composite

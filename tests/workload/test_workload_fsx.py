@@ -14,15 +14,13 @@ FSYNC = Op(OpCode.FSYNC)
 REFUSED_THREE = (
     "write_dontcache",
     "write_atomic",
-    "fallocate",
-    "punch_hole",
-    "zero_range",
     "collapse_range",
     "insert_range",
 )
 REFUSED_FOUR = ("clone_range", "dedupe_range", "copy_range", "exchange_range")
 NOT_EXPRESSED = (
-    "is not read from fsx files; only write, mapwrite, truncate, fsync and reads can, "
+    "is not read from fsx files; only write, mapwrite, truncate, fsync, fallocate, "
+    "punch_hole, zero_range and reads can, "
     "so cut the file before this line"
 )
 
@@ -44,13 +42,19 @@ MALFORMED: dict[str, tuple[str, int, int, str]] = {
         "\npwrite 0x0 0x10 0x0",
         2,
         1,
-        'unknown fsx operation "pwrite"; expected write, mapwrite, truncate, fsync or a read',
+        (
+            'unknown fsx operation "pwrite"; expected write, mapwrite, truncate, fsync, '
+            "fallocate, punch_hole, zero_range or a read"
+        ),
     ),
     "unknown operation behind skip": (
         "skip pwrite 0x0 0x10 0x0",
         1,
         6,
-        'unknown fsx operation "pwrite"; expected write, mapwrite, truncate, fsync or a read',
+        (
+            'unknown fsx operation "pwrite"; expected write, mapwrite, truncate, fsync, '
+            "fallocate, punch_hole, zero_range or a read"
+        ),
     ),
     "skip alone": ("skip", 1, 5, 'operation missing after "skip"'),
     "no numbers": ("write", 1, 6, "number missing; write has 3, the file size last"),
@@ -283,3 +287,69 @@ def test_a_wrong_geometry() -> None:
     assert str(caught.value) == (
         f"{FILE}:1:1: geometry for the fsx operations: blocks must be 1..4, not 9"
     )
+
+
+def test_ranges_inside_the_file() -> None:
+    scope = parse_fsx_ops(
+        "zero_range 0x400 0x800 0x2000 keep_size\npunch_hole 0x800 0x800 0x2000\n"
+        "fallocate 0x1000 0x800 0x2000 keep_size\n",
+        FILE,
+        GEOMETRY,
+    )
+    assert scope.mounts[0].tasks == (
+        (
+            Op(OpCode.ZERO_RANGE, 0, 2),
+            Op(OpCode.PUNCH, 1, 1),
+            Op(OpCode.FALLOCATE, 2, 1),
+        ),
+    )
+
+
+def test_a_punch_ends_with_the_file_and_is_dropped_behind_it() -> None:
+    scope = parse_fsx_ops(
+        "write 0x0 0x800 0x0\npunch_hole 0x400 0x4000 0x800\npunch_hole 0x800 0x800 0x800\n",
+        FILE,
+        GEOMETRY,
+    )
+    assert scope.mounts[0].tasks == ((Op(OpCode.WRITE, 0, 4), Op(OpCode.PUNCH, 2, 2)),)
+    assert scope.summary.endswith("1 cell = 0x200 bytes; dropped: 1 punch behind the file")
+
+
+def test_fallocate_extends_the_file() -> None:
+    scope = parse_fsx_ops(
+        "fallocate 0x0 0x3000 0x1000\nmapwrite 0x2000 0x1000 0x3000\n", FILE, GEOMETRY
+    )
+    assert scope.mounts[0].tasks == ((Op(OpCode.FALLOCATE, 0, 3), Op(OpCode.STORE, 2, 1)),)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "zero_range 0x0 0x1001 0x1000",
+            (
+                "zero_range past the end of the file (0x1000 bytes here) is not modelled; "
+                "cut the file before this line"
+            ),
+        ),
+        (
+            "fallocate 0x0 0x1001 0x1000 keep_size",
+            (
+                "fallocate with keep_size past the end of the file (0x1000 bytes here) is not "
+                "modelled; cut the file before this line"
+            ),
+        ),
+        (
+            "fallocate 0x0 0x1000 0x1000 unshare",
+            "fallocate with unshare is no operation of ext4; cut the file before it",
+        ),
+        (
+            "punch_hole 0x1 0x7fffffff 0x1000",
+            "punch_hole ends past byte 0x7fffffff; give a smaller offset or length",
+        ),
+    ],
+)
+def test_ranges_that_have_no_counterpart(line: str, message: str) -> None:
+    with pytest.raises(WorkloadError) as caught:
+        parse_fsx_ops(line, FILE, GEOMETRY)
+    assert str(caught.value) == f"{FILE}:1:1: {message}"

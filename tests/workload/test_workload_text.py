@@ -25,7 +25,8 @@ mount
   task store 1; store 1 2
   flusher 2
 mount
-  task truncate 4;fdatasync
+  task truncate 4;fdatasync;read 0 2; sync
+  evict 1
 """
 FULL_SCOPE = Scope(
     name="gap-append",
@@ -38,7 +39,17 @@ FULL_SCOPE = Scope(
             ),
             flusher_passes=2,
         ),
-        Mount(((Op(OpCode.TRUNCATE, 4), Op(OpCode.FDATASYNC)),)),
+        Mount(
+            (
+                (
+                    Op(OpCode.TRUNCATE, 4),
+                    Op(OpCode.FDATASYNC),
+                    Op(OpCode.READ, 0, 2),
+                    Op(OpCode.SYNC),
+                ),
+            ),
+            evictions=1,
+        ),
     ),
     geometry=Geometry(2, 2, 1, 3),
     initial_size_cells=1,
@@ -48,7 +59,10 @@ FULL_SCOPE = Scope(
     data_err_abort=True,
     log_transactions=2,
 )
-KNOWN_OPS = "expected write, store, truncate, punch, zero_range, fallocate, fsync or fdatasync"
+KNOWN_OPS = (
+    "expected write, store, truncate, punch, zero_range, fallocate, read, fsync, fdatasync, "
+    "sync or unlink"
+)
 MANY_TASKS = "mount\n" + "task fsync\n" * 4
 BIG = "geometry blocks=4 cells=4 phys=7\n"
 
@@ -204,6 +218,31 @@ MALFORMED: dict[str, tuple[str, int, int, str]] = {
         'second "flusher" in this mount; keep one of them',
     ),
     "flusher too big": ("mount\nflusher 3\n", 2, 9, "flusher must be 0..2, not 3"),
+    "evict outside a mount": (
+        "evict 1\n",
+        1,
+        1,
+        '"evict" outside a mount; put a "mount" line above it',
+    ),
+    "evict twice": (
+        "mount\nevict 1\nevict 1\n",
+        3,
+        1,
+        'second "evict" in this mount; keep one of them',
+    ),
+    "evict too many": ("mount\nevict 3\n", 2, 7, "evict must be 0..2, not 3"),
+    "evict cut short": (
+        "mount\nevict\n",
+        2,
+        6,
+        'a number of folios 0..2 missing after "evict"',
+    ),
+    "sync of one file": (
+        "geometry inodes=2\nmount\ntask sync@1\n",
+        3,
+        6,
+        "the file of a sync, which is about all files, must be 0..0, not 1",
+    ),
     "flusher cut short": (
         "mount\nflusher\n",
         2,
@@ -222,7 +261,7 @@ MALFORMED: dict[str, tuple[str, int, int, str]] = {
         1,
         (
             'unknown directive "geometri"; expected one of name, summary, geometry, file, timer, '
-            "errors, data_err, log, nodelalloc, mount, task, flusher"
+            "errors, data_err, log, nodelalloc, mount, task, flusher, evict"
         ),
     ),
     "directive twice": (
@@ -387,7 +426,7 @@ MALFORMED: dict[str, tuple[str, int, int, str]] = {
         1,
         1,
         'unknown directive "' + "x" * 24 + '..."; expected one of name, summary, geometry, file, '
-        "timer, errors, data_err, log, nodelalloc, mount, task, flusher",
+        "timer, errors, data_err, log, nodelalloc, mount, task, flusher, evict",
     ),
 }
 

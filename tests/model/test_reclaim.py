@@ -1,0 +1,84 @@
+"""Clean folios that leave the page cache: what they come back as."""
+
+from dataclasses import replace
+
+import pytest
+
+from checkers.engine.bfs import BreadthFirst
+from checkers.engine.outcome import Limits, Watch
+from checkers.engine.system import Build, System
+from model.designs import DESIGNS
+from model.mutants import MUTANTS
+from model.recovery import mkfs
+from model.scopes import SCOPES
+from model.setup import dimensions
+from model.state import FIRST_OP_COLOUR, OLD, UNWRITTEN, ZERO, Kernel
+from model.tasks import PROGRAM
+from properties.runner import make_system, mounted, run_scope
+
+
+def old_read_back(k: Kernel) -> int:
+    """After the failed overwrite the old content was read back."""
+    return k.evictions and k.inode[0].folio[0].absent == 0 and k.inode[0].page[1] == OLD
+
+
+def new_read_back(k: Kernel) -> int:
+    """After the failed overwrite the new content was read back."""
+    return k.evictions and k.inode[0].folio[0].absent == 0 and k.inode[0].page[1] == FIRST_OP_COLOUR
+
+
+def zeros_read_back(k: Kernel) -> int:
+    """The block is unwritten, its folio was reclaimed, and it reads as zeros."""
+    unwritten = k.inode[0].raw.extent[0].state == UNWRITTEN
+    return k.evictions and unwritten and k.inode[0].page[1] == ZERO and k.inode[0].i_size == 2
+
+
+def bio_under_an_absent_folio(k: Kernel) -> int:
+    """A folio that is not in the cache is under writeback, dirty or locked with a bio."""
+    for f in range(k.conf.nr_folios):
+        folio = k.inode[0].folio[f]
+        if folio.absent and (folio.writeback or folio.dirty):
+            return 1
+    return 0
+
+
+def reached(scope_name: str, design: str) -> set[str]:
+    """Explore a scope and return which of the predicates above hold somewhere."""
+    scope = SCOPES[scope_name]
+    wanted = (old_read_back, new_read_back, zeros_read_back, bio_under_an_absent_folio)
+    build = Build(PROGRAM, dimensions(scope, scope.mounts[0]), wanted)
+    reference = make_system(scope, 0, DESIGNS[design], None)
+    system = System(build, reference.constants, mounted(reference, mkfs(scope), scope))
+    checks = dict(zip((p.__name__ for p in wanted), system.predicates, strict=True))
+    search = BreadthFirst(system, Watch({}, checks), Limits())
+    outcome = search.run()
+    assert not outcome.stopped
+    return set(outcome.reached)
+
+
+@pytest.mark.parametrize("design", ["seed", "bh-ordered"])
+def test_a_failed_overwrite_reads_back_as_old_or_new(design: str) -> None:
+    assert reached("evict-eio-overwrite", design) == {"old_read_back", "new_read_back"}
+
+
+def test_a_failed_write_of_a_new_block_reads_back_as_zeros() -> None:
+    assert "zeros_read_back" in reached("evict-eio", "seed")
+
+
+def test_a_mount_with_evictions_starts_with_nothing_cached() -> None:
+    scope = SCOPES["evict-overwrite"]
+    system = make_system(scope, 0, DESIGNS["seed"], None)
+    folio = system.view(system.initial).inode[0].folio
+    assert (folio[0].absent, folio[1].absent) == (1, 1)
+    cached = replace(scope, mounts=(replace(scope.mounts[0], evictions=0),))
+    system = make_system(cached, 0, DESIGNS["seed"], None)
+    folio = system.view(system.initial).inode[0].folio
+    assert (folio[0].absent, folio[1].absent) == (0, 0)
+
+
+def test_reclaim_alone_finds_writeback_that_ends_too_early() -> None:
+    """The property sees it in any scope: what could be reclaimed would read back as zeros."""
+    mutant = MUTANTS["writeback-ends-early"]
+    for scope in ("append-fsync", "evict-append"):
+        result = run_scope(DESIGNS["seed"], SCOPES[scope], mutant, stop_at="read-back")
+        assert "read-back" in {v.prop for v in result.violations}
