@@ -54,7 +54,7 @@ def _print_text(trace: Trace, epochs: list[EpochReplay], why: Why | None, brief:
     if why is None:
         return
     if not why.confirmed:
-        print("           the needed steps were not run alone: a system call cannot be skipped")
+        print("           the needed steps alone do not run: a task cannot skip a system call")
     label = "prevented"
     for wait in why.waits[:_MAX_WAITS]:
         lines = textwrap.wrap(wait_words(wait, epochs[-1].steps), 89)

@@ -15,6 +15,7 @@ from properties.minimise import Minimiser, Size, minimise
 from properties.replay import replay
 from properties.runner import run_scope
 from properties.tracing import Subject
+from properties.why import explain
 from tests.traces.corpus import FOLDER, Case, find
 from tests.traces.walks import random_trace
 
@@ -80,6 +81,18 @@ def test_a_saved_trace_never_gets_worse(name: str) -> None:
     )  # fmt: skip
     assert replay(best).reproduced
     assert minimise(trace) == best, "the same every time"
+
+
+def test_a_failing_assertion_stays_the_same_one() -> None:
+    trace = find(Case("seed", "two-block-folio", "assertion", "no-pending-bias"))
+    minimiser = Minimiser(trace, max_states=0)
+    before = minimiser.size
+    minimiser.run()
+    assert minimiser.size.operations < before.operations
+    assert minimiser.best.summary.endswith("ioend.state == IOEND_NONE")
+    why = explain(minimiser.best, waits=False)
+    assert why.confirmed
+    assert why.mounts[0].carrying[-1] == minimiser.size.steps
 
 
 def test_a_mount_that_does_not_matter_goes() -> None:
