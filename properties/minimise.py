@@ -15,8 +15,9 @@ future is then the same too).  A trace that the design shows only with its mutan
 one that it shows without.
 
 Effort is bounded in candidates and states, never in time, so the result does not depend on the
-machine.  It is a local minimum, but for one thing: if the bounded search over the last mount ends
-in a violation, no schedule of that mount from the same disk is shorter.
+machine.  It is a local minimum, but for one thing: where the bounded search of a mount reaches the
+violation, no schedule of that mount from the same disk is shorter.  (Not so for a deadlock: the
+search ends at the first one, which may be another.)
 Rejected: Hypothesis' own shrinking for this (it knows draws, not schedules), and a search alone (it
 does not reach deep traces of large workloads).
 """
