@@ -9,7 +9,7 @@ prototype, crash transitions would add more edges than the whole search has.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from checkers.crash.image import CrashState, count_images, decode, file_images, image_with
 from checkers.engine.bfs import BreadthFirst
@@ -32,8 +32,9 @@ from checkers.litmus.outcome import CrashPoint, Observation, outcome_of
 from checkers.litmus.outcome import Outcome as Observed
 from model.designs import Design
 from model.mutants import Mutant
+from model.reclaim import device_colour, is_absent
 from model.recovery import Disk, canonical, mkfs, read_file, recover
-from model.scope import Scope
+from model.scope import Geometry, Scope
 from model.setup import configure, dimensions, mount_disk
 from model.state import WRITTEN
 from model.tasks import PROGRAM
@@ -399,8 +400,7 @@ class _MountRun:
             if any(state[frame] for frame in tasks):
                 return 0
             k = self.system.view(state)
-            inodes = [k.inode[i] for i in range(geometry.nr_inodes)]
-            files = [(i.i_size, tuple(i.page[c] for c in range(i.i_size))) for i in inodes]
+            files = [read_live(k, k.inode[i], geometry) for i in range(geometry.nr_inodes)]
             tasks_seen = [k.stable.calls[t] for t in range(len(tasks))]
             calls = [(seen.returned, seen.results) for seen in tasks_seen]
             assert isinstance(self.search, BreadthFirst)
@@ -427,6 +427,16 @@ class _MountRun:
             detail = describe_finding(finding)
         epoch = Epoch(disk, found.schedule, crash)
         return Violation(found.name, detail, (*self.parent.origins[disk], epoch))
+
+
+def read_live(k: Any, inode: Any, geometry: Geometry) -> tuple[int, tuple[int, ...]]:
+    """Return what read(2) shows of ``inode`` now: size and colours, absent blocks off the disk."""
+    colours = []
+    for cell in range(inode.i_size):
+        block, c = divmod(cell, geometry.cells_per_block)
+        absent = is_absent(k, inode, block)
+        colours.append(device_colour(k, inode, block, c) if absent else inode.page[cell])
+    return inode.i_size, tuple(colours)
 
 
 def evidence_image(state: CrashState, finding: Finding) -> Disk:

@@ -51,6 +51,11 @@ PLANTED = [
     ("generic-464", "cookie-unchecked"),
     ("generic-371", "retry-without-commit"),
     ("crashmonkey-append-fsync", "disksize-at-map"),
+    ("generic-048", "sync-no-commit-wait"),
+    ("generic-474", "sync-no-barrier"),
+    ("evict-new-block", "writeback-ends-early"),
+    ("evict-partial-write", "new-over-written"),
+    ("unlink-reuse", "reuse-before-commit"),
 ]
 
 
