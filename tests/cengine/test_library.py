@@ -67,16 +67,26 @@ EXPLORE = """
 import sys
 from checkers.engine import c_library
 c_library.FLAGS = tuple(sys.argv[1].split())
-from checkers.engine.c_search import c_depth_first
+from checkers.engine.c_search import CBreadthFirst, c_depth_first
 from checkers.engine.outcome import Limits, Watch
 from model.declare import Path as KernelPath
 from model.declare import Program, Thread
 from model.designs import DESIGNS
 from model.scopes import SCOPES
 from properties.runner import make_system, run_scope
+from tests.engine import programs
+from tests.engine.toys import closed
 for scope in ("eof-two-mounts", "truncate-truncate"):
     run = run_scope(DESIGNS["seed"], SCOPES[scope], engine="c")
     assert run.engine == "c" and run.verdict == "violated", run
+for program, dims in ((programs.HALLS, {}), (programs.RETRY, {}), (programs.DISK, {})):
+    toy = closed(program, b"\\2", checked=True, **dims)
+    for limits in (Limits(), Limits(max_states=9)):
+        watch = Watch(find_stuck=True, on_projection=lambda projection, number: [])
+        search = CBreadthFirst(toy, watch, limits)
+        search.run()
+        search.close()
+        c_depth_first(toy, watch, limits, seed=5)
 system = make_system(SCOPES["truncate-truncate"], 0, DESIGNS["seed"], None)
 outcome = c_depth_first(system, Watch(), Limits(), seed=3)
 assert outcome.states == run.states

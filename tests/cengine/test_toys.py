@@ -7,7 +7,13 @@ import pytest
 from checkers.engine import c_library
 from checkers.engine.bfs import BreadthFirst
 from checkers.engine.c_library import CannotCompile
-from checkers.engine.c_search import CBreadthFirst, NotCompiled, c_depth_first
+from checkers.engine.c_search import (
+    CBreadthFirst,
+    CDepthFirst,
+    NotCompiled,
+    _Search,
+    c_depth_first,
+)
 from checkers.engine.dfs import depth_first
 from checkers.engine.outcome import ASSERTION, LIVELOCK, Limits, Outcome, Watch
 from checkers.engine.system import Build, System
@@ -187,6 +193,9 @@ def test_an_interrupt_keeps_what_was_covered() -> None:
 
     outcome = CBreadthFirst(system_of("pool"), Watch(on_progress=stop), Limits()).run()
     assert (outcome.stopped, outcome.states) == ("interrupted", 1)
+    assert c_depth_first(system_of("pool"), Watch(on_progress=stop), Limits()).stopped == (
+        "interrupted"
+    )
 
 
 def test_no_memory_is_inconclusive_and_no_crash() -> None:
@@ -197,6 +206,30 @@ def test_no_memory_is_inconclusive_and_no_crash() -> None:
     assert outcome.stopped == "memory limit of 1 MiB reached"
     assert 0 < outcome.states < 5**8
     assert "memory limit" in c_depth_first(system, Watch(), Limits(max_memory_mib=1)).stopped
+
+
+@pytest.mark.parametrize("flags", [(), ("-DPC_WHOLE=0",)])
+def test_memory_may_end_anywhere(flags: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """From too little to start with to enough: cut short or complete, never wrong."""
+    monkeypatch.setattr(c_library, "FLAGS", (*c_library.FLAGS, *flags))
+    system = closed(programs.COUNTERS, rounds=4, threads=4)
+    states, transitions = 5**4, 4 * 4 * 5**3
+    ends = set()
+    for room in range(0, 400_000, 3_001):
+        monkeypatch.setattr(_Search, "_room", room)
+        for search in (
+            CBreadthFirst(system, Watch(find_stuck=True), Limits()),
+            CDepthFirst(system, Watch(find_stuck=True), Limits()),
+        ):
+            outcome = search.run()
+            ends.add((type(search), outcome.exhaustive))
+            if outcome.exhaustive:
+                assert (outcome.states, outcome.transitions) == (states, transitions)
+            else:
+                assert "memory limit" in outcome.stopped
+                assert outcome.states <= states
+            search.close()
+    assert len(ends) == 4, "both searches were cut short and came to their end"
 
 
 def test_a_wide_search_grows_its_tables() -> None:
