@@ -45,9 +45,17 @@ def end_whole_block(k: Kernel, stop: int) -> int:
     return stop // k.conf.cells_per_block
 
 
-def cut_to_file(k: Kernel, inode: Inode, stop: int) -> int:
-    """A range that reaches i_size ends with the EOF block.  kernel: ext4_punch_hole()."""
+def cut_to_file(k: Kernel, inode: Inode, pos: int, stop: int, punches: int) -> int:
+    """Return where a range really ends: with the EOF block at most; ``pos`` if nothing is left.
+
+    A hole that reaches i_size is *extended* to the end of that block, so that there is no tail to
+    zero.  kernel: ext4_punch_hole(), 7.x.
+    """
     eof = (inode.i_size + k.conf.cells_per_block - 1) // k.conf.cells_per_block
+    if punches and pos >= inode.i_size:
+        return pos
+    if punches and stop >= inode.i_size:
+        return eof * k.conf.cells_per_block
     return min(stop, eof * k.conf.cells_per_block)
 
 
@@ -216,7 +224,7 @@ def ext4_change_range(
     inode = k.inode[i]
     yield from down_write(k, current, inode.i_rwsem)
     yield from down_write(k, current, inode.invalidate_lock)
-    stop = cut_to_file(k, inode, pos + length)
+    stop = cut_to_file(k, inode, pos, pos + length, punches)
     if pos < stop and not ext4_emergency_state(k):
         note_range_removal_begins(k, i, pos, stop)
         yield from ext4_update_disksize_before_punch(k, current, inode, pos, stop)
