@@ -50,6 +50,8 @@ def scope_of_run(run: Run, wrong: WrongDesign) -> Scope:
             calls.append(Op(OpCode.WRITE, p["start"], p["stop"] - p["start"]))
         elif taken.step in ("truncate_up", "truncate_begin"):
             calls.append(Op(OpCode.TRUNCATE, p["size"]))
+        elif taken.step == "sync_begin":
+            calls.append(Op(OpCode.FSYNC))
         elif taken.step == "store":
             stores.append(Op(OpCode.STORE, p["at"], 1))
         elif taken.step == "submit":

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from checkers.proof.bounded import Run, escapes, induction_fails, property_fails, search
-from checkers.proof.invariant import Property, properties_of
+from checkers.proof.bounded import RUN_DEPTH, Run, escapes, induction_fails, property_fails, search
+from checkers.proof.invariant import PROPERTIES, Property, properties_of
 from checkers.proof.logic import Unbounded
 from checkers.proof.obligations import (
     PROVED,
@@ -35,6 +35,7 @@ from checkers.proof.rules import (
     WRONG_DESIGNS,
     Rules,
     WrongDesign,
+    has_rule,
     is_covered,
     rules_of,
 )
@@ -47,7 +48,6 @@ from powercut.proof_runs import replay_run
 from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED
 
 SCHEMA = "powercut.prove/1"
-RUN_DEPTH = 16
 ONE_MOUNT = "one"
 ANY_MOUNTS = "any"
 _OVER_MOUNTS = frozenset({"sound-disk"})
@@ -57,6 +57,7 @@ ASSUMPTIONS = (
     "a mount starts from a disk with nothing written behind its EOF block",
     "a bio's content is what the pages hold when it completes; bios to one block do not overlap",
     "no journal abort, no punch, zero range, fallocate or direct I/O",
+    "the fsync that is watched began before any write of the file's data failed",
     "a clean unwritten block reads as zeros; the data and the log are on one device",
 )
 NO_ERRORS = "no data bio fails (the mark of a failed EOF write is lost: see deferred-io-error)"
@@ -73,6 +74,7 @@ class Options:
     cross_check: bool
     traces: Path | None
     as_json: bool
+    tables: bool = False
 
 
 def run_prove(options: Options) -> int:
@@ -80,6 +82,13 @@ def run_prove(options: Options) -> int:
     for option, folder in (("--smt2", options.smt2), ("--save-traces", options.traces)):
         if folder is not None:
             make_writable(option, folder)
+    if options.tables:
+        from checkers.proof import tables
+
+        print("\n\n".join([
+            tables.properties_table(), tables.conjuncts_table(), tables.steps_table(),
+        ]))  # fmt: skip
+        return 0
     if options.wrong:
         return _run_wrong(options)
     pick("--design", options.design, DESIGNS)
@@ -88,21 +97,28 @@ def run_prove(options: Options) -> int:
             f'--design: "{options.design}" has files on the buffer_head path or ordered data; the '
             "proof is about designs whose files are all on the iomap path"
         )
+    if not has_rule(options.design):
+        raise InputError(
+            f'--design: "{options.design}" orders EOF blocks by a rule that the protocol does not '
+            f"have; proofs are about {', '.join(n for n in DESIGNS if has_rule(n))}"
+        )
     if options.mounts not in (ONE_MOUNT, ANY_MOUNTS):
         raise InputError(f'--mounts: "{options.mounts}"; expected {ONE_MOUNT} or {ANY_MOUNTS}')
     rules = rules_of(options.design)
     assumptions = [*ASSUMPTIONS, *(() if rules.bio_errors else (NO_ERRORS,))]
     rows = list(_rows(rules, options))
+    findings = list(_findings(rules, options))
     verdict = verdict_of(rows)
     if options.as_json:
         document = {
             "schema": SCHEMA, "verdict": verdict, "exit_code": exit_code_of(verdict),
             "design": options.design, "mounts": options.mounts, "assumptions": assumptions,
             "obligations": [_entry(row) for row in rows],
+            "findings": [_entry(row) for row in findings],
         }  # fmt: skip
         _dump(document)
     else:
-        _print_rows(options, rows, assumptions, verdict)
+        _print_rows(options, rows, findings, assumptions, verdict)
     return exit_code_of(verdict)
 
 
@@ -116,11 +132,25 @@ def verdict_of(rows: Iterable[Decision]) -> str:
 
 
 def _rows(rules: Rules, options: Options) -> Iterator[Decision]:
-    from checkers.proof import arithmetic, ranks
+    from checkers.proof import arithmetic, conversion_credits, ranks
 
     yield from protocol_rows(rules, options)
-    yield from ranks.decisions(ranks.edges_of(rules))
+    yield from ranks.decisions(ranks.edges_of(DESIGNS[options.design]))
     yield from arithmetic.decisions()
+    yield from conversion_credits.decisions()
+
+
+def _findings(rules: Rules, options: Options) -> Iterator[Decision]:
+    """Yield what is refuted although one would wish it, and what the verdict does not rest on.
+
+    With one mount that is what the next mount finds; for every design, the credits of the patch.
+    """
+    from checkers.proof import conversion_credits
+
+    if options.mounts == ONE_MOUNT and rules.eof == HOLD:
+        follows = Decision("", "", "", UNKNOWN, 0.0, "z3 (finite instance)")
+        yield _theorem(rules, PROPERTIES["sound-disk"], True, follows, options)
+    yield from conversion_credits.findings()
 
 
 def protocol_rows(rules: Rules, options: Options) -> list[Decision]:
@@ -189,15 +219,13 @@ def _theorem(
     )  # fmt: skip
     if not supported or follows.result != PROVED:
         wrong = WrongDesign("", "", options.design, (), prop.name, options.design)
-        run = search(rules, prop.name, RUN_DEPTH)
+        run = search(rules, prop.name)
         row.result, row.reason = UNKNOWN, f"not proved, and no run of {RUN_DEPTH} steps breaks it"
         if run is not None:
             row.reason, row.trace, is_real = _shown(run, wrong, options.traces)
             row.result = REFUTED if is_real else UNKNOWN
-    elif prop.name == "stale-data" and rules.eof == HOLD:
-        row.statement += "; within one mount of a sound disk"
-    elif rules.eof == DEFER:
-        row.statement += f"; {span}"
+    elif rules.eof in (HOLD, DEFER):
+        row.statement += f"; {span} of a sound disk"
     row.seconds = time.perf_counter() - started
     return row
 
@@ -232,7 +260,7 @@ def _run_wrong(options: Options) -> int:
     slugs = list(WRONG_DESIGNS) if "all" in options.wrong else options.wrong
     chosen = pick_all("--wrong", slugs, WRONG_DESIGNS)
     rows = [_refuted(wrong, options) for wrong in chosen]
-    verdict = HOLDS if all(row.result == REFUTED for row, _, _ in rows) else VIOLATED
+    verdict = HOLDS if all(row.result == REFUTED for row, _, _ in rows) else INCONCLUSIVE
     if options.as_json:
         _dump({
             "schema": SCHEMA, "verdict": verdict, "exit_code": exit_code_of(verdict),
@@ -250,10 +278,10 @@ def _run_wrong(options: Options) -> int:
 def _refuted(wrong: WrongDesign, options: Options) -> tuple[Decision, str, str]:
     started = time.perf_counter()
     escape = next(iter(escapes(wrong.rules)), None)
-    run = search(wrong.rules, wrong.prop, RUN_DEPTH)
+    run = search(wrong.rules, wrong.prop, without=wrong.without)
     broken = "none"
     if escape is not None:
-        broken = f"{escape.step or 'invariant'}: {', '.join(escape.broken)}"
+        broken = f"{escape.step or 'invariant'}: {', '.join(escape.broken[:3])}"
     row = Decision(
         f"wrong/{wrong.slug}", f"{wrong.summary}: {wrong.prop} holds", "wrong-design", UNKNOWN,
         0.0, "z3 (finite instance)", f"counterexample to induction: {escape}",
@@ -286,13 +314,17 @@ def _dump(document: dict[str, Any]) -> None:
 
 
 def _print_rows(
-    options: Options, rows: Sequence[Decision], assumptions: Sequence[str], verdict: str
-) -> None:
+    options: Options, rows: Sequence[Decision], findings: Sequence[Decision],
+    assumptions: Sequence[str], verdict: str,
+) -> None:  # fmt: skip
     width = max(len(row.name) for row in rows)
-    for row in rows:
-        print(f"{row.result:8} {row.seconds:7.3f} s  {row.name:{width}}  {row.statement}")
-        if row.result != PROVED or row.kind == "theorem":
-            print(f"{'':20}{row.reason}")
+    for group in (rows, findings):
+        if group is findings:
+            print("\nFindings, which the verdict does not rest on:")
+        for row in group:
+            print(f"{row.result:8} {row.seconds:7.3f} s  {row.name:{width}}  {row.statement}")
+            if row.result != PROVED or row.kind == "theorem":
+                print(f"{'':20}{row.reason}")
     print("\nAssumptions:")
     for text in assumptions:
         print(f"  - {text}")

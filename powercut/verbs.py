@@ -167,7 +167,7 @@ def prove(
     ] = None,
     mounts: Annotated[
         str, one("--mounts", "one, or any (then recovery must leave what a mount starts from).")
-    ] = "any",
+    ] = "one",
     smt2: Annotated[
         Path | None, one("--smt2", "Write each protocol obligation there as SMT-LIB 2.")
     ] = None,
@@ -175,22 +175,27 @@ def prove(
         bool,
         flag("--cross-check", "Have cvc5 decide them too; a disagreement is an error."),
     ] = False,
+    tables: Annotated[
+        bool, flag("--tables", "Print properties, conjuncts and steps as tables, and end.")
+    ] = False,
     save_traces: SaveTraces = None,
     json: JsonFlag = False,
 ) -> int:
     """Decide proof obligations over any number of blocks and ioends, a row each.
 
     A property that does not hold is refuted by a run of the protocol, which
-    the executable model replays.  Resource limits decide, not the clock;
-    "unknown" is inconclusive.
+    the executable model replays.  Findings are statements that are refuted and
+    that the verdict does not rest on; they are listed apart.  Resource limits
+    decide, not the clock; "unknown" is inconclusive.
 
     Exit codes: 0 all proved (--wrong: all refuted), 1 some property refuted,
-    2 bad usage or input, 3 inconclusive, 4 internal error.
+    2 bad usage or input, 3 inconclusive (--wrong: a run that the model does
+    not show, or none), 4 internal error.
     """
     from powercut import prove as verb
 
     options = verb.Options(
-        design, _given("--wrong", wrong), mounts, smt2, cross_check, save_traces, json
+        design, _given("--wrong", wrong), mounts, smt2, cross_check, save_traces, json, tables
     )
     return verb.run_prove(options)
 

@@ -23,18 +23,22 @@ from checkers.proof.invariant import (
     properties_of,
 )
 from checkers.proof.logic import HOLE, Finite, Term
-from checkers.proof.protocol import STEPS, Move, Params, in_tail
+from checkers.proof.protocol import Move, Params, in_tail
 from checkers.proof.rules import NO_RULE, Rules
-from checkers.proof.state import BOOL, FIELDS, FREE, PHYS, SCALAR, State
+from checkers.proof.state import BOOL, FIELDS, FREE, PHYS, SCALAR, SUBMITTED, State
+from checkers.proof.steps import STEPS
 
 NR_CELLS = 4
 NR_PHYS = 6
+RUN_DEPTH = 18
 _PER_BLOCK = 2
 _LARGEST = 8
 _BLOCKWISE = frozenset(
-    {"allocate", "submit", "complete", "take_list", "merge", "convert", "finish", "give_up"}
-)
-_NOT_IN_RUNS = frozenset({"merge", "flush", "end_extension"})
+    {"allocate", "build", "submit", "complete", "take_list", "merge", "convert", "finish",
+     "give_up"}
+)  # fmt: skip
+_NOT_IN_RUNS = frozenset({"merge", "flush", "end_extension", "discard", "touch"})
+_SYNCS = frozenset(name for name in STEPS if name.startswith("sync_"))
 
 
 @dataclass(slots=True)
@@ -263,22 +267,21 @@ def enabled_steps(rules: Rules) -> dict[str, bool]:
 class Search:
     """Bounded search from a fresh mount for a state that breaks ``sentence``."""
 
-    def __init__(self, rules: Rules, sentence: Sentence) -> None:
+    def __init__(self, rules: Rules, sentence: Sentence, unused: frozenset[str]) -> None:
         self.rules = rules
         self.instance = Instance()
         self.x = self.instance.x
         self.sentence = sentence
-        self.names = [n for n in STEPS if n not in _NOT_IN_RUNS]
+        self.names = [n for n in STEPS if n not in unused]
         self.solver = self.x.z3.SolverFor("QF_BV")
         self.states: list[dict[str, list[Term]]] = []
         self.chosen: list[tuple[Term, dict[str, dict[str, list[Term]]]]] = []
-        s, self.dirty = self._new_state(0)
+        s = self._new_state(0)
         self.current = s
         self.solver.add(
             self.instance.bounds(self.states[0]),
             self.instance.maps_in_range(s),
             initial(self.x, s),
-            self.x.lnot(self.x.lor(*self.dirty)),
             *self._mkfs(s),
         )
 
@@ -293,11 +296,10 @@ class Search:
             self.solver.pop()
         return None
 
-    def _new_state(self, n: int) -> tuple[State, list[Term]]:
+    def _new_state(self, n: int) -> State:
         s, tables = self.instance.variables(f"s{n}_", fields_of_state())
         self.states.append(tables)
-        blocks = range(self.instance.x.nr_cells // _PER_BLOCK)
-        return s, [self.x.z3.Bool(f"s{n}_dirty_{b}") for b in blocks]
+        return s
 
     def _mkfs(self, s: State) -> list[Term]:
         """The disk that ``model.recovery.mkfs`` makes: the first blocks written, the rest free."""
@@ -308,7 +310,7 @@ class Search:
                                      x.implies(used(c), s.map(c) == c))),
             x.phys(lambda d: x.land((s.pst(d) == 1) == used(d),
                                     x.implies(s.pst(d) == 0, s.cached(d) == s.is_foreign))),
-            s.target == 0, s.m_size == 0, x.lnot(s.m_orphan),
+            s.target == 0, s.m_size == 0, x.lnot(s.m_orphan), x.cells(lambda c: x.lnot(s.dirty(c))),
             # One colour: OLD inside the file, or what an earlier append left behind EOF.
             x.lor(*(x.lnot(s.cached(x.number(d))) for d in range(2))),
         ]  # fmt: skip
@@ -316,9 +318,9 @@ class Search:
     def _unroll(self, n: int) -> None:
         x, s = self.x, self.current
         choice = x.z3.BitVec(f"step{n}", x.BITS)
-        after, dirty = self._new_state(n + 1)
+        after = self._new_state(n + 1)
         tables = self.states[n + 1]
-        moves: list[tuple[Term, Move, list[Term]]] = []
+        moves: list[tuple[Term, Move]] = []
         parameters: dict[str, dict[str, list[Term]]] = {}
         for number, name in enumerate(self.names):
             step = STEPS[name]
@@ -326,99 +328,109 @@ class Search:
             parameters[name] = ptables
             move = step.take(x, self.rules, s, p)
             picked = choice == number
-            realistic, next_dirty = self._realistic(name, s, p)
             self.solver.add(x.implies(picked, x.land(
                 move.guard, self.instance.bounds(ptables), _in_tables(x, step.params, p),
-                realistic)))  # fmt: skip
-            moves.append((picked, move, next_dirty))
-        self.solver.add(x.lor(*(picked for picked, _, _ in moves)))
+                self._realistic(name, s, p))))  # fmt: skip
+            moves.append((picked, move))
+        self.solver.add(x.lor(*(picked for picked, _ in moves)))
         for name, table in tables.items():
             for index, term in enumerate(table):
                 self.solver.add(term == self._next(name, index, moves, FIELDS[name].kind))
-        for b, term in enumerate(dirty):
-            value = self.dirty[b]
-            for picked, _, next_dirty in moves:
-                value = x.ite(picked, next_dirty[b], value)
-            self.solver.add(term == value)
         self.solver.add(self.instance.maps_in_range(after))
         self.chosen.append((choice, parameters))
-        self.current, self.dirty = after, dirty
+        self.current = after
 
-    def _next(
-        self, name: str, index: int, moves: list[tuple[Term, Move, list[Term]]], kind: str
-    ) -> Term:
+    def _next(self, name: str, index: int, moves: list[tuple[Term, Move]], kind: str) -> Term:
         x = self.x
         at: Callable[[Any], Term] = lambda v: v if kind == SCALAR else v(x.number(index))  # noqa: E731
         value = at(getattr(self.current, name))
-        for picked, move, _ in moves:
+        for picked, move in moves:
             if name in move.changes:
                 value = x.ite(picked, at(move.changes[name]), value)
         return value
 
-    def _realistic(self, name: str, s: State, p: State) -> tuple[Term, list[Term]]:
-        """Return what a run demands beyond the guard, and the dirty blocks after the step."""
+    def _realistic(self, name: str, s: State, p: State) -> Term:
+        """Return what a run demands beyond the guard: what the kernel does, and no more."""
         x = self.x
         demands: list[Term] = []
-        dirty = list(self.dirty)
         if name in _BLOCKWISE:
-            demands += self._one_block(p, exactly=name != "complete")
-        if name == "write":
-            demands += [p.stop <= x.up(p.start + 1)]
-            dirty = self._dirtied(lambda c: x.land(p.start <= c, c < p.stop))
-        elif name == "store":
-            # Behind the EOF block a store reserves nothing: writeback finds a hole there.
-            dirty = self._dirtied(lambda c: x.land(c == p.at, p.at < x.up(s.isz)))
-        elif name == "zero_eof":
-            dirty = self._dirtied(lambda c: x.land(in_tail(x, s, c), s.map(c) != HOLE))
-            if self.rules.eof != NO_RULE:
-                demands.append(x.cells(lambda c: p.mark(c) == x.land(
-                    in_tail(x, s, c), s.map(c) != HOLE)))  # fmt: skip
-        elif name == "allocate":
-            demands.append(x.cells(lambda c: x.implies(p.cells(c), self._is_dirty(c))))
-            demands.append(x.cells(lambda c: x.implies(
-                p.cells(c), (p.place(c) & 1) == (c & 1))))  # fmt: skip
-            demands.append(
-                x.pairs(
-                    lambda c, e: x.implies(
-                        x.land(p.cells(c), e < (c & ~1), self._is_dirty(e)), s.map(e) != HOLE
-                    )
-                )
-            )
-            demands.append(x.cells(lambda c: x.phys(lambda d: x.implies(
-                x.land(p.cells(c), d < (p.place(c) & ~1)), s.pst(d) != FREE))))  # fmt: skip
-        elif name == "submit":
-            demands.append(x.cells(lambda c: x.implies(p.cells(c), x.land(
-                self._is_dirty(c), p.end == x.least(x.up(c + 1), s.isz)))))  # fmt: skip
-            dirty = [
-                x.land(d, x.lnot(p.cells(x.number(b * _PER_BLOCK)))) for b, d in enumerate(dirty)
-            ]
-        elif name == "complete":
-            demands += self._one_block(p, exactly=True)
-            demands.append(x.cells(lambda c: x.implies(p.cells(c), p.inline == x.land(
-                s.wr(c), s.end(c) <= s.dsz, x.lnot(s.sent(c))))))  # fmt: skip
-        return x.land(*demands), dirty
+            demands += self._one_block(p)
+        demand = getattr(self, f"_demand_{name}", None)
+        return x.land(*demands, demand(s, p) if demand else x.true)
 
-    def _one_block(self, p: State, *, exactly: bool) -> list[Term]:
+    def _demand_write(self, s: State, p: State) -> Term:
+        inside = self._blocks(lambda c: self.x.land(p.start <= c, c < p.stop))
+        exactly = self.x.cells(lambda c: p.dirt(c) == inside(c))
+        return self.x.land(p.stop <= self.x.up(p.start + 1), exactly)
+
+    def _demand_store(self, s: State, p: State) -> Term:
+        # Behind the EOF block a store reserves nothing: writeback finds a hole there.
+        x = self.x
+        stored = self._blocks(lambda c: x.land(c == p.at, p.at < x.up(s.isz)))
+        return x.cells(lambda c: p.dirt(c) == stored(c))
+
+    def _demand_zero_eof(self, s: State, p: State) -> Term:
+        x = self.x
+        mapped = lambda c: x.land(in_tail(x, s, c), s.map(c) != HOLE)  # noqa: E731
+        dirt = self._blocks(lambda c: x.lor(mapped(c), x.land(in_tail(x, s, c), s.dirty(c))))
+        exactly = x.cells(lambda c: p.dirt(c) == dirt(c))
+        if self.rules.eof == NO_RULE:
+            return exactly
+        return x.land(exactly, x.cells(lambda c: p.mark(c) == mapped(c)))
+
+    def _demand_zero_behind_eof(self, s: State, p: State) -> Term:
+        return self.x.cells(lambda c: self.x.lnot(self.x.lor(p.drop(c), p.dirt(c))))
+
+    def _demand_allocate(self, s: State, p: State) -> Term:
+        """Lowest dirty hole to the lowest free block, cell by cell in order."""
+        x = self.x
+        return x.land(
+            x.cells(lambda c: x.implies(
+                p.cells(c), x.land(s.dirty(c), (p.place(c) & 1) == (c & 1)))),
+            x.pairs(lambda c, e: x.implies(
+                x.land(p.cells(c), e < (c & ~1), s.dirty(e)), s.map(e) != HOLE)),
+            x.cells(lambda c: x.phys(lambda d: x.implies(
+                x.land(p.cells(c), d < (p.place(c) & ~1)), s.pst(d) != FREE))),
+        )  # fmt: skip
+
+    def _demand_build(self, s: State, p: State) -> Term:
+        x = self.x
+        return x.cells(lambda c: x.implies(p.cells(c), p.end == x.least(x.up(c + 1), s.isz)))
+
+    def _demand_submit(self, s: State, p: State) -> Term:
+        x = self.x
+        some = x.lnot(x.cells(lambda c: x.lnot(x.land(p.cells(c), s.need(c)))))
+        return x.land(p.orders == some, x.cells(lambda c: x.implies(p.cells(c), p.end == s.end(c))))
+
+    def _demand_complete(self, s: State, p: State) -> Term:
+        x = self.x
+        plain = lambda c: x.land(s.wr(c), s.end(c) <= s.dsz, x.lnot(s.orders(c)))  # noqa: E731
+        return x.cells(lambda c: x.implies(p.cells(c), p.inline == plain(c)))
+
+    def _demand_truncate_sizes(self, s: State, p: State) -> Term:
+        """No plain overwrite is in flight: who completes it was decided before i_disksize fell."""
+        x = self.x
+        plain = lambda c: x.land(s.wr(c), s.end(c) <= s.dsz, x.lnot(s.orders(c)))  # noqa: E731
+        return x.cells(lambda c: x.implies(s.io(c) == SUBMITTED, x.lnot(plain(c))))
+
+    def _demand_finish(self, s: State, p: State) -> Term:
+        there = self.x.land(s.end(p.one) <= s.dsz, self.x.lnot(s.orders(p.one)))
+        return self.x.land(p.skip == there)
+
+    def _one_block(self, p: State) -> list[Term]:
         x = self.x
         firsts = [x.number(b) for b in range(0, x.nr_cells, _PER_BLOCK)]
         alone = [
             x.lnot(x.land(p.cells(a), p.cells(b))) for a in firsts for b in firsts if a is not b
         ]
         return [
-            *alone, x.lor(*(p.cells(a) for a in firsts)) if exactly else x.true,
+            *alone, x.lor(*(p.cells(a) for a in firsts)),
             *(p.cells(a) == p.cells(a + 1) for a in firsts),
         ]  # fmt: skip
 
-    def _dirtied(self, where: Callable[[Term], Term]) -> list[Term]:
-        x = self.x
-        return [
-            x.lor(d, *(where(x.number(b * _PER_BLOCK + c)) for c in range(_PER_BLOCK)))
-            for b, d in enumerate(self.dirty)
-        ]
-
-    def _is_dirty(self, c: Term) -> Term:
-        number = int(c.as_long())
-        return self.dirty[number // _PER_BLOCK]
+    def _blocks(self, where: Callable[[Term], Term]) -> Callable[[Term], Term]:
+        """Return whether a cell's block has a cell that ``where`` says."""
+        return lambda c: self.x.lor(*(where((c & ~1) + n) for n in range(_PER_BLOCK)))
 
     def _decode(self, model: Any) -> Run:
         steps = []
@@ -430,6 +442,12 @@ class Search:
         return Run(first, steps, self.instance.values(model, self.states[-1]))
 
 
-def search(rules: Rules, prop: str, depth: int = 16) -> Run | None:
-    """Return a shortest run that breaks the property ``prop``, of at most ``depth`` steps."""
-    return Search(rules, PROPERTIES[prop].sentence).run(depth)
+def search(
+    rules: Rules, prop: str, depth: int = RUN_DEPTH, without: frozenset[str] = frozenset()
+) -> Run | None:
+    """Return a shortest run that breaks the property ``prop``, of at most ``depth`` steps.
+
+    ``without`` are steps it does not take: a run that needs none of them is found sooner.
+    """
+    unused = _NOT_IN_RUNS | without | (frozenset() if prop == "fsync" else _SYNCS)
+    return Search(rules, PROPERTIES[prop].sentence, unused).run(depth)

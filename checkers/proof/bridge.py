@@ -21,15 +21,18 @@ from typing import Any
 from checkers.engine.system import System
 from checkers.proof.invariant import conjuncts_of, initial
 from checkers.proof.logic import HOLE, Concrete
-from checkers.proof.mapping import Call, Mapper, Plain, canonical, state_of, table
-from checkers.proof.protocol import STEPS
+from checkers.proof.mapping import HISTORY, Call, Mapper, Plain, canonical, state_of, table
 from checkers.proof.rules import DEFER, HOLD, NO_RULE, Rules
-from checkers.proof.state import FIELDS, SCALAR, State
+from checkers.proof.state import FIELDS, NONE, SCALAR, State
+from checkers.proof.steps import STEPS
 from model.scope import OpCode
 from model.state import FOREIGN, NR_OPS, OLD, POLLUTION, ZERO
 
 MAX_SEQUENCE = 5
 _EMPTY = "stutter"
+_SHOWN = tuple(name for name in FIELDS if name not in HISTORY)
+NEED_HISTORY = frozenset({"size_coming", "size_awaited", "marks_awaited"})
+"""Conjuncts that mean nothing without the history: :mod:`checkers.proof.watched` judges them."""
 
 Guess = tuple[str, dict[str, Any]]
 
@@ -67,10 +70,12 @@ class Bridge:
         conf = system.view(system.initial).conf
         self.x = Concrete(conf.nr_cells, conf.nr_phys * conf.cells_per_block, conf.cells_per_block)
         self.colours = [1 << n for n in range(8) if 1 << n != ZERO and self._occurs(1 << n)]
-        self.conjuncts = conjuncts_of(rules) if rules.eof in (HOLD, DEFER) else []
-        self._answers: dict[Any, tuple[str, ...] | None] = {}
+        claimed = conjuncts_of(rules) if rules.eof in (HOLD, DEFER) else []
+        self.conjuncts = [c for c in claimed if c.name not in NEED_HISTORY]
+        self._answers: dict[Any, tuple[Guess, ...] | None] = {}
         self._judged: dict[Any, str] = {}
         self._maps: dict[bytes, tuple[dict[int, Plain], list[tuple[int, ...]]]] = {}
+        self._commits = False
         self.result = Crossing()
 
     def _occurs(self, colour: int) -> bool:
@@ -87,11 +92,14 @@ class Bridge:
             self._judge(state, colour)
         return True
 
-    def transition(self, before: bytes, thread: int, after: bytes) -> None:
-        """Check one step of the model."""
+    def transition(
+        self, before: bytes, thread: int, after: bytes
+    ) -> dict[int, tuple[Guess, ...] | None]:
+        """Check one step of the model; return the protocol steps it is, for every colour."""
+        found: dict[int, tuple[Guess, ...] | None] = {}
         if self.system.view(after).journal.aborted:
             self.result.skipped += 1
-            return
+            return found
         self.result.transitions += 1
         call = self.mapper.call_of(before, thread)
         sets = (*self._mapped(before)[1], *self._mapped(after)[1])
@@ -102,14 +110,25 @@ class Bridge:
             if key not in self._answers:
                 self._answers[key] = self._explain(old, new, call, sets, colour)
             answer = self._answers[key]
+            found[colour] = answer
             if answer is None:
-                place = self.system.place(before, thread)
-                where = f"{self.system.threads[thread].name} at {place.function} '{place.label}'"
-                self._complain("no protocol step", where, colour, _differences(old, new))
+                self.complain(
+                    "no protocol step", self.where(before, thread), colour, _differences(old, new)
+                )
             else:
-                for name in answer or (_EMPTY,):
+                for name in [name for name, _ in answer] or (_EMPTY,):
                     self.result.used[name] = self.result.used.get(name, 0) + 1
             self._judge(after, colour)
+        return found
+
+    def where(self, state: bytes, thread: int) -> str:
+        """Return the thread and the place it is at, in words."""
+        place = self.system.place(state, thread)
+        return f"{self.system.threads[thread].name} at {place.function} '{place.label}'"
+
+    def mapped(self, state: bytes) -> dict[int, Plain]:
+        """Return the mapped state in every colour."""
+        return self._mapped(state)[0]
 
     def _mapped(self, state: bytes) -> tuple[dict[int, Plain], list[tuple[int, ...]]]:
         """Return the mapped state in every colour, and the cells of the worker's ioends."""
@@ -129,19 +148,22 @@ class Bridge:
             self._judged[key] = ", ".join(broken)
             self.result.mapped_states = len(self._judged)
             if broken:
-                self._complain("outside the invariant", ", ".join(broken), colour, str(plain))
+                self.complain("outside the invariant", ", ".join(broken), colour, str(plain))
 
-    def _complain(self, what: str, where: str, colour: int, differences: str) -> None:
+    def complain(self, what: str, where: str, colour: int, differences: str) -> None:
+        """Note a mismatch; the first twenty are kept."""
         if len(self.result.mismatches) < 20:
             self.result.mismatches.append(Mismatch(what, where, colour, differences))
 
     def _explain(
         self, old: Plain, new: Plain, call: Call | None, sets: tuple[tuple[int, ...], ...],
         colour: int,
-    ) -> tuple[str, ...] | None:  # fmt: skip
+    ) -> tuple[Guess, ...] | None:  # fmt: skip
         """Return the protocol steps that lead from ``old`` to ``new``, shortest first."""
         wanted = _key(new)
-        queue: deque[tuple[Plain, tuple[str, ...]]] = deque([(old, ())])
+        # A commit flushes the cache in its own step: another flush must not stand in for it.
+        self._commits = old["commit"] != new["commit"]
+        queue: deque[tuple[Plain, tuple[Guess, ...]]] = deque([(old, ())])
         seen = {_key(old)}
         while queue:
             current, path = queue.popleft()
@@ -150,13 +172,14 @@ class Bridge:
             if len(path) == MAX_SEQUENCE:
                 continue
             for name, params in self._guesses(current, new, call, sets, colour):
-                following = self._take(current, name, params)
+                following = self.take(current, name, params)
                 if following is not None and _key(following) not in seen:
                     seen.add(_key(following))
-                    queue.append((following, (*path, name)))
+                    queue.append((following, (*path, (name, params))))
         return None
 
-    def _take(self, plain: Plain, name: str, params: dict[str, Any]) -> Plain | None:
+    def take(self, plain: Plain, name: str, params: dict[str, Any]) -> Plain | None:
+        """Return ``plain`` after a protocol step, or nothing where its guard forbids it."""
         s = state_of(plain)
         p = State({n: table(v) if isinstance(v, tuple) else v for n, v in params.items()})
         move = STEPS[name].take(self.x, self.rules, s, p)
@@ -185,6 +208,7 @@ class Bridge:
         self, cur: Plain, new: Plain, call: Call | None, colour: int
     ) -> Iterator[Guess]:
         cells = range(self.x.nr_cells)
+        dirt = new["dirty"]
         if call is not None and call.code != OpCode.STORE:
             if not cur["extending"]:
                 yield "begin_extension", {}
@@ -192,16 +216,20 @@ class Bridge:
                 tail = range(cur["isz"], self.x.up(cur["isz"]))
                 mapped = tuple(c in tail and cur["map"][c] != HOLE for c in cells)
                 none = tuple(False for _ in cells)
-                yield from (("zero_eof", {"mark": m}) for m in dict.fromkeys((mapped, none)))
+                for mark in dict.fromkeys((mapped, none)):
+                    yield "zero_eof", {"mark": mark, "dirt": dirt}
         if call is not None and call.code == OpCode.WRITE:
             bounds = [*range(call.pos, call.pos + call.length + 1)]
             for start in bounds:
                 for stop in bounds:
                     if start < stop:
                         shows = bool(call.colour & colour)
-                        yield "write", {"start": start, "stop": stop, "colour": shows}
+                        yield "write", {
+                            "start": start, "stop": stop, "colour": shows, "dirt": dirt,
+                        }  # fmt: skip
         if call is not None and call.code == OpCode.STORE:
-            yield "store", {"at": call.pos, "colour": bool(call.colour & colour)}
+            shows = bool(call.colour & colour)
+            yield "store", {"at": call.pos, "colour": shows, "dirt": dirt}
         if call is not None and call.code == OpCode.TRUNCATE:
             yield "truncate_begin", {"size": call.pos}
             for allowed in range(self.x.nr_cells + 1):
@@ -211,8 +239,13 @@ class Bridge:
         if cur["extending"] and not new["extending"]:
             yield "end_extension", {}
         dropped = tuple(cur["page"][c] and not new["page"][c] for c in cells)
-        if any(dropped):
-            yield "zero_behind_eof", {"cells": dropped}
+        cleaned = tuple(cur["dirty"][c] and not new["dirty"][c] for c in cells)
+        behind = tuple(cleaned[c] and c >= self.x.up(cur["isz"]) for c in cells)
+        soiled = tuple(dirt[c] and not cur["dirty"][c] for c in cells)
+        if any(dropped) or any(behind) or (any(soiled) and call is not None):
+            yield "zero_behind_eof", {"cells": dropped, "drop": behind, "dirt": soiled}
+        if (new["erred"] and any(cleaned)) or (not cur["erred"] and new["erred"]):
+            yield "discard", {"cells": cleaned}
 
     def _io_guesses(self, cur: Plain, new: Plain) -> Iterator[Guess]:
         cells = range(self.x.nr_cells)
@@ -227,12 +260,26 @@ class Bridge:
                 "cells": mapped, "place": new["map"], "owner": tuple(owner), "last": last,
             }  # fmt: skip
         started = _moved(cur, new, 0, (1, 2))
+        yield from self._built(cur, new, cells)
         for end in sorted({new["end"][c] for c in cells if started[c]}):
             chosen = tuple(started[c] and new["end"][c] == end for c in cells)
-            yield "submit", {"cells": chosen, "end": end}
+            marked = any(chosen[c] and cur["need"][c] for c in cells)
+            yield "submit", {"cells": chosen, "end": end, "orders": marked}
         for to, inline in ((2, False), (0, True)):
             done = _moved(cur, new, 1, (to, 3) if to else (to,))
             yield from _completions(cur, done, inline, cells)
+
+    def _built(self, cur: Plain, new: Plain, cells: range) -> Iterator[Guess]:
+        """Blocks that join an ioend, one at a time: each has its own end."""
+        for c in cells:
+            if self.x.up(c) != c or cur["built"][c] or cur["io"][c] != NONE:
+                continue
+            if not (new["built"][c] or new["io"][c] != NONE):
+                continue
+            block = tuple(self.x.up(d + 1) == self.x.up(c + 1) for d in cells)
+            ends = {min(self.x.up(c + 1), cur["isz"]), min(self.x.up(c + 1), new["end"][c])}
+            for end in sorted(ends):
+                yield "build", {"cells": block, "end": end}
 
     def _worker_guesses(
         self, cur: Plain, new: Plain, sets: tuple[tuple[int, ...], ...]
@@ -245,7 +292,8 @@ class Bridge:
         for one, other in pairwise(sorted({cur["end"][c] for c in at_worker})):
             grown = tuple(c in at_worker and cur["end"][c] == one for c in cells)
             where = next(c for c in at_worker if cur["end"][c] == other)
-            yield "merge", {"cells": grown, "other": where}
+            either = any(cur["orders"][c] for c in at_worker if cur["end"][c] in (one, other))
+            yield "merge", {"cells": grown, "other": where, "orders": either}
         ended = _moved(cur, new, 3, (0,))
         if any(ended):
             yield "give_up", {"cells": ended}
@@ -263,8 +311,11 @@ class Bridge:
         if cur["commit"] != new["commit"]:
             for name in ("freeze", "preflush", "record", "committed", "give_back"):
                 yield name, {}
-        if cur["may"] != new["may"]:
+        stable = cur["may"] == new["may"] and cur["else_may"] == new["else_may"]
+        if not stable and not self._commits:
             yield "flush", {}
+        if cur["itid"] != new["itid"]:
+            yield "touch", {}
 
 
 def _completions(cur: Plain, done: tuple[bool, ...], inline: bool, cells: range) -> Iterator[Guess]:
@@ -282,11 +333,11 @@ def _moved(cur: Plain, new: Plain, old: int, to: tuple[int, ...]) -> tuple[bool,
 
 
 def _key(plain: Plain) -> tuple[Any, ...]:
-    return tuple(plain[name] for name in FIELDS)
+    return tuple(plain[name] for name in _SHOWN)
 
 
 def _differences(old: Plain, new: Plain) -> str:
-    return "; ".join(f"{n}: {old[n]} -> {new[n]}" for n in FIELDS if old[n] != new[n])
+    return "; ".join(f"{n}: {old[n]} -> {new[n]}" for n in _SHOWN if old[n] != new[n])
 
 
 def cross_all(system: System, rules: Rules, max_states: int, starts: list[bytes]) -> Crossing:

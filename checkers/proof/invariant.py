@@ -10,12 +10,13 @@ Rejected: a single conjunction (a failed proof then names nothing).
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from checkers.proof import kept
+from checkers.proof.kept import exposable, has_m, marked
 from checkers.proof.logic import HOLE, Logic, Term
-from checkers.proof.protocol import in_tail, marked
+from checkers.proof.protocol import in_tail
 from checkers.proof.rules import DEFER, HOLD, NO_RULE, Rules
 from checkers.proof.state import (
     CALLBACK,
-    COMPLETED,
     CUT,
     CUTTING,
     FREE,
@@ -24,9 +25,11 @@ from checkers.proof.state import (
     FROZEN,
     IDLE,
     NO_COMMIT,
+    NO_SYNC,
     NONE,
     RECORDED,
     SUBMITTED,
+    TID_DONE,
     USED,
     WORKER,
     State,
@@ -56,16 +59,6 @@ class Property:
     sentence: Sentence
     claimed: tuple[str, ...] = ()
     replays_as: str = ""
-
-
-def _has_m(x: Logic, s: State) -> Term:
-    return x.land(s.commit != NO_COMMIT, s.commit != CALLBACK)
-
-
-def _exposable(x: Logic, s: State, c: Term) -> Term:
-    """A reader of the running state sees the disk cell, or will once its ioend is converted."""
-    good_io = x.land(x.lor(s.io(c) == COMPLETED, s.io(c) == WORKER), x.lnot(s.failed(c)))
-    return x.land(s.map(c) != HOLE, x.lor(s.wr(c), good_io))
 
 
 def ranges(x: Logic, s: State) -> Term:
@@ -99,7 +92,7 @@ def page_legal(x: Logic, s: State) -> Term:
 
 
 def page_legal_frozen(x: Logic, s: State) -> Term:
-    return x.cells(lambda c: x.implies(x.land(_has_m(x, s), s.page(c), c < s.m_size), s.m_ever(c)))
+    return x.cells(lambda c: x.implies(x.land(has_m(x, s), s.page(c), c < s.m_size), s.m_ever(c)))
 
 
 def page_legal_durable(x: Logic, s: State) -> Term:
@@ -117,7 +110,7 @@ def tail_zeroed(x: Logic, s: State) -> Term:
 def tail_marked(x: Logic, s: State) -> Term:
     """The heart: data that must not be seen is behind EOF, or behind a mark."""
     bad = lambda c: x.land(  # noqa: E731
-        _exposable(x, s, c), s.cached(s.map(c)), x.lnot(s.ever(c))
+        exposable(x, s, c), s.cached(s.map(c)), x.lnot(s.ever(c))
     )
     cut = lambda c: x.land(s.trunc == CUTTING, s.target <= c)  # noqa: E731
     behind = lambda c: x.land(s.isz <= c, x.lnot(s.zeroed))  # noqa: E731
@@ -150,7 +143,7 @@ def written_mapped(x: Logic, s: State) -> Term:
     return x.cells(
         lambda c: x.land(
             x.implies(s.wr(c), s.map(c) != HOLE),
-            x.implies(x.land(_has_m(x, s), s.m_wr(c)), s.m_map(c) != HOLE),
+            x.implies(x.land(has_m(x, s), s.m_wr(c)), s.m_map(c) != HOLE),
             x.implies(s.c_wr(c), s.c_map(c) != HOLE),
         )
     )
@@ -163,7 +156,7 @@ def owners(x: Logic, s: State) -> Term:
         lambda c: x.land(
             x.implies(s.map(c) != HOLE, used(c)),
             x.implies(
-                x.land(_has_m(x, s), s.m_map(c) != HOLE),
+                x.land(has_m(x, s), s.m_map(c) != HOLE),
                 x.land(s.own(s.m_map(c)) == c, kept(s.m_map(c))),
             ),
             x.implies(
@@ -183,7 +176,11 @@ def freed_pending(x: Logic, s: State) -> Term:
 
 
 def cache_within(x: Logic, s: State) -> Term:
-    return x.phys(lambda d: x.implies(s.cached(d), s.may(d)))
+    return x.phys(
+        lambda d: x.land(
+            x.implies(s.cached(d), s.may(d)), x.implies(s.else_cached(d), s.else_may(d))
+        )
+    )
 
 
 def frozen_clean(x: Logic, s: State) -> Term:
@@ -191,7 +188,7 @@ def frozen_clean(x: Logic, s: State) -> Term:
         s.commit == FROZEN, s.cached(s.m_map(c)), s.may(s.m_map(c))
     )
     return x.cells(
-        lambda c: x.implies(x.land(_has_m(x, s), s.m_wr(c), c < s.m_size, shown(c)), s.m_ever(c))
+        lambda c: x.implies(x.land(has_m(x, s), s.m_wr(c), c < s.m_size, shown(c)), s.m_ever(c))
     )
 
 
@@ -203,7 +200,7 @@ def durable_clean(x: Logic, s: State) -> Term:
 
 def converted_stable(x: Logic, s: State) -> Term:
     return x.cells(
-        lambda c: x.implies(x.land(s.is_foreign, _exposable(x, s, c)), x.lnot(s.cached(s.map(c))))
+        lambda c: x.implies(x.land(s.is_foreign, exposable(x, s, c)), x.lnot(s.cached(s.map(c))))
     )
 
 
@@ -211,7 +208,7 @@ def frozen_stable(x: Logic, s: State) -> Term:
     shown = lambda c: x.ite(  # noqa: E731
         s.commit == FROZEN, s.cached(s.m_map(c)), s.may(s.m_map(c))
     )
-    return x.cells(lambda c: x.lnot(x.land(_has_m(x, s), s.is_foreign, s.m_wr(c), shown(c))))
+    return x.cells(lambda c: x.lnot(x.land(has_m(x, s), s.is_foreign, s.m_wr(c), shown(c))))
 
 
 def durable_stable(x: Logic, s: State) -> Term:
@@ -243,7 +240,7 @@ def written_inside(x: Logic, s: State) -> Term:
 
 def frozen_inside(x: Logic, s: State) -> Term:
     return x.cells(
-        lambda c: x.implies(x.land(_has_m(x, s), s.m_wr(c)), x.lor(c < x.up(s.m_size), s.m_orphan))
+        lambda c: x.implies(x.land(has_m(x, s), s.m_wr(c)), x.lor(c < x.up(s.m_size), s.m_orphan))
     )
 
 
@@ -323,6 +320,38 @@ CONJUNCTS: dict[str, Conjunct] = {
                   "ext4_orphan_add()", _INSIDE),
         _conjunct(durable_inside, "nor in the newest durable one, but for orphans",
                   "ext4_orphan_add()", _INSIDE),
+        _conjunct(kept.built_ends, "an ioend under construction ends inside i_size and is mapped",
+                  "iomap_writeback_handle_eof(), iomap_add_to_ioend()"),
+        _conjunct(kept.failed_known, "a failed ioend has not ended, and is remembered",
+                  "iomap_finish_ioend(): mapping_set_error()"),
+        _conjunct(kept.must_dirty, "what write(2) put there is dirty until an ioend has it",
+                  "iomap_write_end(): ifs_set_range_dirty()"),
+        _conjunct(kept.marks_wait, "a marked EOF block is inside, dirty or in an ioend that knows",
+                  "model.eof: mark_eof_block(), eof_submit()", _MARKS),
+        _conjunct(kept.clean_same, "a clean page is what a cache flush would leave on the disk",
+                  "iomap_writeback_folio(), ext4_iomap_end_bio()"),
+        _conjunct(kept.size_coming, "while i_disksize is behind i_size an ioend or a held size "
+                  "will raise it", "ext4_iomap_wb_update_disksize(), model.eof: raise_disksize()"),
+        _conjunct(kept.tids, "i_sync_tid is a transaction that is not over",
+                  "ext4_update_inode_fsync_trans()"),
+        _conjunct(kept.settled, "what i_sync_tid says is committed is what the inode says",
+                  "ext4_mark_inode_dirty() in every handle that changes it"),
+        _conjunct(kept.recorded_same, "a recorded transaction is the newest durable one",
+                  "jbd2_journal_commit_transaction()"),
+        _conjunct(kept.sync_sane, "the fsync covers nothing that was cut; an error ends it",
+                  "i_rwsem; file_check_and_advance_wb_err()"),
+        _conjunct(kept.page_answers, "pages show what the fsync saw, or newer data",
+                  "page cache"),
+        _conjunct(kept.running_kept, "so does the disk, where the fsync has no more to wait for",
+                  "file_write_and_wait_range(): folio_wait_writeback()"),
+        _conjunct(kept.marks_awaited, "the fsync waits for every marked block it covers",
+                  "file_write_and_wait_range()"),
+        _conjunct(kept.size_awaited, "it waits for a block that raises i_disksize over its size",
+                  "file_write_and_wait_range(); writeback ends after the size is set"),
+        _conjunct(kept.frozen_kept, "the committing transaction it waits for has what it saw",
+                  "ext4_fsync_journal(): i_sync_tid"),
+        _conjunct(kept.durable_kept, "the durable transaction has, flushed unless it still has to",
+                  "jbd2_complete_transaction(), jbd2_trans_will_send_data_barrier()"),
     )
 }  # fmt: skip
 
@@ -342,6 +371,9 @@ PROPERTIES: dict[str, Property] = {
         Property("sound-disk", "recovery leaves nothing written behind the EOF block, so the next "
                  "mount starts as the first did", "stale data over any number of mounts",
                  durable_inside, replays_as="structure"),
+        Property("fsync", "after fsync returned, every crash image has its size, and in every cell "
+                 "what was there when it began or was written since", "durability of data and "
+                 "size, zeros included", kept.promise_kept, replays_as="durability"),
         Property("one-ordered-block", "written cells that wait for an EOF write lie in one block, "
                  "the one i_disksize ends in", "what must be ordered", one_block, (DEFER,)),
     )
@@ -368,7 +400,10 @@ def properties_of(rules: Rules) -> list[Property]:
 
 
 def initial(x: Logic, s: State) -> Term:
-    """A fresh mount of a disk with nothing written behind its EOF block; its tail may be dirty."""
+    """A fresh mount of a disk with nothing written behind its EOF block; its tail may be dirty.
+
+    So may pages be: orphan processing zeroes the EOF block of a truncate that a crash cut short.
+    """
     shown = lambda c: x.land(s.wr(c), s.cached(s.map(c)))  # noqa: E731
     cell = lambda c: x.land(  # noqa: E731
         s.map(c) == s.c_map(c), s.wr(c) == s.c_wr(c), s.ever(c) == s.c_ever(c),
@@ -379,12 +414,15 @@ def initial(x: Logic, s: State) -> Term:
         s.ever(c) == x.land(c < s.isz, shown(c)),
         x.lnot(x.land(s.is_foreign, shown(c))),
         s.io(c) == NONE, x.lnot(s.pending(c)), x.lnot(marked(x, s, c)),
+        x.lnot(s.built(c)), x.lnot(s.must(c)), x.lnot(s.failed(c)),
     )  # fmt: skip
     return x.land(
         s.dsz == s.isz, s.c_size == s.isz, s.held == 0, s.trunc == IDLE, s.commit == NO_COMMIT,
         x.lnot(s.extending), x.lnot(s.zeroed), x.lnot(s.handle), x.lnot(s.orphan),
-        x.lnot(s.c_orphan),
+        x.lnot(s.c_orphan), x.lnot(s.erred), s.itid == TID_DONE, s.s_tid == TID_DONE,
+        s.sync == NO_SYNC,
         x.cells(cell),
         x.phys(lambda d: s.may(d) == s.cached(d)),
+        x.phys(lambda d: x.land(s.else_may(d) != s.may(d), s.else_cached(d) != s.cached(d))),
         x.phys(lambda d: x.lor(s.pst(d) == FREE, s.pst(d) == USED)),
     )  # fmt: skip

@@ -15,10 +15,11 @@ from typing import Any
 
 from checkers.engine.system import System
 from checkers.proof.logic import HOLE
-from checkers.proof.state import CUT, CUTTING, FIELDS, IDLE, NONE, SCALAR, State
+from checkers.proof.state import BOOL, CUT, CUTTING, FIELDS, IDLE, NONE, SCALAR, State
 from model.scope import OpCode
 from model.state import (
     FOREIGN,
+    IOEND_BUILDING,
     IOEND_COMPLETED,
     IOEND_SUBMITTED,
     IOEND_WORKER,
@@ -30,6 +31,9 @@ from model.state import HOLE as EXTENT_HOLE
 
 Plain = dict[str, Any]
 """Values of all fields: a number or truth value, or a tuple of them."""
+
+HISTORY = ("must", "sync", "s_size", "s_last", "s_tid", "s_flush", "todo", "ok", "ok_else")
+"""Fields that a state does not show: they say what happened.  A walk carries them along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +67,11 @@ def canonical(plain: Plain) -> Plain:
     out = dict(plain)
     cells = range(len(plain["page"]))
     idle = [plain["io"][c] == NONE for c in cells]
-    out["failed"] = tuple(not idle[c] and plain["failed"][c] for c in cells)
-    for name, nothing in (("end", 0), ("dest", HOLE)):
-        out[name] = tuple(nothing if idle[c] else plain[name][c] for c in cells)
+    unused = [idle[c] and not plain["built"][c] for c in cells]
+    for name in ("failed", "orders"):
+        out[name] = tuple(not idle[c] and plain[name][c] for c in cells)
+    out["end"] = tuple(0 if unused[c] else plain["end"][c] for c in cells)
+    out["dest"] = tuple(HOLE if idle[c] else plain["dest"][c] for c in cells)
     if plain["commit"] in (T_NONE, T_COMMIT_CALLBACK):
         out["m_size"], out["m_orphan"] = 0, False
         out["m_map"] = tuple(HOLE for _ in cells)
@@ -75,6 +81,16 @@ def canonical(plain: Plain) -> Plain:
     if plain["trunc"] == IDLE:
         out["target"] = 0
     return out
+
+
+def no_history(nr_cells: int) -> Plain:
+    """Return the history fields as they are when nothing is watched."""
+    return {
+        name: (False if FIELDS[name].sort == BOOL else 0)
+        if FIELDS[name].kind == SCALAR
+        else (False if FIELDS[name].sort == BOOL else 0,) * nr_cells
+        for name in HISTORY
+    }
 
 
 class Mapper:
@@ -127,6 +143,9 @@ class Mapper:
             "m_size": inode.committing.size, "m_orphan": bool(inode.committing.orphan),
             "c_size": k.stable.inode[0].committed.size,
             "c_orphan": bool(k.stable.inode[0].committed.orphan),
+            "itid": inode.i_sync_tid,
+            "erred": bool(k.errors_injected or k.failed_allocation),
+            **no_history(k.conf.nr_cells),
         }  # fmt: skip
         self._calls(state, inode, out)
         self._content(k, colour, out)
@@ -176,6 +195,11 @@ class Mapper:
         out["own"] = tuple(owner)
         out["may"] = tuple(bool(k.stable.may[d] & colour) for d in phys)
         out["cached"] = tuple(bool(k.cached[d] & colour) for d in phys)
+        out["else_may"] = tuple(bool(k.stable.may[d] & ~colour) for d in phys)
+        out["else_cached"] = tuple(bool(k.cached[d] & ~colour) for d in phys)
+        folios = [inode.folio[c // k.conf.cells_per_folio] for c in cells]
+        bits = [c // per_block % k.conf.blocks_per_folio for c in cells]
+        out["dirty"] = tuple(bool(f.dirty >> b & 1) for f, b in zip(folios, bits, strict=True))
         out["pst"] = tuple(k.block[d // per_block] for d in phys)
         for name, marks in (("need", inode.eof_needed), ("sent", inode.eof_in_flight)):
             out[name] = tuple(
@@ -188,16 +212,23 @@ class Mapper:
         table: dict[str, list[Any]] = {
             "io": [NONE] * nr_cells, "failed": [False] * nr_cells,
             "end": [0] * nr_cells, "dest": [HOLE] * nr_cells,
+            "built": [False] * nr_cells, "orders": [False] * nr_cells,
         }  # fmt: skip
         names = {IOEND_SUBMITTED: 1, IOEND_COMPLETED: 2, IOEND_WORKER: 3}
         for first in range(k.conf.nr_blocks):
             ioend = k.inode[0].ioend[first]
+            if ioend.state == IOEND_BUILDING:
+                for n in range(ioend.nr_blocks * per_block):
+                    c = first * per_block + n
+                    table["built"][c] = True
+                    table["end"][c] = min((c // per_block + 1) * per_block, ioend.end)
             if ioend.state not in names:
                 continue
             for n in range(ioend.nr_blocks * per_block):
                 c = first * per_block + n
                 table["io"][c] = names[ioend.state]
                 table["failed"][c] = bool(ioend.error) and ioend.state != IOEND_SUBMITTED
+                table["orders"][c] = bool(ioend.orders_eof)
                 table["end"][c] = ioend.end
                 table["dest"][c] = ioend.pblk * per_block + n
         out.update({name: tuple(values) for name, values in table.items()})

@@ -16,9 +16,10 @@ from typing import Any
 
 from checkers.proof.invariant import conjuncts_of, initial, properties_of
 from checkers.proof.logic import Term, Unbounded
-from checkers.proof.protocol import STEPS, Params
+from checkers.proof.protocol import Params
 from checkers.proof.rules import Rules
 from checkers.proof.state import BOOL, FIELDS, SCALAR, State
+from checkers.proof.steps import STEPS
 
 PROVED = "proved"
 REFUTED = "refuted"

@@ -14,28 +14,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from checkers.proof.kept import marked
 from checkers.proof.logic import HOLE, Logic, Term
 from checkers.proof.rules import DEFER, HOLD, NO_RULE, Rules
 from checkers.proof.state import (
-    BOOL,
-    CALLBACK,
-    CELL,
     COMPLETED,
     CUT,
     CUTTING,
-    FLUSHED,
     FREE,
-    FREED_COMMITTING,
     FREED_RUNNING,
-    FROZEN,
     IDLE,
-    INT,
-    NO_COMMIT,
+    MUST_END,
+    MUST_SUBMIT,
+    NO_SYNC,
     NONE,
-    PHYS,
-    RECORDED,
-    SCALAR,
+    RETURNED,
     SUBMITTED,
+    TID_RUNNING,
     USED,
     WORKER,
     State,
@@ -63,16 +58,6 @@ class Step:
     take: Callable[[Logic, Rules, State, State], Move]
 
 
-_INT = (SCALAR, INT)
-_BOOL = (SCALAR, BOOL)
-_SET = (CELL, BOOL)
-
-
-def marked(x: Logic, s: State, c: Term) -> Term:
-    """The cell lies behind a marked EOF, in its block."""
-    return x.lor(s.need(c), s.sent(c))
-
-
 def in_tail(x: Logic, s: State, c: Term) -> Term:
     """The cell lies behind EOF in the block that EOF is in."""
     return x.land(s.isz <= c, c < x.up(s.isz))
@@ -84,6 +69,14 @@ def _legal_everywhere(x: Logic, s: State, where: Callable[[Term], Term]) -> dict
         "ever": lambda c: x.lor(s.ever(c), where(c)),
         "m_ever": lambda c: x.lor(s.m_ever(c), where(c)),
         "c_ever": lambda c: x.lor(s.c_ever(c), where(c)),
+    }
+
+
+def _answers(x: Logic, s: State, p: State, where: Callable[[Term], Term]) -> dict[str, Any]:
+    """What is written there after an fsync began may be found in place of what it saw."""
+    return {
+        "ok": lambda c: x.lor(s.ok(c), x.land(where(c), p.colour)),
+        "ok_else": lambda c: x.lor(s.ok_else(c), x.land(where(c), x.lnot(p.colour))),
     }
 
 
@@ -104,10 +97,13 @@ def zero_eof(x: Logic, r: Rules, s: State, p: State) -> Move:
     A hole, or a clean unwritten block, is not marked: it has nothing on disk that could show.
     """
     shows = lambda c: x.lor(s.wr(c), s.io(c) != NONE)  # noqa: E731
+    cached = lambda c: x.lor(shows(c), s.built(c), s.dirty(c))  # noqa: E731
     guard = [
         s.extending,
         s.trunc == IDLE,
         x.cells(lambda c: x.implies(p.mark(c), x.land(in_tail(x, s, c), s.map(c) != HOLE))),
+        x.cells(lambda c: x.implies(x.land(in_tail(x, s, c), cached(c)), p.dirt(c))),
+        x.cells(lambda c: x.implies(p.mark(c), p.dirt(c))),
     ]
     if r.eof != NO_RULE:
         guard.append(x.cells(lambda c: x.implies(x.land(in_tail(x, s, c), shows(c)), p.mark(c))))
@@ -117,6 +113,7 @@ def zero_eof(x: Logic, r: Rules, s: State, p: State) -> Move:
         "zeroed": x.true,
         "need": lambda c: x.lor(s.need(c), p.mark(c)),
         "page": lambda c: x.land(s.page(c), x.lnot(in_tail(x, s, c))),
+        "dirty": lambda c: x.lor(s.dirty(c), p.dirt(c)),
     }
     if r.no_zeroing:
         del changes["page"]
@@ -138,15 +135,21 @@ def write(x: Logic, r: Rules, s: State, p: State) -> Move:
         s.trunc == IDLE,
         x.implies(extends, s.extending),
         x.implies(gap, s.zeroed),
+        x.cells(lambda c: x.implies(inside(c), p.dirt(c))),
     )
     covers = x.land(extends, x.lnot(gap))
     changes: dict[str, Any] = {
         "page": lambda c: x.ite(inside(c), p.colour, s.page(c)),
         "isz": x.most(s.isz, p.stop),
         "zeroed": x.land(s.zeroed, x.lnot(extends)),
+        "dirty": lambda c: x.lor(s.dirty(c), p.dirt(c)),
+        "must": lambda c: x.lor(s.must(c), inside(c)),
         **_legal_everywhere(x, s, lambda c: x.land(inside(c), p.colour)),
+        **_answers(x, s, p, inside),
     }
     if r.eof in (HOLD, DEFER):
+        guard = x.land(guard, x.implies(covers, x.cells(
+            lambda c: x.implies(in_tail(x, s, c), p.dirt(c)))))  # fmt: skip
         changes["need"] = lambda c: x.lor(
             s.need(c), x.land(covers, in_tail(x, s, c), s.map(c) != HOLE)
         )
@@ -163,6 +166,7 @@ def store(x: Logic, r: Rules, s: State, p: State) -> Move:
     guard = x.land(s.trunc == IDLE, x.lnot(x.land(p.colour, s.is_foreign)))
     if not r.large_folios:
         guard = x.land(guard, p.at < x.up(s.isz))
+    guard = x.land(guard, x.implies(p.at < x.up(s.isz), p.dirt(p.at)))
     noted = x.lor(p.at < s.isz, s.extending)
     within = lambda c, size: x.land(  # noqa: E731
         c == p.at, p.colour, x.lor(noted, c < size)
@@ -172,14 +176,34 @@ def store(x: Logic, r: Rules, s: State, p: State) -> Move:
         "ever": lambda c: x.lor(s.ever(c), within(c, s.dsz)),
         "m_ever": lambda c: x.lor(s.m_ever(c), within(c, s.m_size)),
         "c_ever": lambda c: x.lor(s.c_ever(c), within(c, s.c_size)),
+        "dirty": lambda c: x.lor(s.dirty(c), p.dirt(c)),
+        **_answers(x, s, p, lambda c: c == p.at),
     }
     return Move(guard, changes)
 
 
 def zero_behind_eof(x: Logic, r: Rules, s: State, p: State) -> Move:
-    """Pages behind EOF are zeroed: by writeback of the EOF folio, or by truncate_pagecache()."""
-    guard = x.cells(lambda c: x.implies(p.cells(c), s.isz <= c))
-    return Move(guard, {"page": lambda c: x.land(s.page(c), x.lnot(p.cells(c)))})
+    """Pages behind EOF are zeroed: by writeback of the EOF folio, or by truncate_pagecache().
+
+    A tail that an extension has zeroed is dirty when writeback does it again.  What is wholly
+    behind EOF is clean afterwards (``drop``).  ext4_truncate() dirties what it zeroes (``dirt``).
+    """
+    guard = x.cells(
+        lambda c: x.land(
+            x.implies(
+                p.cells(c),
+                x.land(s.isz <= c, x.implies(x.land(s.zeroed, in_tail(x, s, c)), s.dirty(c))),
+            ),
+            x.implies(p.drop(c), x.up(s.isz) <= c),
+        )
+    )
+    changes: dict[str, Any] = {
+        "page": lambda c: x.land(s.page(c), x.lnot(p.cells(c))),
+        "dirty": lambda c: x.land(x.lor(s.dirty(c), p.dirt(c)), x.lnot(p.drop(c))),
+        "must": lambda c: x.land(s.must(c), x.lnot(p.drop(c))),
+        "todo": lambda c: x.ite(p.drop(c), x.number(NONE), s.todo(c)),
+    }
+    return Move(guard, changes)
 
 
 def _raised(x: Logic, r: Rules, s: State, p: State, wanted: Term) -> tuple[Term, dict[str, Any]]:
@@ -201,7 +225,7 @@ def truncate_up(x: Logic, r: Rules, s: State, p: State) -> Move:
     allowed, changes = _raised(x, r, s, p, p.size)
     guard = x.land(s.zeroed, s.trunc == IDLE, s.isz < p.size, allowed)
     changes["held"] = x.ite(p.allowed < p.size, p.size, s.held)
-    return Move(guard, {**changes, "isz": p.size, "zeroed": x.false})
+    return Move(guard, {**changes, "isz": p.size, "zeroed": x.false, "itid": x.number(TID_RUNNING)})
 
 
 def truncate_begin(x: Logic, r: Rules, s: State, p: State) -> Move:
@@ -212,6 +236,7 @@ def truncate_begin(x: Logic, r: Rules, s: State, p: State) -> Move:
         "target": p.size,
         "orphan": x.false if r.no_orphan else x.true,
         "ever": lambda c: x.land(s.ever(c), x.lnot(x.land(p.size <= c, p.size < s.isz))),
+        "s_size": x.least(s.s_size, p.size),
     }
     if r.split_sizes:
         changes["dsz"] = x.least(s.dsz, p.size)
@@ -221,18 +246,22 @@ def truncate_begin(x: Logic, r: Rules, s: State, p: State) -> Move:
 def truncate_sizes(x: Logic, r: Rules, s: State, p: State) -> Move:
     """ext4_set_inode_size(): both sizes in one section; the handle stops.
 
-    At or below i_disksize every mark lies behind the new size and goes with the held one.
+    The marks of the blocks it cuts go; at or below i_disksize that is all of them, and the held
+    size goes as well.
     """
     n = s.target
+    inside = lambda c: x.true if r.marks_survive_cut else c < x.up(n)  # noqa: E731
+    stays = lambda c: x.land(x.lnot(cuts), inside(c))  # noqa: E731
     allowed, raised = _raised(x, r, s, p, n)
-    cuts = n <= s.dsz
+    cuts: Term = n <= s.dsz
     changes: dict[str, Any] = {
         "trunc": x.number(CUT),
         "isz": n,
         "dsz": x.ite(cuts, n, raised["dsz"]),
         "held": x.ite(cuts, x.number(0), x.ite(p.allowed < n, n, s.held)),
-        "need": lambda c: x.land(s.need(c), x.lnot(cuts)),
-        "sent": lambda c: x.land(s.sent(c), x.lnot(cuts)),
+        "need": lambda c: x.land(s.need(c), stays(c)),
+        "sent": lambda c: x.land(s.sent(c), stays(c)),
+        "itid": x.number(TID_RUNNING),
     }
     if r.split_sizes:
         del changes["dsz"]
@@ -247,7 +276,8 @@ def truncate_remove(x: Logic, r: Rules, s: State, p: State) -> Move:
     gone = lambda c: x.up(s.isz) <= c  # noqa: E731
     guard = [s.trunc == CUT, x.cells(lambda c: x.implies(gone(c), x.lnot(s.page(c))))]
     if not r.no_truncate_wait:
-        guard.append(x.cells(lambda c: x.lor(s.io(c) == NONE, s.end(c) <= s.isz)))
+        idle = lambda c: x.land(s.io(c) == NONE, x.lnot(s.built(c)))  # noqa: E731
+        guard.append(x.cells(lambda c: x.lor(idle(c), s.end(c) <= s.isz)))
     freed = lambda d: x.land(  # noqa: E731
         s.pst(d) == USED, s.map(s.own(d)) == d, gone(s.own(d))
     )
@@ -259,6 +289,10 @@ def truncate_remove(x: Logic, r: Rules, s: State, p: State) -> Move:
         "map": lambda c: x.ite(gone(c), x.number(HOLE), s.map(c)),
         "wr": lambda c: x.land(s.wr(c), x.lnot(gone(c))),
         "pst": lambda d: x.ite(freed(d), x.number(after), s.pst(d)),
+        "dirty": lambda c: x.land(s.dirty(c), x.lnot(gone(c))),
+        "must": lambda c: x.land(s.must(c), x.lnot(gone(c))),
+        "todo": lambda c: x.ite(gone(c), x.number(NONE), s.todo(c)),
+        "itid": x.number(TID_RUNNING),
     }
     return Move(x.land(*guard), changes)
 
@@ -283,6 +317,7 @@ def allocate(x: Logic, r: Rules, s: State, p: State) -> Move:
         "map": lambda c: x.ite(p.cells(c), p.place(c), s.map(c)),
         "pst": lambda d: x.ite(taken(d), x.number(USED), s.pst(d)),
         "own": lambda d: x.ite(taken(d), p.owner(d), s.own(d)),
+        "itid": x.number(TID_RUNNING),
     }
     if r.written_allocation:
         changes["wr"] = lambda c: x.lor(s.wr(c), p.cells(c))
@@ -292,24 +327,55 @@ def allocate(x: Logic, r: Rules, s: State, p: State) -> Move:
     return Move(guard, changes)
 
 
-def submit(x: Logic, r: Rules, s: State, p: State) -> Move:
-    """ext4_iomap_writeback_submit(): a bio for mapped cells goes out; marks go with it.
+def build(x: Logic, r: Rules, s: State, p: State) -> Move:
+    """iomap_writeback_folio(): mapped dirty blocks join an ioend; their folios are clean again.
 
-    ``end`` was clamped to i_size when the folio was mapped; only a truncate may have lowered that
-    since, and it waits for this bio before it removes anything.
+    ``end`` was clamped to i_size when the folio was locked.  Only a truncate may have lowered
+    i_size since, and it waits for this ioend before it removes anything.  i_size may have grown
+    since, but not by a write to this folio, which takes its lock.
+    """
+    fits = lambda c: x.land(  # noqa: E731
+        s.io(c) == NONE, x.lnot(s.built(c)), s.map(c) != HOLE, s.dirty(c), c < x.up(p.end),
+        x.implies(x.land(s.must(c), c < s.isz), c < p.end),
+    )  # fmt: skip
+    guard = x.land(
+        x.lor(p.end <= s.isz, s.trunc == CUT),
+        x.cells(lambda c: x.implies(p.cells(c), fits(c))),
+    )
+    changes: dict[str, Any] = {
+        "built": lambda c: x.lor(s.built(c), p.cells(c)),
+        "end": lambda c: x.ite(p.cells(c), p.end, s.end(c)),
+        "dirty": lambda c: x.land(s.dirty(c), x.lnot(p.cells(c))),
+        "must": lambda c: x.land(s.must(c), x.lnot(p.cells(c))),
+        "todo": lambda c: x.ite(
+            x.land(p.cells(c), s.todo(c) == MUST_SUBMIT), x.number(MUST_END), s.todo(c)
+        ),
+    }
+    return Move(guard, changes)
+
+
+def submit(x: Logic, r: Rules, s: State, p: State) -> Move:
+    """ext4_iomap_writeback_submit(): a bio for built cells goes out; marks go with it.
+
+    An ioend gets the end of its last block, so ``end`` may be behind what it was built with.
     """
     guard = x.land(
         x.lor(p.end <= s.isz, s.trunc == CUT),
         x.cells(
             lambda c: x.implies(
-                p.cells(c), x.land(s.io(c) == NONE, s.map(c) != HOLE, c < x.up(p.end))
+                p.cells(c),
+                x.land(
+                    s.built(c), s.end(c) <= p.end, c < x.up(p.end), x.implies(s.need(c), p.orders)
+                ),
             )
         ),
     )
     pick = lambda c, new, old: x.ite(p.cells(c), new, old)  # noqa: E731
     changes: dict[str, Any] = {
+        "built": lambda c: x.land(s.built(c), x.lnot(p.cells(c))),
         "io": lambda c: pick(c, x.number(SUBMITTED), s.io(c)),
         "failed": lambda c: pick(c, x.false, s.failed(c)),
+        "orders": lambda c: pick(c, p.orders, s.orders(c)),
         "end": lambda c: pick(c, p.end, s.end(c)),
         "dest": lambda c: pick(c, s.map(c), s.dest(c)),
         "sent": lambda c: x.lor(s.sent(c), x.land(p.cells(c), s.need(c))),
@@ -322,12 +388,35 @@ def submit(x: Logic, r: Rules, s: State, p: State) -> Move:
     return Move(guard, changes)
 
 
+def _ended(x: Logic, s: State, p: State) -> dict[str, Any]:
+    """Folio writeback of the cells has ended: an fsync that waited for that goes on."""
+    return {
+        "todo": lambda c: x.ite(
+            x.land(p.cells(c), s.todo(c) == MUST_END), x.number(NONE), s.todo(c)
+        )
+    }
+
+
+def _failure(x: Logic, s: State, failed: Term) -> dict[str, Any]:
+    """A failed write of data: the fsync in progress returns the error and promises nothing."""
+    return {
+        "erred": x.lor(s.erred, failed),
+        "sync": x.ite(x.land(failed, s.sync < RETURNED), x.number(NO_SYNC), s.sync),
+    }
+
+
 def complete(x: Logic, r: Rules, s: State, p: State) -> Move:
     """disk() and ext4_iomap_end_bio(): a bio ends; what the pages hold *now* is what was written.
 
-    A failed bio wrote the cells of ``hit``, or none.  ``inline``: no conversion or size is wanted.
+    A failed bio wrote the cells of ``hit``, or none.  ``inline``: no conversion or size is wanted,
+    or ext4's completion was not asked (a failed write of written blocks inside i_disksize).
     """
-    guard = x.cells(lambda c: x.implies(p.cells(c), s.io(c) == SUBMITTED))
+    plain = lambda c: x.land(  # noqa: E731
+        s.wr(c), x.lnot(s.orders(c)), x.lor(s.end(c) <= s.dsz, s.trunc == CUT)
+    )
+    guard = x.cells(
+        lambda c: x.implies(p.cells(c), x.land(s.io(c) == SUBMITTED, x.implies(p.inline, plain(c))))
+    )
     if not r.bio_errors:
         guard = x.land(guard, x.lnot(p.error))
     at = lambda d: x.land(p.cells(s.own(d)), s.dest(s.own(d)) == d)  # noqa: E731
@@ -342,6 +431,13 @@ def complete(x: Logic, r: Rules, s: State, p: State) -> Move:
         "failed": lambda c: pick(c, x.land(p.error, x.lnot(p.inline)), s.failed(c)),
         "need": lambda c: x.lor(s.need(c), x.land(p.cells(c), s.sent(c), again)),
         "sent": lambda c: x.land(s.sent(c), x.lnot(p.cells(c))),
+        "orders": lambda c: x.land(s.orders(c), x.lnot(x.land(p.cells(c), p.error))),
+        "else_cached": lambda d: x.ite(
+            hit(d), x.lor(x.lnot(new(d)), x.land(p.error, s.else_cached(d))), s.else_cached(d)
+        ),
+        "else_may": lambda d: x.lor(s.else_may(d), x.land(hit(d), x.lnot(new(d)))),
+        "todo": lambda c: x.ite(p.inline, _ended(x, s, p)["todo"](c), s.todo(c)),
+        **_failure(x, s, p.error),
     }
     return Move(guard, changes)
 
@@ -358,14 +454,27 @@ def take_list(x: Logic, r: Rules, s: State, p: State) -> Move:
 
 
 def merge(x: Logic, r: Rules, s: State, p: State) -> Move:
-    """iomap_ioend_try_merge(): an ioend at the worker takes the end of a later one there."""
+    """iomap_ioend_try_merge(): an ioend at the worker takes the end of a later one there.
+
+    If either is the write that an EOF waits for, both are.
+    """
+    both = lambda c: x.lor(  # noqa: E731
+        p.cells(c), x.land(s.io(c) == WORKER, s.end(c) == s.end(p.other))
+    )
     guard = x.land(
         s.io(p.other) == WORKER,
         x.cells(
-            lambda c: x.implies(p.cells(c), x.land(s.io(c) == WORKER, s.end(c) <= s.end(p.other)))
+            lambda c: x.land(
+                x.implies(p.cells(c), x.land(s.io(c) == WORKER, s.end(c) <= s.end(p.other))),
+                x.implies(x.land(both(c), s.orders(c)), p.orders),
+            )
         ),
     )
-    return Move(guard, {"end": lambda c: x.ite(p.cells(c), s.end(p.other), s.end(c))})
+    changes = {
+        "end": lambda c: x.ite(p.cells(c), s.end(p.other), s.end(c)),
+        "orders": lambda c: x.ite(both(c), p.orders, s.orders(c)),
+    }
+    return Move(guard, changes)
 
 
 def _one_ioend(x: Logic, s: State, p: State) -> Term:
@@ -388,6 +497,7 @@ def convert(x: Logic, r: Rules, s: State, p: State) -> Move:
         "handle": x.true,
         "wr": lambda c: x.lor(s.wr(c), p.cells(c)),
         "pending": lambda c: x.lor(s.pending(c), p.cells(c)),
+        "itid": x.number(TID_RUNNING),
     }
     return Move(guard, changes)
 
@@ -395,7 +505,7 @@ def convert(x: Logic, r: Rules, s: State, p: State) -> Move:
 def finish(x: Logic, r: Rules, s: State, p: State) -> Move:
     """ext4_iomap_wb_update_disksize(), the handle stops, folio writeback ends.
 
-    Skipped (``p.skip``) when i_disksize is there already.
+    Skipped (``p.skip``) when i_disksize is there already and no marked EOF waits for this write.
     """
     end = s.end(p.one)
     wanted = x.most(end, s.held)
@@ -405,7 +515,9 @@ def finish(x: Logic, r: Rules, s: State, p: State) -> Move:
     guard = x.land(
         _one_ioend(x, s, p),
         x.cells(lambda c: x.implies(s.pending(c), p.cells(c))),
+        x.cells(lambda c: x.implies(p.cells(c), s.wr(c))),
         x.ite(p.skip, end <= s.dsz, allowed),
+        x.cells(lambda c: x.implies(x.land(p.cells(c), p.skip), x.lnot(s.orders(c)))),
     )
     if not r.error_ignored:
         guard = x.land(guard, x.cells(lambda c: x.implies(p.cells(c), x.lnot(s.failed(c)))))
@@ -415,6 +527,9 @@ def finish(x: Logic, r: Rules, s: State, p: State) -> Move:
         "handle": x.false,
         "pending": lambda c: x.false,
         "io": lambda c: x.ite(p.cells(c), x.number(NONE), s.io(c)),
+        "failed": lambda c: x.land(s.failed(c), x.lnot(p.cells(c))),
+        "itid": x.ite(p.skip, s.itid, x.number(TID_RUNNING)),
+        **_ended(x, s, p),
     }
     return Move(guard, changes)
 
@@ -422,94 +537,22 @@ def finish(x: Logic, r: Rules, s: State, p: State) -> Move:
 def give_up(x: Logic, r: Rules, s: State, p: State) -> Move:
     """ext4_iomap_finish_ioend() of a failed ioend: neither conversion nor size."""
     guard = x.cells(
-        lambda c: x.implies(p.cells(c), x.land(s.io(c) == WORKER, x.lnot(s.pending(c))))
-    )
-    return Move(guard, {"io": lambda c: x.ite(p.cells(c), x.number(NONE), s.io(c))})
-
-
-def freeze(x: Logic, r: Rules, s: State, p: State) -> Move:
-    """The running transaction, without open handles, becomes the committing one."""
-    guard = x.land(s.commit == NO_COMMIT, s.trunc != CUTTING)
-    if not r.commit_inside_handle:
-        guard = x.land(guard, x.lnot(s.handle))
-    moved = lambda d: x.ite(  # noqa: E731
-        s.pst(d) == FREED_RUNNING, x.number(FREED_COMMITTING), s.pst(d)
+        lambda c: x.implies(
+            p.cells(c), x.land(s.io(c) == WORKER, x.lnot(s.pending(c)), s.failed(c))
+        )
     )
     changes = {
-        "commit": x.number(FROZEN), "m_size": s.dsz, "m_orphan": s.orphan,
-        "m_map": s.map, "m_wr": s.wr, "m_ever": s.ever, "pst": moved,
-    }  # fmt: skip
+        "io": lambda c: x.ite(p.cells(c), x.number(NONE), s.io(c)),
+        "failed": lambda c: x.land(s.failed(c), x.lnot(p.cells(c))),
+    }
     return Move(guard, changes)
 
 
-def preflush(x: Logic, r: Rules, s: State, p: State) -> Move:
-    """REQ_PREFLUSH of the commit record: what is in the device cache becomes stable."""
-    changes: dict[str, Any] = {"commit": x.number(FLUSHED)}
-    if not r.no_preflush:
-        changes["may"] = s.cached
-    return Move(s.commit == FROZEN, changes)
-
-
-def record(x: Logic, r: Rules, s: State, p: State) -> Move:
-    """REQ_FUA: the commit record is durable; recovery will find this transaction."""
-    changes = {
-        "commit": x.number(RECORDED), "c_size": s.m_size, "c_orphan": s.m_orphan,
-        "c_map": s.m_map, "c_wr": s.m_wr, "c_ever": s.m_ever,
-    }  # fmt: skip
-    return Move(s.commit == FLUSHED, changes)
-
-
-def committed(x: Logic, r: Rules, s: State, p: State) -> Move:
-    """The commit is over; its frozen copy means nothing any more."""
-    return Move(s.commit == RECORDED, {"commit": x.number(CALLBACK)})
-
-
-def give_back(x: Logic, r: Rules, s: State, p: State) -> Move:
-    """ext4_process_freed_data(): freed cells can be somebody else's from now on."""
-    back = lambda d: s.pst(d) == FREED_COMMITTING  # noqa: E731
-    changes = {
-        "commit": x.number(NO_COMMIT),
-        "pst": lambda d: x.ite(back(d), x.number(FREE), s.pst(d)),
-        "may": lambda d: x.ite(back(d), s.is_foreign, s.may(d)),
-        "cached": lambda d: x.ite(back(d), s.is_foreign, s.cached(d)),
+def discard(x: Logic, r: Rules, s: State, p: State) -> Move:
+    """ext4_iomap_discard_folio(): mapping failed; the pages are clean and nowhere on disk."""
+    changes: dict[str, Any] = {
+        "dirty": lambda c: x.land(s.dirty(c), x.lnot(p.cells(c))),
+        "must": lambda c: x.land(s.must(c), x.lnot(p.cells(c))),
+        **_failure(x, s, x.true),
     }
-    return Move(s.commit == CALLBACK, changes)
-
-
-def flush(x: Logic, r: Rules, s: State, p: State) -> Move:
-    """blkdev_issue_flush(), by an fsync or a checkpoint."""
-    return Move(x.true, {"may": s.cached})
-
-
-_ALLOWED = {"allowed": _INT}
-_ONE = {"one": _INT, "cells": _SET}
-STEPS: dict[str, Step] = {
-    name: Step(name, (take.__doc__ or "").split("\n")[0], params, take)
-    for name, take, params in (
-        ("begin_extension", begin_extension, {}),
-        ("end_extension", end_extension, {}),
-        ("zero_eof", zero_eof, {"mark": _SET}),
-        ("write", write, {"start": _INT, "stop": _INT, "colour": _BOOL}),
-        ("store", store, {"at": _INT, "colour": _BOOL}),
-        ("zero_behind_eof", zero_behind_eof, {"cells": _SET}),
-        ("truncate_up", truncate_up, {"size": _INT, **_ALLOWED}),
-        ("truncate_begin", truncate_begin, {"size": _INT}),
-        ("truncate_sizes", truncate_sizes, _ALLOWED),
-        ("truncate_remove", truncate_remove, {}),
-        ("allocate", allocate,
-         {"cells": _SET, "place": (CELL, INT), "owner": (PHYS, INT), "last": _INT}),
-        ("submit", submit, {"cells": _SET, "end": _INT}),
-        ("complete", complete, {"cells": _SET, "error": _BOOL, "hit": _SET, "inline": _BOOL}),
-        ("take_list", take_list, {"cells": _SET}),
-        ("merge", merge, {"cells": _SET, "other": _INT}),
-        ("convert", convert, _ONE),
-        ("finish", finish, {**_ONE, **_ALLOWED, "skip": _BOOL}),
-        ("give_up", give_up, {"cells": _SET}),
-        ("freeze", freeze, {}),
-        ("preflush", preflush, {}),
-        ("record", record, {}),
-        ("committed", committed, {}),
-        ("give_back", give_back, {}),
-        ("flush", flush, {}),
-    )
-}  # fmt: skip
+    return Move(x.true, changes)

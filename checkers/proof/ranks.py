@@ -1,129 +1,189 @@
 """Lock order for any number of threads: a rank that every acquire and every wait increases.
 
-What: each class has a level, and folio locks and folio writeback a folio index between their levels
-(lock of folio f < writeback of f < lock of f + 1).  An edge says "whoever holds the one may wait
-for the other"; if every edge goes up in rank there is no cycle, however many threads there are.
-Edges whose argument rests on something else name it as a guard.
-Why so: a search of interleavings bounds the number of threads, a rank does not.  The edges are
-those of the model's paths on one file of the iomap path, written down here.
-Rejected: a topological order of the classes alone (a folio lock is taken while earlier folios are
-under writeback, so classes alone have a cycle).
+What: the edges are the model's own (``checkers.locks.model_edges``): "whoever has the one may wait
+for the other", with how the folio index of the wanted folio relates to that of the held one.  A
+rank gives each class a level, and folio locks and folio writeback a folio index and an order within
+one folio; z3 looks for one that every edge increases, and then proves each edge for all indices.
+If every edge goes up in rank there is no circle of waiters, however many threads there are.
+Why so: a search of interleavings bounds the number of threads, a rank does not.  What is still
+bounded is where the edges come from: paths that the explored scopes do not take add none.
+Rejected: levels written by hand (they would be of another graph soon), a topological order of the
+classes alone (a folio lock is taken while earlier folios are under writeback, so classes alone have
+a cycle).
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.proof.obligations import PROVED, REFUTED, UNKNOWN, Decision
-from checkers.proof.rules import DEFER, GAP, Rules
+from checkers.locks.model_edges import Exploration, explore, observations
+from checkers.locks.model_state import COMMIT, EOF_WRITE, HANDLE
+from checkers.proof.obligations import PROVED, REFUTED, Decision
+from model.designs import Design
+from model.mutants import Mutant
+from model.scopes import SCOPES
 
-LEVELS = {
-    "i_rwsem": 0,
-    "invalidate_lock": 1,
-    "s_writepages_rwsem": 2,
-    "folio_lock": 3,
-    "folio_writeback": 3,
-    "worker_slot": 4,
-    "handle_start": 5,
-    "j_checkpoint_mutex": 6,
-    "jbd2_commit": 7,
-    "jbd2_handle": 8,
-    "i_data_sem": 9,
-}
-_INDEXED = {"folio_lock": 0, "folio_writeback": 1}
+RANK_SCOPES = ("ordered-log", "enospc", "log-full", "eof-unsubmitted", "cookie-race", "punch-folio")
+"""Small scopes of one file that together show every edge, which a test checks for every design."""
 
 SAME = "same"
 LATER = "later"
 EARLIER = "earlier"
+_ANY = ""
+_RLIMIT = 5_000_000
+
+ASCENDING = "iomap_writepages() visits folios in ascending order"
+UNORDERED = (
+    "no inode of the iomap path is on the ordered list: a commit waits for none of its folios"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """``held`` → ``wanted`` in ``path``; ``folio`` relates the wanted folio to the held one."""
+@dataclass(frozen=True, slots=True, order=True)
+class RankEdge:
+    """``held`` → ``wanted``; ``folio`` relates the wanted folio to the held one, if both are."""
 
     held: str
     wanted: str
-    path: str
-    folio: str = ""
-    guard: str = ""
+    folio: str = _ANY
+
+    @property
+    def name(self) -> str:
+        """Return the edge's name in reports."""
+        return f"lock-order/{self.held}/{self.wanted}{'/' + self.folio if self.folio else ''}"
 
 
-EDGES: tuple[Edge, ...] = (
-    Edge("i_rwsem", "invalidate_lock", "ext4_setattr()"),
-    Edge("i_rwsem", "folio_lock", "iomap_file_buffered_write(), ext4_block_zero_eof()"),
-    Edge("i_rwsem", "i_data_sem", "ext4_da_map_blocks()"),
-    Edge("i_rwsem", "jbd2_commit", "write: ENOSPC, jbd2_journal_force_commit_nested()"),
-    Edge("invalidate_lock", "folio_lock", "ext4_page_mkwrite(), truncate_pagecache()"),
-    Edge("invalidate_lock", "handle_start", "ext4_setattr(), ext4_truncate()"),
-    Edge("s_writepages_rwsem", "folio_lock", "ext4_iomap_writepages()"),
-    Edge("folio_lock", "folio_writeback", "folio_wait_writeback() of the locked folio", SAME),
-    Edge("folio_lock", "i_data_sem", "ext4_page_mkwrite(), ext4_iomap_discard_folio()"),
-    Edge("folio_lock", "handle_start", "ext4_iomap_map_one_extent()"),
-    Edge("folio_lock", "jbd2_commit", "writeback: ENOSPC, jbd2_journal_force_commit_nested()"),
-    Edge("folio_writeback", "folio_lock", "the ioend under construction, next folio", LATER,
-         "iomap_writepages() visits folios in ascending order"),
-    Edge("folio_writeback", "folio_writeback", "the ioend under construction, WB_SYNC_ALL wait",
-         LATER, "iomap_writepages() visits folios in ascending order"),
-    Edge("folio_writeback", "handle_start", "ext4_iomap_map_one_extent() of a later folio"),
-    Edge("folio_writeback", "jbd2_commit", "ENOSPC with an ioend under construction"),
-    Edge("folio_writeback", "worker_slot", "a completed ioend is queued"),
-    Edge("worker_slot", "handle_start", "ext4_iomap_finish_ioend()"),
-    Edge("handle_start", "jbd2_commit", "wait_transaction_locked(): T_LOCKED"),
-    Edge("handle_start", "j_checkpoint_mutex", "__jbd2_log_wait_for_space()"),
-    Edge("j_checkpoint_mutex", "jbd2_commit", "log space: wait for the committing transaction"),
-    Edge("jbd2_commit", "jbd2_handle", "the commit waits for open handles", "",
-         "no inode of the iomap path is on the ordered list"),
-    Edge("jbd2_handle", "i_data_sem", "every allocation, conversion, truncate"),
-)  # fmt: skip
+@dataclass(slots=True)
+class Edges:
+    """The edges with a place where each was seen, and the scopes they come from."""
 
-RULE_EDGES: dict[str, tuple[Edge, ...]] = {
-    GAP: (Edge("worker_slot", "folio_writeback", "ext4_iomap_wb_ordered_wait()", EARLIER),),
-    DEFER: (Edge("folio_writeback", "folio_writeback", "an ioend behind a mark stays on the list",
-                 EARLIER),),
-}  # fmt: skip
+    where: dict[RankEdge, str]
+    scopes: tuple[str, ...]
+    exhaustive: bool
 
 
-def edges_of(rules: Rules) -> tuple[Edge, ...]:
-    """Return the edges of a design."""
-    return (*EDGES, *RULE_EDGES.get(rules.eof, ()))
+def edges_of(design: Design, mutant: Mutant | None = None, scopes: Iterable[str] = ()) -> Edges:
+    """Return the edges of a design's model in :data:`RANK_SCOPES` and in ``scopes``."""
+    names = tuple(dict.fromkeys((*RANK_SCOPES, *scopes)))
+    found = [explore(design, SCOPES[name], mutant) for name in names]
+    where: dict[RankEdge, str] = {}
+    for exploration in found:
+        for edge in _edges(exploration):
+            where.setdefault(edge, _place(exploration, edge))
+    return Edges(where, names, all(not e.outcome.stopped for e in found))
 
 
-def decisions(edges: Sequence[Edge]) -> Iterator[Decision]:
+def _edges(exploration: Exploration) -> Iterator[RankEdge]:
+    for held, wanted in sorted(exploration.graph.pairs()):
+        relations = {_ANY}
+        if _indexed(held) and _indexed(wanted):
+            relations = {_relation(grip) for grip in observations([exploration], (held, wanted))}
+        for relation in sorted(relations):
+            yield RankEdge(held, wanted, relation)
+
+
+def _relation(grip: Any) -> str:
+    if grip.has.inode != grip.wants.inode:
+        return _ANY
+    if grip.has.folio == grip.wants.folio:
+        return SAME
+    return LATER if grip.wants.folio > grip.has.folio else EARLIER
+
+
+def _place(exploration: Exploration, edge: RankEdge) -> str:
+    seen = exploration.graph.between(edge.held, edge.wanted)
+    places = sorted({str(where.function) for s in seen for where in s.where})
+    return ", ".join(f"{place}()" for place in places[:3])
+
+
+def _indexed(name: str) -> bool:
+    return name.startswith(("folio_lock[", "folio_writeback["))
+
+
+def decisions(edges: Edges) -> Iterator[Decision]:
     """Yield a row an edge: its rank rises for every pair of folios that it relates."""
     import z3
 
-    f, g = z3.Ints("f g")
-    for edge in edges:
+    left = sorted(edges.where)
+    circles: dict[RankEdge, str] = {}
+    rank = _rank(z3, left)
+    while isinstance(rank, list):
+        worst = _closing(rank)
+        others = ", ".join(f"{e.held} → {e.wanted}" for e in rank if e != worst)
+        circles[worst] = f"no rank: it closes a circle with {others}"
+        left.remove(worst)
+        rank = _rank(z3, left)
+    for edge in sorted(edges.where):
         started = time.perf_counter()
-        relation = {SAME: f == g, LATER: f < g, EARLIER: g < f}.get(edge.folio, z3.BoolVal(True))
-        below = _rank(edge.held, f)
-        above = _rank(edge.wanted, g)
-        rises = z3.BoolVal(False)
-        for a, b in reversed(list(zip(below, above, strict=True))):
-            rises = z3.Or(a < b, z3.And(a == b, rises))
-        solver = z3.Solver()
-        solver.set("rlimit", 1_000_000)
-        solver.add(relation, f >= 0, g >= 0, z3.Not(rises))
-        answer = solver.check()
-        result = PROVED if answer == z3.unsat else REFUTED if answer == z3.sat else UNKNOWN
-        reason = f"guard: {edge.guard}" if edge.guard else ""
-        if result == REFUTED:
-            reason = f"{edge.wanted} ranks below {edge.held}: who holds it may wait for it"
+        if edge in circles:
+            result, reason = REFUTED, circles[edge]
+        else:
+            result = PROVED if _rises(z3, rank, edge) else REFUTED
+            reason = _guard(edge, edges)
         folio = f" of {'the same' if edge.folio == SAME else f'a {edge.folio}'} folio"
         yield Decision(
-            f"lock-order/{edge.held}/{edge.wanted}{'/' + edge.folio if edge.folio else ''}",
-            f"{edge.held} before {edge.wanted}{folio if edge.folio else ''}: {edge.path}",
+            edge.name,
+            f"{edge.held} before {edge.wanted}{folio if edge.folio else ''}: {edges.where[edge]}",
             "lock-order", result, time.perf_counter() - started,
             f"z3 {z3.get_version_string()}", reason,
         )  # fmt: skip
 
 
-def _rank(name: str, folio: Any) -> tuple[Any, ...]:
-    import z3
+def _guard(edge: RankEdge, edges: Edges) -> str:
+    """What the argument rests on beside the order itself, where it does."""
+    if edge.folio == LATER:
+        return f"guard: {ASCENDING}"
+    waits_for_folios = any(e.held == COMMIT and _indexed(e.wanted) for e in edges.where)
+    if (edge.held, edge.wanted) == (COMMIT, HANDLE) and not waits_for_folios:
+        return f"guard: {UNORDERED}"
+    return ""
 
-    indexed = name in _INDEXED
-    return (
-        z3.IntVal(LEVELS[name]), folio if indexed else z3.IntVal(0),
-        z3.IntVal(_INDEXED.get(name, 0)),
-    )  # fmt: skip
+
+def _closing(circle: Sequence[RankEdge]) -> RankEdge:
+    """Return the edge of a circle to report: a wait for an EOF block's write before others."""
+    return max(circle, key=lambda edge: (edge.wanted == EOF_WRITE, edge.held == HANDLE, edge))
+
+
+Rank = dict[str, tuple[int, int]]
+
+
+def _rank(z3: Any, edges: Sequence[RankEdge]) -> Rank | list[RankEdge]:
+    """Return a level and an order within a folio for every class, or edges that forbid one."""
+    classes = sorted({name for edge in edges for name in (edge.held, edge.wanted)})
+    level = {name: z3.Int(f"level {name}") for name in classes}
+    within = {name: z3.Int(f"within {name}") for name in classes}
+    solver = z3.Solver()
+    solver.set("rlimit", _RLIMIT)
+    solver.set("core.minimize", True)
+    names = {}
+    for edge in edges:
+        lower = level[edge.held] < level[edge.wanted]
+        if edge.folio in (SAME, LATER):
+            order = within[edge.held] < within[edge.wanted] if edge.folio == SAME else z3.BoolVal(1)
+            lower = z3.Or(lower, z3.And(level[edge.held] == level[edge.wanted], order))
+        names[edge.name] = edge
+        solver.assert_and_track(lower, edge.name)
+    answer = solver.check()
+    if answer == z3.sat:
+        model = solver.model()
+        value = lambda term: model.eval(term, True).as_long()  # noqa: E731
+        return {name: (value(level[name]), value(within[name])) for name in classes}
+    if answer == z3.unsat:
+        return [names[str(name)] for name in solver.unsat_core()]
+    raise RuntimeError(f"lock order: {solver.reason_unknown()}")
+
+
+def _rises(z3: Any, rank: Rank, edge: RankEdge) -> bool:
+    """Prove that (level, folio, within) rises lexicographically, whatever the indices are."""
+    f, g = z3.Ints("f g")
+    relation = {SAME: f == g, LATER: f < g, EARLIER: g < f}.get(edge.folio, z3.BoolVal(True))
+    (low, inner), (high, outer) = rank[edge.held], rank[edge.wanted]
+    below = (low, f if _indexed(edge.held) else z3.IntVal(0), inner)
+    above = (high, g if _indexed(edge.wanted) else z3.IntVal(0), outer)
+    rises = z3.BoolVal(False)
+    for a, b in reversed(list(zip(below, above, strict=True))):
+        rises = z3.Or(z3.IntVal(0) + a < z3.IntVal(0) + b, z3.And(a == b, rises))
+    solver = z3.Solver()
+    solver.set("rlimit", _RLIMIT)
+    solver.add(relation, f >= 0, g >= 0, z3.Not(rises))
+    return bool(solver.check() == z3.unsat)

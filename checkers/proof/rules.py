@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from model.designs import ALL_IOMAP, DESIGNS
-from model.state import EOF_DEFERRED, EOF_HOLD_BACK, EOF_ORDERED_GAP
+from model.state import EOF_DEFERRED, EOF_HOLD_BACK, EOF_ORDERED_GAP, EOF_UNORDERED
 
 NO_RULE = "none"
 HOLD = "hold"
@@ -39,12 +39,22 @@ class Rules:
     unmark_at_submit: bool = False
     large_folios: bool = False
     no_zeroing: bool = False
+    fsync_no_writeback_wait: bool = False
+    fsync_no_commit_wait: bool = False
+    fsync_no_flush: bool = False
+    marks_survive_cut: bool = False
 
 
 def is_covered(design: str) -> bool:
     """Tell whether the protocol speaks of ``design``: every file on the iomap path."""
     chosen = DESIGNS[design]
     return chosen.iomap_inodes == ALL_IOMAP and not chosen.orders_iomap
+
+
+def has_rule(design: str) -> bool:
+    """Tell whether the protocol has the design's EOF rule, as the model has it."""
+    known = (EOF_UNORDERED, EOF_HOLD_BACK, EOF_DEFERRED)
+    return is_covered(design) and DESIGNS[design].eof_rule in known
 
 
 def rules_of(design: str) -> Rules:
@@ -62,7 +72,8 @@ def rules_of(design: str) -> Rules:
 class WrongDesign:
     """``flag`` turned on over ``base`` must be refuted for ``prop``.
 
-    ``design`` and ``mutant`` say what makes the same mistake in the executable model.
+    ``design`` and ``mutant`` say what makes the same mistake in the executable model.  ``without``
+    are steps that its run does not need.
     """
 
     slug: str
@@ -73,6 +84,7 @@ class WrongDesign:
     design: str = ""
     mutant: str = ""
     mounts: int = 1
+    without: frozenset[str] = frozenset()
 
     @property
     def rules(self) -> Rules:
@@ -81,6 +93,7 @@ class WrongDesign:
         return replace(rules_of(self.base), **flags)
 
 
+_TRUNCATES = frozenset({"truncate_up", "truncate_begin", "truncate_sizes", "truncate_remove"})
 _HOLD = "seed-eof-ordered"
 _DEFER = "seed-eof-deferred"
 
@@ -92,7 +105,7 @@ WRONG_DESIGNS: dict[str, WrongDesign] = {
         WrongDesign("gap-only", "only a zeroed gap is ordered, not an append within the EOF block",
                     "seed-gap-ordered", (), "stale-data", "seed-gap-ordered"),
         WrongDesign("size-at-write", "i_disksize moves in write_end, before the data is on disk",
-                    _HOLD, ("size_at_write",), "stale-data"),
+                    _HOLD, ("size_at_write",), "stale-data", _HOLD, "disksize-at-write"),
         WrongDesign("hold-back-two-mounts", "blocks behind the held size are converted",
                     _HOLD, (), "sound-disk", _HOLD, "", 2),
         WrongDesign("deferred-io-error", "a failed write of the EOF block takes its mark with it",
@@ -121,14 +134,21 @@ WRONG_DESIGNS: dict[str, WrongDesign] = {
                     _HOLD, ("no_truncate_wait",), "late-write",
                     _HOLD, "truncate-no-writeback-wait"),
         WrongDesign("large-folios", "a store reaches a later block of the EOF folio",
-                    _HOLD, ("large_folios",), "stale-data", _HOLD),
+                    _HOLD, ("large_folios",), "stale-data", _HOLD, without=_TRUNCATES),
         WrongDesign("commit-inside-handle", "conversion and i_disksize in different transactions",
-                    _DEFER, ("commit_inside_handle",), "sound-disk"),
+                    _DEFER, ("commit_inside_handle",), "sound-disk", _DEFER, "two-handles"),
         WrongDesign("no-orphan", "a shrinking inode is not on the orphan list",
-                    _DEFER, ("no_orphan",), "sound-disk"),
+                    _DEFER, ("no_orphan",), "sound-disk", _DEFER, "no-orphan"),
         WrongDesign("unmark-at-submit", "the mark goes when the EOF block's bio is submitted",
-                    _HOLD, ("unmark_at_submit",), "stale-data"),
+                    _HOLD, ("unmark_at_submit",), "stale-data", _HOLD, "unmark-at-submit"),
+        WrongDesign("fsync-no-writeback-wait", "fsync does not wait for the writeback it starts",
+                    _HOLD, ("fsync_no_writeback_wait",), "fsync",
+                    _HOLD, "fsync-no-writeback-wait"),
+        WrongDesign("fsync-no-commit-wait", "fsync does not wait for the commit",
+                    _HOLD, ("fsync_no_commit_wait",), "fsync", _HOLD, "fsync-no-commit-wait"),
+        WrongDesign("fsync-no-flush", "fsync does not flush the cache where the commit will not",
+                    _HOLD, ("fsync_no_flush",), "fsync", _HOLD, "fsync-no-flush"),
         WrongDesign("no-zeroing", "an extension marks the EOF block but does not zero its tail",
-                    _HOLD, ("no_zeroing",), "stale-data"),
+                    _HOLD, ("no_zeroing",), "stale-data", _HOLD, "no-tail-zeroing"),
     )
 }  # fmt: skip

@@ -3,7 +3,8 @@
 What: one table of fields.  A cell is the unit a crash can tear; cells of the file and cells of the
 disk are numbers, without bound.  Content is seen through *one arbitrary colour*: a cell shows it or
 does not.  Nothing in the protocol treats two colours differently, so what is proved of an arbitrary
-one holds of each (``is_foreign`` says whether it is the colour of what previous owners left).
+one holds of each (``is_foreign`` says whether it is the colour of what previous owners left), and
+of every set of them without zero: several colours may as well count as one.
 Rejected: sets of colours a cell (a third kind of quantifier for no more meaning), the extent state
 a block (with cells, an EOF inside a block needs no special case).
 """
@@ -44,6 +45,21 @@ RECORDED = 3
 CALLBACK = 4
 """The committing transaction, ``commit``."""
 
+TID_DONE = 0
+TID_COMMITTING = 1
+TID_RUNNING = 2
+"""A transaction relative to now, ``itid`` and ``s_tid``."""
+
+NO_SYNC = 0
+WRITING = 1
+COMMITTING = 2
+RETURNED = 3
+"""The fsync that is watched, ``sync``: none, waiting for data, for the journal, or returned."""
+
+MUST_SUBMIT = 1
+MUST_END = 2
+"""What the watched fsync still waits for at a cell, ``todo``, besides nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -80,10 +96,14 @@ FIELDS: dict[str, Field] = {
     "c_map": Field(CELL, INT, "and of the newest durable one"),
     "c_wr": Field(CELL, BOOL, ""),
     "c_ever": Field(CELL, BOOL, ""),
+    "dirty": Field(CELL, BOOL, "its block is dirty in the page cache"),
+    "built": Field(CELL, BOOL, "it is in an ioend that is not yet submitted"),
+    "must": Field(CELL, BOOL, "write(2) put it there since it was last built (history)"),
     "io": Field(CELL, INT, "the cell's ioend: none, submitted, completed, at the worker"),
     "failed": Field(CELL, BOOL, "that ioend failed"),
     "end": Field(CELL, INT, "io_offset + io_size of that ioend"),
     "dest": Field(CELL, INT, "the disk cell its bio writes"),
+    "orders": Field(CELL, BOOL, "that ioend is the write a marked EOF waits for"),
     "pending": Field(CELL, BOOL, "converted in the open handle, size not yet raised"),
     "need": Field(CELL, BOOL, "behind a marked EOF whose write is not yet submitted"),
     "sent": Field(CELL, BOOL, "behind a marked EOF whose write is in flight"),
@@ -91,6 +111,18 @@ FIELDS: dict[str, Field] = {
     "cached": Field(PHYS, BOOL, "a cache flush may leave the colour there"),
     "pst": Field(PHYS, INT, "free, used, freed by the running, by the committing transaction"),
     "own": Field(PHYS, INT, "the file cell it was last allocated for"),
+    "else_may": Field(PHYS, BOOL, "a power cut may leave something else than the colour there"),
+    "else_cached": Field(PHYS, BOOL, "a cache flush may leave something else there"),
+    "erred": Field(SCALAR, BOOL, "writing some data of the file has failed"),
+    "itid": Field(SCALAR, INT, "newest transaction that changed the inode: i_sync_tid"),
+    "sync": Field(SCALAR, INT, "one fsync, watched: none, writing, committing, returned"),
+    "s_size": Field(SCALAR, INT, "i_size when it began, less what was cut since"),
+    "s_last": Field(SCALAR, INT, "i_size when it began"),
+    "s_tid": Field(SCALAR, INT, "the transaction it waits for"),
+    "s_flush": Field(SCALAR, BOOL, "it has to flush the device cache itself"),
+    "todo": Field(CELL, INT, "it waits: nothing, to be submitted, to end"),
+    "ok": Field(CELL, BOOL, "the colour was there when it began, or was written since"),
+    "ok_else": Field(CELL, BOOL, "something else was there, or was written since"),
 }
 
 Function = Callable[[Term], Term]

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from checkers.proof.bridge import Crossing, cross_all, cross_walks
+from checkers.proof.bridge import Bridge, Crossing, cross_all, cross_walks
 from checkers.proof.rules import Rules, rules_of
 from model.designs import DESIGNS
 from model.mutants import MUTANTS
 from model.scopes import SCOPES
-from properties.runner import make_system
+from properties.runner import make_system, run_scope
 
 DESIGN_NAMES = ("seed", "seed-eof-ordered", "seed-eof-deferred")
 
@@ -81,6 +81,7 @@ def test_a_mistake_in_the_model_shows(mutant: str, scope: str) -> None:
     ("flag", "scope"),
     [
         ("no_orphan", "truncate-truncate"),
+        ("no_preflush", "append-fsync"),
         ("reuse_before_commit", "truncate-reuse"),
         ("written_allocation", "append-fsync"),
     ],
@@ -90,6 +91,27 @@ def test_a_mistake_in_the_protocol_shows(flag: str, scope: str) -> None:
     rules = replace(rules_with_errors("seed-eof-ordered"), **change)
     system = make_system(SCOPES[scope], 0, DESIGNS["seed-eof-ordered"], None)
     assert cross_walks(system, rules, runs=4, steps=150, seed=1).mismatches
+
+
+@pytest.mark.parametrize("mutant", ["old-mark-stays", "marks-survive-cut", "unmark-at-submit"])
+def test_a_mistake_shows_on_its_own_schedule(mutant: str) -> None:
+    planted = MUTANTS[mutant]
+    design, scope = DESIGNS[planted.design], SCOPES[planted.scope]
+    wanted = planted.caught_by
+    found = run_scope(design, scope, planted, properties=(wanted,), stop_at=wanted).violations[0]
+    schedule = found.epochs[0].schedule
+    for switch, fits in ((None, True), (planted, False)):
+        system = make_system(scope, 0, design, switch)
+        bridge = Bridge(system, rules_with_errors(planted.design))
+        assert bridge.start(system.initial)
+        state = system.initial
+        for thread in schedule:
+            if thread not in system.enabled(state):
+                break
+            following = system.step(state, thread)
+            bridge.transition(state, thread, following)
+            state = following
+        assert (bridge.result.mismatches == []) == fits
 
 
 def test_a_folio_of_two_blocks_is_outside_the_proof() -> None:

@@ -3,15 +3,20 @@
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from checkers.proof import arithmetic, bounded, obligations, ranks
+from checkers.proof import arithmetic, bounded, conversion_credits, obligations, ranks, tables
 from checkers.proof.invariant import CONJUNCTS, conjuncts_of
 from checkers.proof.logic import Unbounded
-from checkers.proof.obligations import PROVED, REFUTED, decide, smt2
-from checkers.proof.protocol import STEPS
-from checkers.proof.rules import Rules, rules_of
+from checkers.proof.obligations import PROVED, REFUTED, UNKNOWN, decide, smt2
+from checkers.proof.rules import WRONG_DESIGNS, Rules, has_rule, rules_of
+from checkers.proof.steps import STEPS
+from model.designs import DESIGNS
+from model.mutants import MUTANTS
+from properties.lock_cycles import LOCK_SCOPES
 
 REDUNDANT = {"ranges", "freed_pending"}
 """Conjuncts without which everything is proved all the same; kept because they say something."""
@@ -33,13 +38,28 @@ def test_holding_back_leaves_one_thing_open() -> None:
     assert unproved(rules_of("seed-eof-ordered")) == {"property/sound-disk"}
 
 
+@pytest.mark.slow
 def test_the_seed_lacks_one_property() -> None:
     assert unproved(rules_of("seed")) == {"property/stale-data"}
 
 
-def test_a_mistake_is_not_proved() -> None:
-    rules = replace(rules_of("seed-eof-deferred"), no_preflush=True)
-    assert "step/preflush/frozen_stable" in unproved(rules)
+@pytest.mark.parametrize(
+    ("flag", "name"),
+    [
+        ("no_preflush", "step/preflush/frozen_stable"),
+        ("marks_survive_cut", "step/truncate_sizes/marks_wait"),
+        ("fsync_no_writeback_wait", "step/sync_written/size_awaited"),
+        ("fsync_no_commit_wait", "step/sync_written/durable_kept"),
+        ("fsync_no_flush", "step/sync_written/durable_kept"),
+    ],
+)
+def test_a_mistake_is_not_proved(flag: str, name: str) -> None:
+    x = Unbounded()
+    change: dict[str, Any] = {flag: True}
+    for base, expected in ((rules_of("seed-eof-deferred"), PROVED), (None, UNKNOWN)):
+        rules = base or replace(rules_of("seed-eof-deferred"), **change)
+        found = [o for o in obligations.obligations(rules, x) if o.name == name]
+        assert [decide(x, o, 3_000_000).result for o in found] == [expected]
 
 
 @pytest.mark.parametrize("design", ["seed", "seed-eof-ordered", "seed-eof-deferred"])
@@ -57,6 +77,18 @@ def test_every_conjunct_is_needed(name: str, monkeypatch: pytest.MonkeyPatch) ->
     assert needed == (name not in REDUNDANT)
 
 
+def test_the_tables_of_the_page_are_current() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "proof.md").read_text(encoding="utf-8")
+    for table in (tables.properties_table(), tables.conjuncts_table(), tables.steps_table()):
+        assert table in page
+
+
+def test_the_page_lists_every_wrong_design() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "proof.md").read_text(encoding="utf-8")
+    for wrong in WRONG_DESIGNS.values():
+        assert f"| {wrong.slug}: {wrong.summary} | {wrong.prop} | " in page
+
+
 def test_the_text_is_smt_lib() -> None:
     x = Unbounded()
     first = next(obligations.obligations(rules_of("seed"), x))
@@ -72,15 +104,61 @@ def test_arithmetic_does_not_wrap() -> None:
     assert "dirty_len=" in rows["arithmetic/whole-blocks-needed"].reason
 
 
-def test_ranks_rise_but_for_the_waits_that_deadlock() -> None:
-    def refuted(design: str) -> list[str]:
-        edges = ranks.edges_of(rules_of(design))
-        return [row.name for row in ranks.decisions(edges) if row.result == REFUTED]
+def without_rank(design: str, mutant: str = "") -> set[str]:
+    """Names of the edges of a design's model that no rank increases along."""
+    planted = MUTANTS[mutant] if mutant else None
+    edges = ranks.edges_of(DESIGNS[design], planted, [planted.scope] if planted else [])
+    assert edges.exhaustive
+    rows = list(ranks.decisions(edges))
+    assert {row.result for row in rows} <= {PROVED, REFUTED}
+    return {row.name for row in rows if row.result == REFUTED}
 
-    assert refuted("seed") == []
-    assert refuted("seed-eof-ordered") == []
-    assert refuted("seed-gap-ordered") == ["lock-order/worker_slot/folio_writeback/earlier"]
-    assert refuted("seed-eof-deferred") == ["lock-order/folio_writeback/folio_writeback/earlier"]
+
+def test_ranks_rise_but_for_the_waits_that_deadlock() -> None:
+    behind_a_mark = "lock-order/folio_writeback[iomap]/eof_block_write"
+    assert without_rank("seed") == set()
+    assert without_rank("seed-eof-ordered") == set()
+    assert without_rank("seed-eof-deferred") == {behind_a_mark}
+    worker = "lock-order/worker_slot/eof_block_write"
+    assert without_rank("seed-gap-ordered") == {behind_a_mark, worker}
+
+
+@pytest.mark.parametrize(
+    ("mutant", "edge"),
+    [
+        ("truncate-under-handle", "lock-order/jbd2_handle/folio_lock[iomap]"),
+        ("data-sem-first-mapping", "lock-order/jbd2_handle/i_data_sem"),
+    ],
+)
+def test_a_lock_order_mutant_has_no_rank(mutant: str, edge: str) -> None:
+    assert edge in without_rank("seed", mutant)
+
+
+def test_ordered_iomap_data_has_no_rank() -> None:
+    assert without_rank("seed-without-07")
+
+
+def test_what_rests_on_the_order_of_folios_says_so() -> None:
+    rows = {row.name: row for row in ranks.decisions(ranks.edges_of(DESIGNS["seed"]))}
+    next_folio = rows["lock-order/folio_writeback[iomap]/folio_lock[iomap]/later"]
+    assert "ascending order" in next_folio.reason
+    assert "ordered list" in rows["lock-order/jbd2_commit/jbd2_handle"].reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", [name for name in DESIGNS if has_rule(name)])
+def test_the_scopes_of_the_ranks_show_every_edge(design: str) -> None:
+    few = set(ranks.edges_of(DESIGNS[design]).where)
+    one_file = [name for name in LOCK_SCOPES if name != "two-files"]
+    assert set(ranks.edges_of(DESIGNS[design], None, one_file).where) == few
+
+
+def test_credits_of_a_merged_ioend() -> None:
+    assert {row.result for row in conversion_credits.decisions()} == {PROVED}
+    rows = {row.name: row for row in conversion_credits.findings()}
+    assert {row.result for row in rows.values()} == {REFUTED}
+    assert "leaves=41" in rows["credits/merged-ioend/4096"].reason
+    assert "blocks=13940" in rows["credits/merged-ioend/4096"].reason
 
 
 def test_the_command_line_does_not_load_a_solver() -> None:

@@ -13,7 +13,7 @@ def refute(slug: str) -> None:
     """Find an escape and a run for a wrong design; replay the run where the model can."""
     wrong = WRONG_DESIGNS[slug]
     assert escapes(wrong.rules), "no counterexample to induction"
-    run = search(wrong.rules, wrong.prop)
+    run = search(wrong.rules, wrong.prop, without=wrong.without)
     assert run is not None, "no run"
     done = replay_run(run, wrong)
     assert (done.trace is not None) == bool(wrong.design), done.reason

@@ -1,0 +1,113 @@
+"""The bridge on drawn scopes and schedules, in the first mount and in a second one.
+
+Hypothesis draws the operations, the geometry and every choice of a thread, and shrinks what does
+not fit.  The scopes are those of the random searches, with folios of one block.
+"""
+
+from dataclasses import replace
+from itertools import islice
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from checkers.crash.image import decode, file_images
+from checkers.engine.system import System
+from checkers.proof.bridge import Bridge, Crossing
+from checkers.proof.rules import Rules, rules_of
+from checkers.proof.watched import walk, watch_walks
+from model.designs import DESIGNS
+from model.mutants import MUTANTS
+from model.scope import Scope
+from model.scopes import SCOPES
+from properties.runner import make_system, mounted
+from tests.properties.test_random_scopes import random_scope
+
+DESIGN_NAMES = ("seed", "seed-eof-ordered", "seed-eof-deferred")
+STEPS = 90
+
+
+def drawn_scope(seed: int) -> Scope:
+    """A random scope that the protocol speaks of: one file, folios of one block."""
+    scope = random_scope(seed)
+    return replace(
+        scope, geometry=replace(scope.geometry, blocks_per_folio=1), data_err_abort=False
+    )
+
+
+def crossed(system: System, rules: Rules, start: bytes, chooser: Random) -> tuple[Crossing, bytes]:
+    """Check one walk; return what came of it and the state it ended in."""
+    bridge = Bridge(system, rules)
+    last = start
+    if bridge.start(start):
+        last = walk(bridge, start, chooser, STEPS)
+    return bridge.result, last
+
+
+def check_scope(design: str, seed: int, chooser: Random) -> None:
+    """Walk through a drawn scope, cut the power, and walk through what is mounted then."""
+    scope = drawn_scope(seed)
+    rules = replace(rules_of(design), bio_errors=True)
+    first = make_system(scope, 0, DESIGNS[design], None)
+    result, last = crossed(first, rules, first.initial, chooser)
+    assert result.mismatches == []
+    layout = first.build.layout
+    state = decode(layout, first.shared(last)[layout.projected], scope.geometry)
+    disk = chooser.choice(list(islice(file_images(state), 16)))
+    again = replace(scope, mounts=(scope.mounts[-1],))
+    second = make_system(again, 0, DESIGNS[design], None)
+    start = second.start(mounted(second, disk, again))
+    assert crossed(second, rules, start, chooser)[0].mismatches == []
+
+
+@pytest.mark.parametrize("design", DESIGN_NAMES)
+@settings(max_examples=6, derandomize=True, deadline=None, database=None)
+@given(seed=st.integers(0, 10_000), chooser=st.randoms(use_true_random=False))
+def test_drawn_walks_are_protocol_steps(design: str, seed: int, chooser: Random) -> None:
+    check_scope(design, seed, chooser)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", DESIGN_NAMES)
+@settings(max_examples=60, derandomize=True, deadline=None, database=None)
+@given(seed=st.integers(0, 10_000), chooser=st.randoms(use_true_random=False))
+def test_many_drawn_walks_are_protocol_steps(design: str, seed: int, chooser: Random) -> None:
+    check_scope(design, seed, chooser)
+
+
+def watched(scope: str, mutant: str = "", flag: str = "") -> Crossing:
+    """Walks with a watched fsync, with a mistake in the model or in the protocol."""
+    design = "seed-eof-ordered"
+    planted = MUTANTS[mutant] if mutant else None
+    changes: dict[str, Any] = {flag: True} if flag else {}
+    rules = replace(rules_of(design), **changes)
+    system = make_system(SCOPES[scope], 0, DESIGNS[design], planted)
+    return watch_walks(system, rules, runs=6, steps=150, seed=1)
+
+
+@pytest.mark.parametrize("scope", ["append-fsync", "overwrite-fsync", "span-truncate"])
+def test_a_watched_fsync_keeps_its_promise(scope: str) -> None:
+    assert watched(scope).mismatches == []
+
+
+@pytest.mark.parametrize(
+    ("mutant", "scope"),
+    [
+        ("fsync-no-writeback-wait", "append-fsync"),
+        ("fsync-no-commit-wait", "append-fsync"),
+        ("fsync-no-flush", "overwrite-fsync"),
+    ],
+)
+def test_an_fsync_that_does_not_wait_shows(mutant: str, scope: str) -> None:
+    assert any("not allowed" in m.what for m in watched(scope, mutant).mismatches)
+
+
+@pytest.mark.parametrize(
+    ("flag", "scope"),
+    [("fsync_no_commit_wait", "append-fsync"), ("fsync_no_flush", "overwrite-fsync")],
+)
+def test_a_protocol_whose_fsync_does_not_wait_shows(flag: str, scope: str) -> None:
+    found = watched(scope, flag=flag).mismatches
+    assert any("durable_kept" in m.where for m in found)
