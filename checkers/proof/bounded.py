@@ -10,7 +10,7 @@ kernel does, a counterexample no more.
 Rejected: unrolling the unbounded protocol (fifty seconds for twelve steps on a prototype).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -285,16 +285,18 @@ class Search:
             *self._mkfs(s),
         )
 
-    def run(self, depth: int) -> Run | None:
-        """Return a shortest run of at most ``depth`` steps, if there is one."""
+    def runs(self, depth: int) -> Iterator[Run]:
+        """Yield runs of at most ``depth`` steps, shortest first, each with other steps."""
         for n in range(depth):
             self._unroll(n)
             self.solver.push()
             self.solver.add(self.x.lnot(self.sentence(self.x, self.current)))
-            if self.solver.check() == self.x.z3.sat:
-                return self._decode(self.solver.model())
+            while self.solver.check() == self.x.z3.sat:
+                model = self.solver.model()
+                yield self._decode(model)
+                taken = [c == model.eval(c, model_completion=True) for c, _ in self.chosen]
+                self.solver.add(self.x.lnot(self.x.land(*taken)))
             self.solver.pop()
-        return None
 
     def _new_state(self, n: int) -> State:
         s, tables = self.instance.variables(f"s{n}_", fields_of_state())
@@ -444,10 +446,10 @@ class Search:
 
 def search(
     rules: Rules, prop: str, depth: int = RUN_DEPTH, without: frozenset[str] = frozenset()
-) -> Run | None:
-    """Return a shortest run that breaks the property ``prop``, of at most ``depth`` steps.
+) -> Iterator[Run]:
+    """Yield runs that break the property ``prop``, of at most ``depth`` steps, shortest first.
 
-    ``without`` are steps it does not take: a run that needs none of them is found sooner.
+    ``without`` are steps they do not take: a run that needs none of them is found sooner.
     """
     unused = _NOT_IN_RUNS | without | (frozenset() if prop == "fsync" else _SYNCS)
-    return Search(rules, PROPERTIES[prop].sentence, unused).run(depth)
+    return Search(rules, PROPERTIES[prop].sentence, unused).runs(depth)

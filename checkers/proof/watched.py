@@ -86,14 +86,14 @@ class Watch:
         k = self.bridge.system.view(before)
         callers = [k.caller[t] for t in self._syncing(before)]
         for caller in callers:
-            size = min(caller.sync_size, current["s_size"])
+            size = min(caller.sync_size[0], current["s_size"])
             for c in range(size):
                 allowed = caller.snapshot[c]
                 may = (bool(allowed & self.colour), bool(allowed & ~self.colour))
                 if len(callers) == 1 and may != (current["ok"][c], current["ok_else"][c]):
                     self.bridge.complain("another promise", self.where, self.colour, str(current))
                     return
-            if len(callers) == 1 and caller.sync_size > current["s_size"]:
+            if len(callers) == 1 and caller.sync_size[0] > current["s_size"]:
                 self.bridge.complain("a larger promise", self.where, self.colour, str(current))
 
     def _take(self, current: Plain, name: str, params: dict[str, Any]) -> Plain:
