@@ -29,6 +29,7 @@ mount
   task store 0; truncate 3; fsync
   flusher 2
 """
+AT_WORK_S = 5.0  # of processor time: more than start and compilation take together
 
 
 @pytest.fixture
@@ -39,9 +40,25 @@ def endless(tmp_path: Path) -> Path:
     return file
 
 
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time of a process and of all it started, in seconds; 0 if it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0.0
+    own = sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+    return own + sum(cpu_seconds(int(child)) for child in below)
+
+
 def interrupted(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Interrupt ``process`` when it is at work; return exit code, output and errors."""
-    time.sleep(1.5)
+    """Interrupt ``process`` when it is at work; return exit code, output and errors.
+
+    Work is measured in processor time: on a busy machine the start alone may take long.
+    """
+    while cpu_seconds(process.pid) < AT_WORK_S:
+        assert process.poll() is None
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     return process.returncode, out, err
