@@ -167,7 +167,7 @@ class Mapper:
             gap = call.pos > inode.i_size and inode.extending == inode.i_size + 1
             zeroing = "ext4_block_zero_eof" in chain
             if extends and gap and not zeroing and call.code != OpCode.STORE:
-                out["zeroed"] = inode.i_rwsem.writer == self._context(thread) + 1
+                out["zeroed"] |= inode.i_rwsem.writer == self._context(thread) + 1
 
     def _context(self, thread: int) -> int:
         return self.system.threads[thread].number
