@@ -139,6 +139,8 @@ def allocate_blocks(k: Kernel, inode: Inode, first: int, last: int, state: int) 
             if p == k.conf.nr_phys:
                 return ENOSPC
             map_new_block(k, inode, b, p, state)
+            if state == WRITTEN:
+                inode.i_datasync_tid = TID_RUNNING
     ext4_es_inc_seq(k)
     return OK
 

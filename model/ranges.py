@@ -170,6 +170,7 @@ def remove_blocks(k: Kernel, i: int, first: int, end: int) -> None:
             ext4_free_blocks(k, inode.raw.extent[b].pblk)
             inode.raw.extent[b].state = HOLE
             inode.raw.extent[b].pblk = 0
+    inode.i_datasync_tid = TID_RUNNING
     note_range_removed(k, i, first * k.conf.cells_per_block, end * k.conf.cells_per_block)
 
 
