@@ -14,10 +14,10 @@ from collections.abc import Iterator
 
 from model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
 
-MIN_BLOCKS, MAX_BLOCKS = 1, 4
+MIN_BLOCKS, MAX_BLOCKS = 1, 8
 MIN_CELLS_PER_BLOCK, MAX_CELLS_PER_BLOCK = 1, 4
-FOLIO_BLOCKS = (1, 2)
-MIN_PHYS, MAX_PHYS = 1, 7
+FOLIO_BLOCKS = (1, 2, 3, 4)
+MIN_PHYS, MAX_PHYS = 1, 8
 MAX_TOTAL_CELLS = 16
 MIN_INODES, MAX_INODES = 1, 2
 MIN_MOUNTS, MAX_MOUNTS = 1, 3

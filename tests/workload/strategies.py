@@ -19,6 +19,7 @@ from checkers.workload.limits import (
     MAX_PHYS,
     MAX_SUMMARY_CHARS,
     MAX_TASKS,
+    MAX_TOTAL_CELLS,
     MIN_LOG,
     RANGE_OPS,
     total_cells,
@@ -37,7 +38,7 @@ def geometries(draw: st.DrawFn) -> Geometry:
     blocks = draw(st.integers(1, MAX_BLOCKS))
     return Geometry(
         nr_blocks=blocks,
-        cells_per_block=draw(st.integers(1, MAX_CELLS_PER_BLOCK)),
+        cells_per_block=draw(st.integers(1, min(MAX_CELLS_PER_BLOCK, MAX_TOTAL_CELLS // blocks))),
         blocks_per_folio=draw(st.sampled_from(FOLIO_BLOCKS)),
         nr_phys=draw(st.integers(1, MAX_PHYS)),
         nr_inodes=draw(st.integers(1, MAX_INODES)),

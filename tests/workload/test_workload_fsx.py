@@ -285,7 +285,7 @@ def test_a_wrong_geometry() -> None:
     with pytest.raises(WorkloadError) as caught:
         parse_fsx_ops("fsync 0 0 0", FILE, Geometry(nr_blocks=9))
     assert str(caught.value) == (
-        f"{FILE}:1:1: geometry for the fsx operations: blocks must be 1..4, not 9"
+        f"{FILE}:1:1: geometry for the fsx operations: blocks must be 1..8, not 9"
     )
 
 

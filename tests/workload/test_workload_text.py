@@ -306,13 +306,13 @@ MALFORMED: dict[str, tuple[str, int, int, str]] = {
         17,
         'blocks must be a whole number, not "two"',
     ),
-    "blocks": ("geometry blocks=5", 1, 17, "blocks must be 1..4, not 5"),
-    "no blocks": ("geometry blocks=0", 1, 17, "blocks must be 1..4, not 0"),
+    "blocks": ("geometry blocks=9", 1, 17, "blocks must be 1..8, not 9"),
+    "no blocks": ("geometry blocks=0", 1, 17, "blocks must be 1..8, not 0"),
     "huge blocks": (
         "geometry blocks=100000000000000000000",
         1,
         17,
-        "blocks must be 1..4, not a number above 10^9",
+        "blocks must be 1..8, not a number above 10^9",
     ),
     "a third file": (
         "mount\n  task fsync@2\n",
@@ -327,8 +327,8 @@ MALFORMED: dict[str, tuple[str, int, int, str]] = {
         "the file of an operation must be 0..0, not 1",
     ),
     "cells": ("geometry blocks=2 cells=5", 1, 25, "cells must be 1..4, not 5"),
-    "folio": ("geometry folio=3", 1, 16, "folio must be 1..2, not 3"),
-    "phys": ("geometry phys=8", 1, 15, "phys must be 1..7, not 8"),
+    "folio": ("geometry folio=5", 1, 16, "folio must be 1..4, not 5"),
+    "phys": ("geometry phys=9", 1, 15, "phys must be 1..8, not 9"),
     "file too large": ("file size=5\nmount\n", 1, 11, "size must be 0..4, not 5"),
     "file larger than the disk": (
         "file size=3\ngeometry phys=1\nmount\n",
