@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import native_search, spin, spin_steps, traces
@@ -22,6 +23,7 @@ from checkers.engine.system import System
 from checkers.engine.walk import run_schedule
 from model.designs import DESIGNS
 from model.scopes import SCOPES
+from properties.machines.search import PROFILES, search
 from properties.runner import make_system, run_scope
 
 TRIES = 3
@@ -35,6 +37,7 @@ C_NEEDED_VS_PYTHON = 8.0
 C_NEEDED_VS_SPIN = 1.5
 C_NEEDED_VS_PROMELA = 2.0
 CORPUS_SECONDS = 10.0
+MACHINE_STEPS = 1_500
 
 
 def compiled(model: System) -> Measured:
@@ -225,6 +228,21 @@ def corpus() -> bool:
     return good
 
 
+def machines() -> bool:
+    """Steps of the crash machine, every property judged at each, crash images included."""
+    profile = replace(PROFILES["ci"], examples=100, rounds=1)
+    search([DESIGNS["seed"]], replace(profile, examples=10), 1)
+    best = 0.0
+    for number in range(TRIES):
+        run = search([DESIGNS["seed"]], profile, 1 + number)
+        best = max(best, run.tally.steps / run.seconds)
+    good = ratio(
+        f"crash machine vs {MACHINE_STEPS:,} steps/s, all invariants on", best / MACHINE_STEPS, 1.0
+    )
+    print(f"  seed, profile ci: {best:,.0f} steps/s in one process, Hypothesis included")
+    return good
+
+
 def main() -> int:
     """Run every benchmark."""
     good = corpus()
@@ -232,6 +250,7 @@ def main() -> int:
     stepping()
     good &= against_spin()
     good &= c_rows()
+    good &= machines()
     if not good:
         print("some ratios missed what is required; see the marked lines")
     return 0

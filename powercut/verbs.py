@@ -218,6 +218,46 @@ def replay(
     return verb.run_replay(traces, ladder, json)
 
 
+@app.command
+def fuzz(
+    *,
+    profile: Annotated[
+        str, one("--profile", "dev (seconds), ci (minutes) or soak (until --time-limit).")
+    ] = "dev",
+    machine: Annotated[
+        str, one("--machine", "crash (all properties) or reference (a plain specification).")
+    ] = "crash",
+    design: Annotated[Names, many("--design", "Designs [default: all].")] = None,
+    mutant: Annotated[
+        Names, many("--mutant", 'Look for these planted mistakes instead ("all": every one).')
+    ] = None,
+    seed: Annotated[int, one("--seed", "Where the seeds count from.")] = 1,
+    seeds: Annotated[int, one("--seeds", "With --mutant: how many seeds each.")] = 1,
+    time_limit: Annotated[
+        float | None, one("--time-limit", "Seconds for the search [default: the profile's].")
+    ] = None,
+    save_traces: SaveTraces = None,
+    json: JsonFlag = False,
+) -> int:
+    """Search at random what is too big to exhaust: operations, schedules, power cuts.
+
+    Fails on a violation that the design is not known for; each is shrunk,
+    replayed natively and saved.  Ctrl-C keeps what was found.  A profile also
+    names situations: one never reached makes the search inconclusive.
+
+    Exit codes: 0 nothing new in what was sampled (--mutant: all found),
+    1 something new (--mutant: some not found), 2 bad usage or input,
+    3 cut short, or a situation was never reached, 4 internal error.
+    """
+    from powercut import fuzz as verb
+
+    options = verb.Options(
+        profile, machine, _given("--design", design), _given("--mutant", mutant), seed, seeds,
+        time_limit, save_traces, json,
+    )  # fmt: skip
+    return verb.run_fuzz(options)
+
+
 @app.command(name="list")
 def list_(*, json: JsonFlag = False) -> int:
     """Show designs, scopes, mutants, properties, situations and kernel paths."""

@@ -1,0 +1,239 @@
+"""``powercut fuzz``: random search with the machines, under a profile.
+
+Why so: what is too big to exhaust is sampled, and whatever is found becomes a trace like any other,
+saved at once, so that an interrupt loses nothing.  Without a failure the verdict is "inconclusive"
+only if the search was cut short or missed a situation it has to reach; otherwise it "holds" for
+what was sampled, and the report says how much that is.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from checkers.traces.codec import save_trace
+from model.designs import DESIGNS
+from model.mutants import MUTANTS
+from powercut.errors import InputError, exit_code_of
+from powercut.files import make_writable
+from powercut.names import pick, pick_all
+from properties.machines.crash_machine import CrashMachine
+from properties.machines.quality import MOST_EXAMPLES, MOST_STEPS, Mark, examine
+from properties.machines.reference_machine import GEOMETRIES, ReferenceMachine
+from properties.machines.search import PROFILES, Failure, SearchResult, search
+from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED
+
+MACHINES: dict[str, type[CrashMachine]] = {
+    "crash": CrashMachine,
+    "reference": ReferenceMachine,
+}
+PROGRESS_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asked for."""
+
+    profile: str
+    machine: str
+    designs: Sequence[str]
+    mutants: Sequence[str]
+    seed: int
+    seeds: int
+    time_limit: float | None
+    folder: Path | None
+    as_json: bool
+
+
+def run_fuzz(options: Options) -> int:
+    """Search, or examine the mutants; print the report and return the exit code."""
+    if options.seed < 0 or options.seeds < 1:
+        raise InputError("--seed and --seeds: give a whole number, at least 0 and 1")
+    if options.time_limit is not None and options.time_limit <= 0:
+        raise InputError("--time-limit: give seconds, more than 0")
+    if options.folder is not None:
+        make_writable("--save-traces", options.folder)
+    if options.mutants:
+        return _run_exam(options)
+    profile = pick("--profile", options.profile, PROFILES)
+    base = pick("--machine", options.machine, MACHINES)
+    designs = pick_all("--design", options.designs, DESIGNS) or list(DESIGNS.values())
+    progress = _Progress(options.folder)
+    result = search(
+        designs, profile, options.seed, base=base, time_limit_s=options.time_limit,
+        geometries=GEOMETRIES if base is ReferenceMachine else (), on_batch=progress.show,
+    )  # fmt: skip
+    progress.clear()
+    verdict = verdict_of(result)
+    if options.as_json:
+        json.dump(document(result, verdict, progress.saved), sys.stdout, indent=1)
+        print()
+    else:
+        _print(result, verdict, progress.saved)
+    return exit_code_of(verdict)
+
+
+def verdict_of(result: SearchResult) -> str:
+    """Return the verdict: a failure decides, then what was not reached or not finished."""
+    if result.failures:
+        return VIOLATED
+    return INCONCLUSIVE if result.stopped or result.unreached else HOLDS
+
+
+class _Progress:
+    """A line on a terminal, and every failure saved as soon as it is known."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.saved: dict[int, str] = {}
+        self._shown = 0.0
+
+    def show(self, result: SearchResult) -> None:
+        for n, failure in enumerate(result.failures):
+            if n not in self.saved:
+                self.saved |= saved_as(failure, n, self.folder)
+        if sys.stderr.isatty() and time.monotonic() - self._shown > PROGRESS_S:
+            self._shown = time.monotonic()
+            print(f"\r\x1b[K{told(result)}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def saved_as(failure: Failure, number: int, folder: Path | None) -> dict[int, str]:
+    """Save a failure's trace; return its number and its file, if there is one."""
+    trace = failure.trace
+    if folder is None or trace is None:
+        return {}
+    parts = [trace.design, "machine", failure.prop, failure.kind, trace.mutant, str(failure.seed)]
+    path = folder / ("-".join(part for part in parts if part) + ".trace.json")
+    save_trace(path, trace)
+    return {number: str(path)}
+
+
+def told(result: SearchResult) -> str:
+    """Say in one line how far a search is."""
+    tally = result.tally
+    return (
+        f"{result.seconds:,.0f} s  {tally.examples:,} examples  {tally.steps:,} steps  "
+        f"{tally.projections:,} crash situations  {tally.power_cuts:,} remounts  "
+        f"{len(tally.files):,} recovered files  {len(result.failures)} failures"
+    )
+
+
+def _print(result: SearchResult, verdict: str, saved: dict[int, str]) -> None:
+    for n, failure in enumerate(result.failures):
+        print(f"{failure.design}: {failure.prop} {failure.kind}".rstrip())
+        print(f"  {failure.detail}")
+        print(f"  seed {failure.seed}, {failure.steps} steps; {saved.get(n, 'not saved')}")
+    for (design, prop, finding), count in sorted(result.tally.known.items()):
+        print(f"known: {design}: {prop}, {count} times: {finding}")
+    if result.unreached:
+        print(f"never reached: {', '.join(result.unreached)}")
+    if result.stopped:
+        print(f"cut short: {result.stopped}")
+    print(f"{told(result)}\n{verdict} (exit code {exit_code_of(verdict)})")
+
+
+def document(result: SearchResult, verdict: str, saved: dict[int, str]) -> dict[str, Any]:
+    """Return the document of ``powercut fuzz --json``."""
+    tally = result.tally
+    return {
+        "schema": "powercut.fuzz/1",
+        "verdict": verdict,
+        "exit_code": exit_code_of(verdict),
+        "profile": result.profile.name,
+        "seed": result.seed,
+        "batches": result.batches,
+        "examples": tally.examples,
+        "steps": tally.steps,
+        "crash_situations": tally.projections,
+        "remounts": tally.power_cuts,
+        "recovered_files": len(tally.files),
+        "seconds": round(result.seconds, 3),
+        "stopped": result.stopped,
+        "reached": dict(sorted(tally.reached.items())),
+        "never_reached": result.unreached,
+        "known": [
+            {"design": d, "property": p, "finding": f, "count": n}
+            for (d, p, f), n in sorted(tally.known.items())
+        ],
+        "failures": [
+            {
+                "design": failure.design,
+                "property": failure.prop,
+                "kind": failure.kind,
+                "detail": failure.detail,
+                "seed": failure.seed,
+                "examples": failure.examples,
+                "steps": failure.steps,
+                "blob": failure.blob,
+                "trace": saved.get(n),
+            }
+            for n, failure in enumerate(result.failures)
+        ],
+    }
+
+
+def _run_exam(options: Options) -> int:
+    slugs = list(MUTANTS) if "all" in options.mutants else list(options.mutants)
+    pick_all("--mutant", slugs, MUTANTS)
+    seeds = range(options.seed, options.seed + options.seeds)
+    marks: list[Mark] = []
+    if not options.as_json:
+        print("| mutant | design | seed | examples | found as | steps |")
+        print("|---|---|--:|--:|---|--:|", flush=True)
+    for mark in examine(slugs, seeds):
+        marks.append(mark)
+        if mark.failure is not None:
+            saved_as(mark.failure, 0, options.folder)
+        if not options.as_json:
+            print(_row(mark), flush=True)
+    found = sum(mark.good for mark in marks)
+    verdict = HOLDS if found == len(marks) else VIOLATED
+    if options.as_json:
+        json.dump(_exam_document(marks, verdict), sys.stdout, indent=1)
+        print()
+    else:
+        print(
+            f"\n{found} of {len(marks)} searches found their mutant within {MOST_EXAMPLES:,} "
+            f"examples, and left at most {MOST_STEPS} steps (exit code {exit_code_of(verdict)})"
+        )
+    return exit_code_of(verdict)
+
+
+def _row(mark: Mark) -> str:
+    failure = mark.failure
+    found = f"{failure.prop} {failure.kind}".strip() if failure else "**not found**"
+    steps = failure.steps if failure else "–"
+    return (
+        f"| `{mark.mutant.slug}` | `{mark.mutant.design}` | {mark.seed} | {mark.examples:,} "
+        f"| {found} | {steps} |"
+    )
+
+
+def _exam_document(marks: Sequence[Mark], verdict: str) -> dict[str, Any]:
+    return {
+        "schema": "powercut.fuzz/1",
+        "verdict": verdict,
+        "exit_code": exit_code_of(verdict),
+        "most_examples": MOST_EXAMPLES,
+        "most_steps": MOST_STEPS,
+        "mutants": [
+            {
+                "slug": mark.mutant.slug,
+                "seed": mark.seed,
+                "good": mark.good,
+                "examples": mark.examples,
+                "property": mark.failure.prop if mark.failure else None,
+                "kind": mark.failure.kind if mark.failure else None,
+                "steps": mark.failure.steps if mark.failure else None,
+                "cpu_seconds": round(mark.cpu_seconds, 2),
+            }
+            for mark in marks
+        ],
+    }

@@ -1,0 +1,1 @@
+"""Random search with Hypothesis: state machines over the model, for what is too big to exhaust."""

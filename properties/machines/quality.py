@@ -1,0 +1,91 @@
+"""The machines' own test: is every planted mistake found, how soon, and how short is what is left?
+
+What: each mutant is planted in its design, and the machines search with the geometry, the mount
+options and the budget of failing bios of the scope that the mutant names.  They are given nothing
+else: no operations, no schedule, no initial file.
+Why so: a search that finds nothing must first show that it finds these.  A violation counts only if
+the design is not known for it without the mutant, and only if its trace replays natively.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from hypothesis import strategies as st
+
+from model.designs import DESIGNS, Design
+from model.mutants import MUTANTS, Mutant
+from model.scope import Geometry, Scope
+from model.scopes import SCOPES
+from properties.machines.crash_machine import CrashMachine, setups
+from properties.machines.reference_machine import ReferenceMachine
+from properties.machines.search import PROFILES, Failure, Profile, search
+from properties.machines.setups import Setup
+
+MOST_EXAMPLES = 1_500
+MOST_STEPS = 60
+BY_REFERENCE = frozenset({"disksize-at-map"})
+"""Its property is advisory, ext4 documents it as legal at times; the specification knows when."""
+
+EXAM = replace(
+    PROFILES["ci"], name="exam", examples=150, rounds=MOST_EXAMPLES // 150, schedules=30, needs=(),
+    time_limit_s=1_200.0,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How one mutant fared with one seed; ``failure`` is ``None`` if it was not found."""
+
+    mutant: Mutant
+    seed: int
+    examples: int
+    failure: Failure | None
+    cpu_seconds: float
+
+    @property
+    def good(self) -> bool:
+        """Whether it was found in time and its trace is short enough."""
+        return self.failure is not None and self.failure.steps <= MOST_STEPS
+
+
+def machine_for(mutant: Mutant) -> type[CrashMachine]:
+    """Return the machine that looks for ``mutant``."""
+    if mutant.slug in BY_REFERENCE:
+        return ReferenceMachine
+    scope = SCOPES[mutant.scope]
+
+    def given(
+        designs: Sequence[Design], planted: Mutant | None, geometries: Sequence[Geometry]
+    ) -> st.SearchStrategy[Setup]:
+        return setups(designs, planted, geometries).map(lambda setup: as_mounted(setup, scope))
+
+    return type(CrashMachine.__name__, (CrashMachine,), {"setups": staticmethod(given)})
+
+
+def as_mounted(setup: Setup, scope: Scope) -> Setup:
+    """Return ``setup`` with the mount options and the fault budget of ``scope``."""
+    return replace(
+        setup,
+        max_errors=scope.max_errors,
+        data_err_abort=scope.data_err_abort,
+        log_transactions=scope.log_transactions,
+        nodelalloc=scope.nodelalloc,
+    )
+
+
+def examine(
+    slugs: Sequence[str] = tuple(MUTANTS), seeds: Sequence[int] = (1, 2, 3),
+    profile: Profile = EXAM,
+) -> Iterator[Mark]:  # fmt: skip
+    """Search for every mutant with every seed; yield a mark each."""
+    for slug in slugs:
+        mutant = MUTANTS[slug]
+        for seed in seeds:
+            result = search(
+                [DESIGNS[mutant.design]], profile, seed * 1_000_000, mutant=mutant,
+                geometries=[SCOPES[mutant.scope].geometry], base=machine_for(mutant),
+                stop_at_first=True,
+            )  # fmt: skip
+            failure = result.failures[0] if result.failures else None
+            tried = failure.examples if failure else result.tally.examples
+            yield Mark(mutant, seed, tried, failure, result.cpu_seconds)

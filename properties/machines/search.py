@@ -1,0 +1,247 @@
+"""Search under a profile: batches of examples, what they found as traces, what they never saw.
+
+What: Hypothesis runs a machine in batches, one design a batch, seeds counting up from the first.
+A violation that the design is not known for ends its batch, shrunk; its trace is made, minimised
+and replayed natively, and the search goes on with the next batch, which passes over it.
+Why so: batches bound what an interrupt can lose, and a seed names everything a batch does.  A
+profile names the situations it has to reach: a search that never saw a dirty tail on disk says
+nothing about dirty tails, so that is a failure too.
+Rejected: one endless example database (no run could be repeated elsewhere).
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from hypothesis import Phase, Verbosity, settings
+from hypothesis import seed as seeded
+from hypothesis.stateful import run_state_machine_as_test
+
+from checkers.traces.format import Origin, Trace
+from model.designs import DESIGNS, Design
+from model.mutants import Mutant
+from model.scope import Geometry
+from properties.catalog import PROPERTIES
+from properties.crash import on_image
+from properties.machines.crash_machine import CrashMachine, Violated, crash_machine
+from properties.machines.judge import CRASHES
+from properties.machines.setups import GEOMETRIES
+from properties.machines.tally import Tally
+from properties.minimise import minimise
+from properties.replay import replay
+from properties.tracing import Subject, make_trace
+
+RULES = 20
+"""Rules an example may apply."""
+MINIMISE_RUNS = 600
+_PHASES = (Phase.explicit, Phase.generate, Phase.target, Phase.shrink)
+
+COMMON = (
+    "data-in-flight", "completed-before-commit", "out-of-order", "record-durable-data-in-flight",
+    "two-transactions", "dirty-tail", "dirty-tail-on-disk", "synced", "freed-block-pending",
+    "handle-under-folio-lock",
+)  # fmt: skip
+RARE = (
+    "orphan-committed", "stale-mapping", "commit-under-folio-lock", "size-held-back", "bio-failed",
+    "journal-aborted", "checkpointing",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How much is searched: ``rounds`` batches a design (0: until the time is over).
+
+    ``needs`` are situations that have to be reached over all designs together.
+    """
+
+    name: str
+    examples: int
+    rounds: int
+    schedules: int
+    geometries: tuple[str, ...]
+    needs: tuple[str, ...]
+    time_limit_s: float
+
+
+SMALL = ("two-blocks", "two-block-folio", "full-pool")
+PROFILES: dict[str, Profile] = {
+    profile.name: profile
+    for profile in (
+        Profile("dev", 25, 1, 8, SMALL, COMMON, 120),
+        Profile("ci", 120, 3, 20, tuple(GEOMETRIES), (*COMMON, *RARE), 1_200),
+        Profile("soak", 150, 0, 30, tuple(GEOMETRIES), (*COMMON, *RARE), 1_800),
+    )
+}
+
+DEFAULT_DESIGNS = tuple(DESIGNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A violation that the design is not known for: shrunk, minimised and replayed natively.
+
+    ``examples`` were tried before it was seen; ``blob`` is Hypothesis' own reproduction of it.
+    ``trace`` is ``None`` where the reference sees what no property of the catalogue is about.
+    """
+
+    design: str
+    prop: str
+    kind: str
+    detail: str
+    seed: int
+    examples: int
+    blob: str
+    shrunk_steps: int
+    trace: Trace | None
+
+    @property
+    def steps(self) -> int:
+        """Steps of the minimised trace, all mounts together."""
+        if self.trace is None:
+            return self.shrunk_steps
+        return sum(len(epoch.steps) for epoch in self.trace.epochs)
+
+
+class NotReproduced(Exception):
+    """The native replay of a violation did not show it: a bug of the search, not of a design."""
+
+
+@dataclass(slots=True)
+class SearchResult:
+    """What a search saw.  ``stopped`` says why it ended early, if it did."""
+
+    profile: Profile
+    seed: int
+    tally: Tally = field(default_factory=Tally)
+    failures: list[Failure] = field(default_factory=list)
+    batches: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    stopped: str = ""
+
+    @property
+    def unreached(self) -> list[str]:
+        """The situations the profile needs that were never reached."""
+        return [name for name in self.profile.needs if not self.tally.reached[name]]
+
+
+OnBatch = Callable[[SearchResult], None]
+
+
+def profile_settings(profile: Profile) -> settings:
+    """Return the Hypothesis settings of a profile; no health check is suppressed."""
+    return settings(
+        max_examples=profile.examples,
+        stateful_step_count=RULES,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        report_multiple_bugs=False,
+        phases=_PHASES,
+        verbosity=Verbosity.quiet,
+    )
+
+
+def run_machine(machine: type[CrashMachine], seed: int, chosen: settings) -> Violated | None:
+    """Run one batch; return what it failed with, shrunk."""
+    try:
+        run_state_machine_as_test(seeded(seed)(machine), settings=chosen)
+    except Violated as error:
+        return error
+    return None
+
+
+def search(
+    designs: Sequence[Design],
+    profile: Profile,
+    seed: int,
+    *,
+    mutant: Mutant | None = None,
+    geometries: Sequence[Geometry] = (),
+    base: type[CrashMachine] = CrashMachine,
+    time_limit_s: float | None = None,
+    stop_at_first: bool = False,
+    on_batch: OnBatch | None = None,
+) -> SearchResult:
+    """Search ``designs`` under ``profile``; an interrupt keeps what was found so far.
+
+    Raises :class:`NotReproduced` if a violation does not replay natively.
+    """
+    result = SearchResult(profile, seed)
+    shapes = tuple(geometries) or tuple(GEOMETRIES[name] for name in profile.geometries)
+    limit = profile.time_limit_s if time_limit_s is None else time_limit_s
+    started, cpu_started = time.monotonic(), time.process_time()
+    passed_over: set[tuple[str, str, str]] = set()
+    try:
+        while not (profile.rounds and result.batches == profile.rounds * len(designs)):
+            if time.monotonic() - started > limit:
+                if profile.rounds:
+                    result.stopped = f"time limit of {limit:g} s reached"
+                break
+            design = designs[result.batches % len(designs)]
+            machine = crash_machine(
+                [design], shapes, mutant, tally=result.tally, passed_over=passed_over,
+                schedules=profile.schedules, base=base,
+            )  # fmt: skip
+            before = result.tally.examples
+            error = run_machine(machine, seed + result.batches, profile_settings(profile))
+            result.batches += 1
+            if error is not None:
+                passed_over.add((design.name, error.seen.prop, error.seen.kind))
+                examples = machine.first_failure - before
+                failure = failure_of(error, seed + result.batches - 1, before + examples)
+                result.failures.append(failure)
+            result.seconds = time.monotonic() - started
+            result.cpu_seconds = time.process_time() - cpu_started
+            result.tally.files = CRASHES.files
+            result.tally.projections = CRASHES.judged
+            if on_batch is not None:
+                on_batch(result)
+            if stop_at_first and result.failures:
+                break
+    except KeyboardInterrupt:
+        result.stopped = "interrupted"
+    return result
+
+
+def failure_of(error: Violated, seed: int, examples: int) -> Failure:
+    """Return a violation as its trace, minimised.  Raises :class:`NotReproduced`."""
+    trace = trace_of_violated(error)
+    if trace is not None:
+        if not replay(trace).reproduced:
+            raise NotReproduced(f"{error}: the native replay does not show it")
+        trace = minimise(trace, max_runs=MINIMISE_RUNS)
+    notes = " ".join(getattr(error, "__notes__", ()))
+    seen, run = error.seen, error.run
+    blob = notes.partition("@reproduce_failure(")[2].partition(") as")[0]
+    return Failure(
+        run.setup.design.name, seen.prop, seen.kind, seen.detail, seed, examples, blob, run.steps,
+        trace,
+    )  # fmt: skip
+
+
+def trace_of_violated(error: Violated) -> Trace | None:
+    """Return what a machine found as an ordinary trace of an ordinary scope.
+
+    ``None`` where it is about no property of the catalogue.
+    """
+    run, seen = error.run, error.seen
+    prop = property_of(error)
+    if not prop:
+        return None
+    subject = Subject(run.setup.design, run.scope(), run.setup.mutant)
+    epochs = run.epochs(seen.image)
+    return make_trace(subject, prop, epochs, seen.detail, origin=Origin("machine"))
+
+
+def property_of(error: Violated) -> str:
+    """Return the property of the catalogue that is violated, if any.
+
+    What the reference finds wrong in a crash image is mostly what some property is about, too.
+    """
+    if error.seen.prop in PROPERTIES:
+        return error.seen.prop
+    if error.seen.image is None:
+        return ""
+    found = {f.prop for f in on_image(error.run.crash_state(), error.seen.image)}
+    return next((name for name in PROPERTIES if name in found), "")

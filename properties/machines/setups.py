@@ -1,0 +1,40 @@
+"""What a machine's run starts from: a few geometries, drawn with everything else of a scope.
+
+Why so: each geometry is compiled once (about a second), so they come from a short list; the rest
+of a set-up is run-time constants and costs nothing to draw.  The large ones are far beyond what can
+be explored to the end.  Rejected: any geometry (most of the time went into the compiler).
+"""
+
+from dataclasses import dataclass
+
+from model.designs import DESIGNS, Design
+from model.mutants import Mutant
+from model.scope import Geometry, Timer
+
+GEOMETRIES: dict[str, Geometry] = {
+    "two-blocks": Geometry(),
+    "two-block-folio": Geometry(blocks_per_folio=2),
+    "full-pool": Geometry(nr_phys=2),
+    "two-files": Geometry(nr_blocks=1, nr_phys=2, nr_inodes=2),
+    "four-blocks": Geometry(nr_blocks=4, blocks_per_folio=2, nr_phys=6),
+    "two-large-files": Geometry(nr_blocks=4, blocks_per_folio=2, nr_phys=8, nr_inodes=2),
+    "eight-blocks": Geometry(nr_blocks=8, nr_phys=8),
+    "large-folios": Geometry(nr_blocks=8, blocks_per_folio=4, nr_phys=8),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Everything about a run that is fixed before its first step; sizes in cells."""
+
+    design: Design = DESIGNS["seed"]
+    mutant: Mutant | None = None
+    geometry: Geometry = GEOMETRIES["two-blocks"]
+    initial_size_cells: int = 1
+    initial_dirty_tail: bool = False
+    timer: Timer = Timer.FREE
+    max_errors: int = 0
+    data_err_abort: bool = False
+    log_transactions: int = 0
+    nodelalloc: bool = False
+    flusher_passes: int = 1

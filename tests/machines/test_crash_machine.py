@@ -1,0 +1,136 @@
+"""The crash machine finds, shrinks and repeats; known violations do not end it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import reproduce_failure, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import run_state_machine_as_test
+
+from model.designs import DESIGNS
+from model.mutants import MUTANTS
+from model.scope import OpCode
+from properties.crash import STALE
+from properties.machines.crash_machine import CrashMachine, Violated, crash_machine, permuted
+from properties.machines.judge import Seen
+from properties.machines.known import Known
+from properties.machines.quality import MOST_EXAMPLES, MOST_STEPS, examine
+from properties.machines.search import PROFILES, profile_settings, run_machine, search
+from properties.machines.setups import GEOMETRIES, Setup
+from properties.replay import replay
+
+DEV = PROFILES["dev"]
+TWO_BLOCKS = [GEOMETRIES["two-blocks"]]
+
+
+def faulty(seed: int = 1) -> Violated:
+    """What the machine finds in a design whose fsync does not wait for the commit."""
+    mutant = MUTANTS["fsync-no-commit-wait"]
+    machine = crash_machine([DESIGNS["seed"]], TWO_BLOCKS, mutant, schedules=5)
+    found = run_machine(machine, seed, profile_settings(DEV))
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def found() -> Violated:
+    """The same, once for all tests here."""
+    return faulty()
+
+
+def test_a_seed_finds_the_same_every_time(found: Violated) -> None:
+    first, second = found, faulty()
+    assert (first.seen, first.run.scope()) == (second.seen, second.run.scope())
+    assert first.run.schedule == second.run.schedule
+
+
+def test_the_blob_repeats_the_failure(found: Violated) -> None:
+    note = next(n for n in found.__notes__ if "reproduce_failure" in n)
+    version, _, blob = note.partition("reproduce_failure(")[2].partition(") as")[0].partition(", ")
+    mutant = MUTANTS["fsync-no-commit-wait"]
+    machine: Any = crash_machine([DESIGNS["seed"]], TWO_BLOCKS, mutant, schedules=5)
+    literal = blob.removeprefix("b'").removesuffix("'").encode()
+    decorated = reproduce_failure(version.strip("'"), literal)(machine)
+    with pytest.raises(Violated) as caught:
+        run_state_machine_as_test(decorated, settings=settings(profile_settings(DEV)))
+    assert caught.value.seen == found.seen
+    assert caught.value.run.schedule == found.run.schedule
+
+
+def test_what_is_found_is_minimised_and_replays_natively() -> None:
+    mutant = MUTANTS["no-preflush"]
+    result = search(
+        [DESIGNS["seed"]], DEV, 1, mutant=mutant, geometries=TWO_BLOCKS, stop_at_first=True
+    )
+    (failure,) = result.failures
+    assert failure.trace is not None
+    assert failure.trace.mutant == mutant.slug
+    assert replay(failure.trace).reproduced
+    assert failure.steps <= failure.shrunk_steps
+
+
+class LostAppend(CrashMachine):
+    """Appends only; looks for what the first mount left behind EOF, in the second."""
+
+    setups = staticmethod(lambda *_: st.just(Setup(flusher_passes=2)))
+    store: Any = None
+    write: Any = None
+    write_again: Any = None
+    sync: Any = None
+    fail_bio: Any = None
+    truncate: Any = None
+    punch: Any = None
+    zero_range: Any = None
+    fallocate: Any = None
+
+    def explains(self, seen: Seen) -> Known | None:
+        clean = not self.run.setup.initial_dirty_tail
+        if seen.prop == STALE and clean and "data from behind EOF" in seen.detail:
+            return None
+        return super().explains(seen)
+
+
+@pytest.mark.slow
+def test_a_lost_append_of_the_first_mount_is_stale_data_in_the_second() -> None:
+    machine = crash_machine(
+        [DESIGNS["seed"]], TWO_BLOCKS, wanted=STALE, schedules=120, base=LostAppend
+    )
+    found = run_machine(machine, 1, settings(profile_settings(DEV), max_examples=200))
+    assert found is not None
+    assert found.run.mounts >= 2
+    assert {op.code for task in found.run.past[0].tasks for op in task} == {OpCode.WRITE}
+
+
+def test_a_known_violation_is_counted_and_passed() -> None:
+    profile = replace(DEV, rounds=2, examples=60)
+    result = search([DESIGNS["seed"]], profile, 11, geometries=TWO_BLOCKS)
+    assert not result.failures
+    assert any(design == "seed" for design, _, _ in result.tally.known)
+
+
+def test_a_situation_that_is_never_reached_is_reported() -> None:
+    profile = replace(DEV, examples=5, needs=("data-in-flight", "size-held-back"))
+    result = search([DESIGNS["seed"]], profile, 1, geometries=TWO_BLOCKS)
+    assert result.unreached == ["size-held-back"]
+
+
+def test_permutations_are_numbered_from_the_plain_one() -> None:
+    assert permuted("abc", 0) == ["a", "b", "c"]
+    assert len({tuple(permuted("abc", n)) for n in range(6)}) == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "slug",
+    [
+        "written-allocation", "no-preflush", "early-conversion", "fsync-no-commit-wait",
+        "no-mapping-error", "retry-without-commit", "data-sem-first-fallocate", "no-pending-bias",
+    ],
+)  # fmt: skip
+def test_mutants_are_found(slug: str) -> None:
+    (mark,) = examine([slug], [1])
+    assert mark.good, mark
+    assert mark.examples <= MOST_EXAMPLES
+    assert mark.failure is not None
+    assert mark.failure.steps <= MOST_STEPS
