@@ -76,7 +76,8 @@ PROPERTIES: dict[str, Property] = {
         ),
         Property(
             "read-back",
-            "a clean folio reads back from the disk as it was, unless its writeback failed",
+            "a clean folio reads back from the disk as it was, unless its writeback failed or the "
+            "journal is aborted",
             "state", ("data-in-flight",), state.read_back_broken,
         ),
         Property(

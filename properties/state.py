@@ -149,8 +149,11 @@ def is_reclaimable(k: Kernel, inode: Inode, f: int) -> int:
 def read_back_broken(k: Kernel) -> int:
     """A folio that memory reclaim may drop, or has dropped, does not read back as it was.
 
-    A block whose last writeback failed is left out: its data may be nowhere.
+    A block whose last writeback failed is left out: its data may be nowhere.  So is everything once
+    the journal is aborted: a call that dropped pages may not be able to change the extents then.
     """
+    if k.journal.aborted:
+        return 0
     if k.misread:
         return 1
     for i in range(k.conf.nr_inodes):

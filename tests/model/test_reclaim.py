@@ -10,7 +10,8 @@ from checkers.engine.system import Build, System
 from model.designs import DESIGNS
 from model.mutants import MUTANTS
 from model.recovery import mkfs
-from model.scopes import SCOPES
+from model.scope import Mount, Scope, Timer
+from model.scopes import SCOPES, punch, write
 from model.setup import dimensions
 from model.state import FIRST_OP_COLOUR, OLD, UNWRITTEN, ZERO, Kernel
 from model.tasks import PROGRAM
@@ -82,3 +83,16 @@ def test_reclaim_alone_finds_writeback_that_ends_too_early() -> None:
     for scope in ("append-fsync", "evict-append"):
         result = run_scope(DESIGNS["seed"], SCOPES[scope], mutant, stop_at="read-back")
         assert "read-back" in {v.prop for v in result.violations}
+
+
+def test_a_punch_that_an_abort_cuts_short_is_no_misread() -> None:
+    """Its pages are dropped, its extents stay: nothing is promised on an aborted journal."""
+    scope = Scope(
+        "punch-abort", "a punch beside an append whose bio fails, data_err=abort",
+        (Mount(((write(2),), (punch(0, 2),))),),
+        initial_size_cells=2, max_errors=1, data_err_abort=True, timer=Timer.NEVER,
+    )  # fmt: skip
+    result = run_scope(DESIGNS["seed"], scope)
+    assert result.exhaustive
+    assert result.reached["journal-aborted"]
+    assert result.verdict_of("read-back") == "holds"
