@@ -237,6 +237,16 @@ def _ranges() -> tuple[Scope, ...]:
             (Mount(((write(0, 2), FSYNC), (write(0), write(2, 2)))),),
             geometry=two, initial_size_cells=0, timer=Timer.ONCE, nodelalloc=True,
         ),
+        Scope(
+            "punch-nodelalloc", "a punch of a block that nothing has written yet",
+            (Mount(((write(0), punch(0, 1)),)),),
+            initial_size_cells=0, timer=Timer.ONCE, nodelalloc=True,
+        ),
+        Scope(
+            "eio-nodelalloc", "a write without delayed allocation; its bio fails",
+            (Mount(((write(0),),)),),
+            initial_size_cells=0, max_errors=1, timer=Timer.ONCE, nodelalloc=True,
+        ),
     )  # fmt: skip
 
 

@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from checkers.engine.outcome import DEADLOCK
 from model.scope import OpCode
 from properties.crash import DURABILITY, STALE, STRUCTURE
-from properties.machines.judge import ANY_KIND, BEHIND_SIZE, CRASH, GROWN, OWN, READ, Seen
+from properties.machines.judge import (
+    ANY_KIND,
+    BEHIND_SIZE,
+    CRASH,
+    GROWN,
+    OWN,
+    PREVIOUS_OWNER,
+    READ,
+    Seen,
+)
 from properties.machines.live import LiveRun
 
 Condition = Callable[[LiveRun], bool]
@@ -60,6 +69,13 @@ def _punches_in_folios(run: LiveRun) -> bool:
     """A punch or a zero range ran, and a folio has more than one block."""
     ops = (op for tasks in run.tasks for op in tasks)
     return run.setup.geometry.blocks_per_folio > 1 and any(op.code == OpCode.PUNCH for op in ops)
+
+
+def _exposes_new_blocks(run: LiveRun) -> bool:
+    """nodelalloc allocates written blocks, whose pages fail or are dropped before the commit."""
+    codes = {op.code for tasks in run.tasks for op in tasks}
+    drops = bool(codes & {OpCode.PUNCH, OpCode.ZERO_RANGE})
+    return run.setup.nodelalloc and (drops or run.setup.max_errors > 0)
 
 
 _IOMAP = ("seed", "seed-eof-ordered", "seed-eof-deferred", "seed-gap-ordered", "seed-without-07")
@@ -115,6 +131,16 @@ KNOWN: tuple[Known, ...] = (
         _EVERY, "accounting", ANY_KIND,
         "a fallocate that runs out of blocks keeps those it got, behind EOF (of the model)",
         _fallocates,
+    ),
+    Known(
+        ("bh-ordered", "mixed"), STALE, PREVIOUS_OWNER,
+        "a written block without its data: nodelalloc on the buffer_head path",
+        _exposes_new_blocks,
+    ),
+    Known(
+        ("bh-ordered", "mixed"), "unstable-conversion", ANY_KIND,
+        "a written block without its data: nodelalloc on the buffer_head path",
+        _exposes_new_blocks,
     ),
     Known(("mixed",), DEADLOCK, ANY_KIND, "a reserved handle behind a work item that needs one"),
     Known(

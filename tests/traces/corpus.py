@@ -50,6 +50,8 @@ FINDINGS = (
     Case("seed", "eof-in-block", "stale-data", prevented_by=("seed-eof-ordered",)),
     Case("seed", "three-blocks-two-mounts", "stale-data"),
     Case("seed", "truncate-truncate", "stale-data", prevented_by=("seed-eof-deferred",)),
+    Case("bh-ordered", "punch-nodelalloc", "stale-data", prevented_by=("seed",)),
+    Case("bh-ordered", "eio-nodelalloc", "stale-data"),
     Case("seed", "truncate-extend", "stale-data"),
     Case("seed", "two-mounts-truncate", "stale-data"),
     Case("seed", "eio-overwrite", "data-err-abort", prevented_by=("series-v5",)),
