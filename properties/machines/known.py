@@ -144,6 +144,13 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(("mixed",), DEADLOCK, ANY_KIND, "a reserved handle behind a work item that needs one"),
     Known(
+        ("seed-without-07",), "sizes", ANY_KIND, "a commit writes an iomap page without its size",
+    ),
+    Known(
+        ("seed-without-07",), DURABILITY, ANY_KIND,
+        "a commit writes an iomap page without its size",
+    ),
+    Known(
         ("seed-without-07",), DEADLOCK, ANY_KIND, "iomap inodes left on the ordered list",
         lambda run: run.setup.log_transactions > 0,
     ),
