@@ -1,0 +1,255 @@
+"""The differential machine: Hypothesis draws a workload, and two designs run it.
+
+What: rules call the system calls of one or two tasks, one call at a time, and the jobs of the
+background; one cuts the power where both designs can leave the same files, and mounts again.
+Anything that differs fails, with both runs, unless it is in one of the two tables of
+:mod:`properties.machines.differential`: what is legal, and what is wrong and known.
+Why so: calls one at a time make reads, results and allocation comparable; what calls do to each
+other is the crash machine's and the reference machine's business.
+Rejected: overlapping calls (the designs take different locks, so their orders differ).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from checkers.crash.image import file_images
+from model.designs import Design
+from model.mutants import Mutant
+from model.recovery import Disk, canonical, read_file, recover
+from model.scope import Geometry, Op, OpCode, Timer
+from properties.machines.differential import (
+    CRASH,
+    FOUND,
+    LEGAL,
+    REST,
+    RESULT,
+    STUCK,
+    SYNCED,
+    Difference,
+    Legal,
+    Side,
+    differences,
+)
+from properties.machines.reference import SYNCS
+from properties.machines.setups import Setup
+
+PASSES = 200
+_IMAGES = 64
+_CELLS = st.integers(0, 15)
+_LENGTHS = st.integers(1, 4)
+_TASKS = st.integers(0, 1)
+_CODES = {"punch": OpCode.PUNCH, "zero": OpCode.ZERO_RANGE, "fallocate": OpCode.FALLOCATE}
+
+JOBS = (Side.flush, Side.complete, Side.convert, Side.commit)
+_JOBS = st.lists(st.sampled_from(JOBS), max_size=6)
+_SOME_JOBS = st.lists(st.sampled_from(JOBS), min_size=1, max_size=6)
+
+Jobs = Sequence[Callable[[Side], None]]
+Files = tuple[tuple[int, ...], ...]
+
+
+class Differs(AssertionError):
+    """Two designs differ in a way that is not legal."""
+
+    def __init__(self, difference: Difference, jobs: Sequence[str], sides: Sequence[Side]) -> None:
+        stories = "\n".join(f"  {side.run.setup.design.name}: {side.story()}" for side in sides)
+        text = f"{difference.kind}: {difference.detail}\n  {'; '.join(jobs)}\n{stories}"
+        super().__init__(text)
+        self.difference = difference
+        self.jobs = tuple(jobs)
+        self.sides = tuple(sides)
+
+
+_CLASSES: dict[str, type[Differs]] = {}
+
+
+def differs(difference: Difference, jobs: Sequence[str], sides: Sequence[Side]) -> Differs:
+    """Return the exception for ``difference``: one class a kind, so that kinds do not mix."""
+    kind = difference.kind
+    if kind not in _CLASSES:
+        name = "".join(word.capitalize() for word in kind.replace("_", "-").split("-"))
+        _CLASSES[kind] = type(name, (Differs,), {})
+    return _CLASSES[kind](difference, jobs, sides)
+
+
+@st.composite
+def pairs(
+    draw: st.DrawFn, designs: tuple[Design, Design], mutant: Mutant | None,
+    geometries: Sequence[Geometry], errors: bool,
+) -> tuple[Setup, Setup]:  # fmt: skip
+    """Two set-ups that differ in the design alone; ``mutant`` is planted in the second."""
+    geometry = draw(st.sampled_from(geometries))
+    cells = min(geometry.nr_blocks, geometry.nr_phys) * geometry.cells_per_block
+    setup = Setup(
+        design=designs[0],
+        geometry=geometry,
+        initial_size_cells=draw(st.integers(0, cells)),
+        timer=Timer.FREE,
+        max_errors=int(errors and draw(st.booleans())),
+        nodelalloc=draw(st.sampled_from((False, False, True))),
+        flusher_passes=PASSES,
+    )
+    return setup, replace(setup, design=designs[1], mutant=mutant)
+
+
+class DifferentialMachine(RuleBasedStateMachine):
+    """Use :func:`differential_machine`; ``met`` counts the legal and known kinds that were met."""
+
+    legal: ClassVar[Sequence[Legal]] = LEGAL
+    met: ClassVar[Counter[str]] = Counter()
+    sides: tuple[Side, Side]
+
+    def begin(self, setups: tuple[Setup, Setup]) -> None:
+        """Mount the same disk with both designs."""
+        self.sides = (Side(setups[0]), Side(setups[1], place=1))
+        self.jobs: list[str] = []
+        self._passed = {entry.kind for entry in self.legal}
+        self._passed |= {entry.kind for entry in FOUND if entry.when(setups[0])}
+        self._over = False
+
+    @rule(task=_TASKS, pos=_CELLS, length=_LENGTHS, jobs=_JOBS)
+    def write(self, task: int, pos: int, length: int, jobs: Jobs) -> None:
+        """write(2)."""
+        self._call(task, OpCode.WRITE, pos, length, jobs)
+
+    @rule(task=_TASKS, gap=st.integers(0, 2), length=_LENGTHS, jobs=_JOBS)
+    def append(self, task: int, gap: int, length: int, jobs: Jobs) -> None:
+        """write(2) at or behind EOF."""
+        size = len(self.sides[0].look()[0].content)
+        self._call(task, OpCode.WRITE, size + gap, length, jobs)
+
+    @rule(task=_TASKS, pos=_CELLS, jobs=_JOBS)
+    def store(self, task: int, pos: int, jobs: Jobs) -> None:
+        """A store through a shared mapping."""
+        self._call(task, OpCode.STORE, pos, 1, jobs)
+
+    @rule(task=_TASKS, size=st.integers(0, 16), jobs=_JOBS)
+    def truncate(self, task: int, size: int, jobs: Jobs) -> None:
+        """truncate(2)."""
+        self._call(task, OpCode.TRUNCATE, size, 0, jobs)
+
+    @rule(
+        task=_TASKS, name=st.sampled_from(sorted(_CODES)), pos=_CELLS, length=_LENGTHS, jobs=_JOBS
+    )
+    def change_range(self, task: int, name: str, pos: int, length: int, jobs: Jobs) -> None:
+        """fallocate(2) in one of its modes."""
+        self._call(task, _CODES[name], pos, length, jobs)
+
+    @rule(task=_TASKS, data=st.booleans(), jobs=_JOBS)
+    def sync(self, task: int, data: bool, jobs: Jobs) -> None:
+        """fsync(2) or fdatasync(2)."""
+        self._call(task, OpCode.FDATASYNC if data else OpCode.FSYNC, 0, 0, jobs)
+
+    @rule(jobs=_SOME_JOBS)
+    def background(self, jobs: Jobs) -> None:
+        """Jobs of the background, one after the other."""
+        for job in jobs:
+            self._job(job)
+
+    @rule()
+    def fail(self) -> None:
+        """The first bio in flight fails."""
+        self._job(Side.fail)
+
+    @rule()
+    def rest(self) -> None:
+        """Everything is written and committed."""
+        self._job(Side.rest, phase=REST)
+
+    @rule(which=st.integers(0, 7))
+    def cut_power(self, which: int) -> None:
+        """Cut the power where both can leave the same files, and mount them."""
+        if self._over or not all(side.run.may_remount() for side in self.sides):
+            return
+        first, second = (_outcomes(side) for side in self.sides)
+        common = sorted(first.keys() & second.keys())
+        if common:
+            files = common[which % len(common)]
+            self.jobs.append(f"cut the power, leaving {files}")
+            for side, outcomes in zip(self.sides, (first, second), strict=True):
+                side.run.remount(outcomes[files])
+            self._compare(CRASH)
+
+    def teardown(self) -> None:
+        """Compare once more at rest."""
+        if hasattr(self, "sides"):
+            self._job(Side.rest, phase=REST)
+
+    def _job(self, job: Callable[[Side], None], phase: str = CRASH) -> None:
+        if self._over:
+            return
+        self.jobs.append(job.__name__)
+        for side in self.sides:
+            job(side)
+        at_rest = all(side.is_at_rest() for side in self.sides)
+        self._compare(CRASH if phase == REST and not at_rest else phase)
+
+    def _call(self, task: int, code: OpCode, pos: int, length: int, jobs: Jobs) -> None:
+        geometry = self.sides[0].run.setup.geometry
+        cells = geometry.nr_blocks * geometry.cells_per_block
+        if code == OpCode.TRUNCATE:
+            op = Op(code, pos % (cells + 1))
+        else:
+            start = pos % cells
+            op = Op(code, start, min(length, cells - start)) if length else Op(code)
+        task = min(task, self.sides[0].run.used_tasks())
+        if self._over or not self.sides[0].run.room(task, op):
+            return
+        self.jobs.append(f"task {task}: {code.name.lower()} {op.pos_cells} {op.length_cells}")
+        first, second = (side.call(task, op) for side in self.sides)
+        if None in (first, second):
+            self._over = True
+        if (first is None) != (second is None):
+            label = self.sides[0 if first is None else 1].label
+            self._fail(Difference(f"{STUCK}-on-{label}", "the call does not return"))
+        elif first != second:
+            self._fail(Difference(RESULT, f"{first} and {second}"))
+        if not self._over:
+            self._compare(SYNCED if code in SYNCS and first == second == 0 else CRASH)
+        for job in jobs:
+            self._job(job)
+
+    def _compare(self, phase: str) -> None:
+        for difference in differences(self.sides, phase):
+            self._fail(difference)
+
+    def _fail(self, difference: Difference) -> None:
+        self.met[difference.kind] += 1
+        if difference.kind not in self._passed:
+            raise differs(difference, self.jobs, self.sides)
+
+
+def _outcomes(side: Side) -> dict[Files, Disk]:
+    """Return the files that a power cut can leave, each with an image that does."""
+    geometry = side.run.setup.geometry
+    found: dict[Files, Disk] = {}
+    for image in islice(file_images(side.run.crash_state()), _IMAGES):
+        disk = recover(canonical(image, geometry), geometry)
+        files = tuple(read_file(disk, geometry, i) for i in range(geometry.nr_inodes))
+        found.setdefault(files, image)
+    return found
+
+
+def differential_machine(
+    designs: tuple[Design, Design],
+    geometries: Sequence[Geometry],
+    mutant: Mutant | None = None,
+    *,
+    errors: bool = False,
+    legal: Sequence[Legal] = LEGAL,
+    met: Counter[str] | None = None,
+) -> type[DifferentialMachine]:
+    """Return the machine that compares two designs; ``mutant`` is planted in the second one."""
+
+    @initialize(setups=pairs(designs, mutant, tuple(geometries), errors))
+    def mount(self: Any, setups: tuple[Setup, Setup]) -> None:
+        self.begin(setups)
+
+    members = {"mount": mount, "legal": tuple(legal), "met": Counter() if met is None else met}
+    return type("DifferentialMachine", (DifferentialMachine,), members)
