@@ -152,7 +152,6 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         ("seed-without-07",), DEADLOCK, ANY_KIND, "iomap inodes left on the ordered list",
-        lambda run: run.setup.log_transactions > 0,
     ),
 )  # fmt: skip
 

@@ -73,7 +73,14 @@ def test_designs_do_what_the_specification_says(design: str) -> None:
     assert look(design, "", 50) is None
 
 
-@pytest.mark.parametrize("slug", ["fsync-no-commit-wait", "no-preflush", "disksize-at-map"])
+@pytest.mark.parametrize(
+    "slug",
+    [
+        "fsync-no-commit-wait",
+        "no-preflush",
+        pytest.param("disksize-at-map", marks=pytest.mark.slow),
+    ],
+)
 def test_the_specification_finds_mutants_by_itself(slug: str) -> None:
     found = look("seed", slug, 400)
     assert found is not None
