@@ -42,7 +42,10 @@ BURSTS = (0, 1, 2, 3, 4, 6, 8, 12)
 """
 FAIR_STEPS = 64
 """Nobody keeps the processor for longer than this when everybody runs."""
-KINDS = ("task", "flusher", "worker", "disk", "kjournald", "timer", "failing_disk")
+KINDS = (
+    "task", "flusher", "worker", "disk", "kjournald", "timer", "failing_disk", "wb_worker",
+    "reclaim", "settle",
+)  # fmt: skip
 
 ORDERS = factorial(len(KINDS))
 MOST_CHANGES = 4
@@ -113,6 +116,7 @@ def setups(
     cells = min(geometry.nr_blocks, geometry.nr_phys) * geometry.cells_per_block
     size = draw(st.integers(0, cells))
     errors = draw(st.sampled_from((0, 0, 0, 1, 2)))
+    special = draw(st.sampled_from((OpCode.NONE, OpCode.NONE, OpCode.SYNC, OpCode.UNLINK)))
     return Setup(
         design=draw(st.sampled_from(designs)),
         mutant=mutant,
@@ -125,6 +129,9 @@ def setups(
         log_transactions=draw(st.sampled_from((0, 0, 0, 2, 3))),
         nodelalloc=draw(st.sampled_from((False, False, True))),
         flusher_passes=draw(st.sampled_from((1, 0, 2))),
+        evictions=draw(st.sampled_from((0, 0, 1, 2))),
+        syncs=special == OpCode.SYNC,
+        unlinks=special == OpCode.UNLINK,
     )
 
 
@@ -212,6 +219,29 @@ class CrashMachine(RuleBasedStateMachine):
     def sync(self, task: int, inode: int, data: bool, turns: bytes) -> None:
         """Start an fsync(2) or fdatasync(2)."""
         self._start(OpCode.FDATASYNC if data else OpCode.FSYNC, task, inode, 0, 0, turns)
+
+    @rule(task=_TASKS, turns=_TURNS)
+    def sync_all(self, task: int, turns: bytes) -> None:
+        """Start a sync(2)."""
+        if self.run.setup.syncs:
+            self._start(OpCode.SYNC, task, 0, 0, 0, turns)
+
+    @rule(task=_TASKS, inode=_INODES, turns=_TURNS)
+    def unlink(self, task: int, inode: int, turns: bytes) -> None:
+        """Start an unlink(2)."""
+        if self.run.setup.unlinks:
+            self._start(OpCode.UNLINK, task, inode, 0, 0, turns)
+
+    @rule(task=_TASKS, inode=_INODES, pos=_CELLS, length=_LENGTHS, turns=_TURNS)
+    def read(self, task: int, inode: int, pos: int, length: int, turns: bytes) -> None:
+        """Start a read(2), where folios are reclaimed: what is cached it would not notice."""
+        if self.run.setup.evictions:
+            self._start(OpCode.READ, task, inode, pos, length, turns)
+
+    @rule(which=_WHICH)
+    def reclaim(self, which: int) -> None:
+        """Reclaim a clean folio."""
+        self._advance(self._enabled("reclaim"), which)
 
     @rule(turns=_MORE_TURNS)
     def let_run(self, turns: bytes) -> None:
@@ -305,19 +335,21 @@ class CrashMachine(RuleBasedStateMachine):
             image_with(state, [(c, choose.choice(colours_of(state.may[c]))) for c in cells])
         )
         self.judge.rewind()
-        for task in ops:
-            place = run.used_tasks()
-            for op in task:
-                if choose.random() < AGAIN:
+        for number, task in enumerate(ops):
+            has_first = number == 0 and run.setup.syncs
+            place = 0 if has_first else run.used_tasks()
+            for op in task[has_first:]:
+                if choose.random() < AGAIN and run.room(place, op):
                     run.start_op(place, op)
         self._look()
         self._walk(choose, MOST_STEPS)
 
     def _walk(self, choose: Random, steps: int) -> None:
         """Mostly let the same thread run on; some sleep until nobody else can run."""
-        run, count = self.run, len(self.run.threads)
+        run = self.run
+        there = [t for t in range(len(run.threads)) if not run.system.is_finished(run.state, t)]
         stay, current = choose.choice(STAY), -1
-        asleep = set(choose.sample(range(count), choose.randrange(MOST_ASLEEP + 1)))
+        asleep = set(choose.sample(there, min(len(there), choose.randrange(MOST_ASLEEP + 1))))
         for _ in range(steps):
             enabled = run.enabled()
             if not enabled:
@@ -331,7 +363,7 @@ class CrashMachine(RuleBasedStateMachine):
                 current = choose.choice(awake)
             self._burst(current, 1)
             if choose.random() < DOZE:
-                asleep ^= {choose.randrange(count)}
+                asleep ^= {choose.choice(there)}
 
     def _run_by_priority(self, choose: Random) -> None:
         """Let the first thread run that can, one step at a time, until nobody can."""

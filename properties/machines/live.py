@@ -5,14 +5,17 @@ are constants of the model; an operation is appended before its task looks for i
 had finished is put back to the entry of the new one, where it would be standing had the operation
 been in its program from the start.  So there is no second model, and whatever happened is an
 ordinary scope with an ordinary schedule (:meth:`LiveRun.scope`, :meth:`LiveRun.epochs`), which the
-replay takes natively.
-Why so: every path of the model reads its program only when it gets there and reaches its first
+replay takes natively.  Two things an operation decides for the whole mount are not left to it:
+where sync(2) may be called, the first task begins with one, because the mount has another flusher
+then; and where a file is unlinked, an operation keeps its task's file open from the mount on, so
+the schedule so far runs again, to the same state but for who has what open.  It does as well for a
+read, which looks at the page cache before its first preemption point.
+Why so: every other path of the model reads its program only when it gets there and reaches its first
 preemption point without touching anything shared.
 Rejected: a model of its own with a mailbox for operations (a second model, and traces nobody else
 reads); all operations drawn first (a machine could not react to what it sees).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -20,7 +23,7 @@ from checkers.crash.image import CrashState, decode
 from checkers.engine.system import System
 from checkers.workload.limits import DATA_OPS, MAX_DATA_OPS, MAX_MOUNTS
 from model.recovery import Disk, canonical, mkfs
-from model.scope import Mount, Op, Scope, Timer
+from model.scope import Mount, Op, OpCode, Scope, Timer
 from model.setup import configure, dimensions
 from model.state import FIRST_OP_COLOUR, MAX_TASKS, NR_OPS
 from properties.machines.setups import Setup
@@ -61,11 +64,23 @@ def _system_of(dims: tuple[tuple[str, int], ...], place: int) -> System:
 
 def _base_scope(setup: Setup) -> Scope:
     """The scope whose system has every thread a run may need."""
+    mount = Mount(((),) * MAX_TASKS, setup.flusher_passes, setup.evictions)
     return Scope(
-        NAME, "", (Mount(((),) * MAX_TASKS, setup.flusher_passes),), setup.geometry,
-        setup.initial_size_cells, setup.initial_dirty_tail, setup.timer, setup.max_errors,
-        setup.data_err_abort, setup.log_transactions, setup.nodelalloc,
+        NAME, "", (mount,), setup.geometry, setup.initial_size_cells, setup.initial_dirty_tail,
+        setup.timer, setup.max_errors, setup.data_err_abort, setup.log_transactions,
+        setup.nodelalloc,
     )  # fmt: skip
+
+
+def _every_thread(base: Scope) -> dict[str, int]:
+    """Return the array sizes with every thread that a run of ``base`` may need.
+
+    Which of them it has is decided by letting the others return at once: that costs nothing, and
+    spares builds.  Only what reclaims is numerous enough for a build of its own.
+    """
+    mount = Mount(((),) * MAX_TASKS, 1, base.mounts[0].evictions)
+    every = replace(base, max_errors=1, timer=Timer.FREE, mounts=(mount,))
+    return dimensions(every, mount) | {"nr_wb_workers": 1}
 
 
 class LiveRun:
@@ -81,11 +96,7 @@ class LiveRun:
         self.setup = setup
         self._observes_calls = observes_calls
         self.base = _base_scope(setup)
-        every = replace(
-            self.base, max_errors=1, timer=Timer.FREE, mounts=(Mount(((),) * MAX_TASKS, 1),)
-        )
-        dims = dimensions(every, every.mounts[0])
-        self.system = _system_of(tuple(sorted(dims.items())), place)
+        self.system = _system_of(tuple(sorted(_every_thread(self.base).items())), place)
         self.threads = self.system.threads
         self.indexes = {
             kind: [n for n, info in enumerate(self.threads) if info.kind == kind]
@@ -103,34 +114,43 @@ class LiveRun:
         self.tasks: list[list[Op]] = [[] for _ in range(MAX_TASKS)]
         self.colours: list[tuple[int, int]] = []
         self.schedule: list[int] = []
-        layout = self.system.build.layout
-        self._constants[:] = bytes(layout.constant_size)
-        setup = self.setup
-        switch = setup.mutant.switch if setup.mutant else ""
-        configure(
-            self._conf, self.base, self.base.mounts[0], setup.design, switch,
-            observes_calls=self._observes_calls,
-        )  # fmt: skip
-        self.system.reconfigure(bytes(self._constants))
+        if self.setup.syncs:
+            self.tasks[0].append(Op(OpCode.SYNC))
+        self._configure()
         self._begin()
+
+    def _configure(self) -> None:
+        """Make the constants those of the operations there are."""
+        self._constants[:] = bytes(len(self._constants))
+        setup = self.setup
+        now = self._as_mount(tuple(tuple(ops) for ops in self.tasks))
+        configure(
+            self._conf, self._scope_with(now), now, setup.design,
+            setup.mutant.switch if setup.mutant else "", observes_calls=self._observes_calls,
+        )  # fmt: skip
+        for n, (task, number) in enumerate(self.colours):
+            self._conf.task[task].op[number].colour = FIRST_OP_COLOUR << n
+        self.system.reconfigure(bytes(self._constants))
 
     def _begin(self) -> None:
         self.state = self.system.start(mounted(self.system, self.start_disk, self.base))
         if self.setup.timer == Timer.NEVER:
-            self._finish(self.indexes["timer"])
+            self._finish("timer")
         if not self.setup.max_errors:
-            self._finish(self.indexes["failing_disk"])
+            self._finish("failing_disk", "settle")
+        self._finish("flusher" if self.setup.syncs else "wb_worker")
 
     def rewind(self) -> None:
         """Go back to the start of this mount, all its operations in their programs."""
         self.schedule.clear()
         self._begin()
 
-    def _finish(self, threads: Iterable[int]) -> None:
+    def _finish(self, *kinds: str) -> None:
         """Threads the scope does not have: as if they had returned."""
         state = bytearray(self.state)
-        for thread in threads:
-            state[self.threads[thread].frame] = 0
+        for kind in kinds:
+            for thread in self.indexes.get(kind, ()):
+                state[self.threads[thread].frame] = 0
         self.state = bytes(state)
 
     @property
@@ -151,24 +171,49 @@ class LiveRun:
         """Tell whether ``op`` may be appended to the program of ``task``."""
         if task > self.used_tasks() or task >= MAX_TASKS or len(self.tasks[task]) == NR_OPS:
             return False
+        if op.code == OpCode.SYNC and not self.setup.syncs:
+            return False
+        if op.code == OpCode.UNLINK and not self.setup.unlinks:
+            return False
+        if self._is_gone(op.inode):
+            return False
         return op.code not in DATA_OPS or len(self.colours) < MAX_DATA_OPS
+
+    def _is_gone(self, i: int) -> bool:
+        """Tell whether file ``i`` is unlinked and nobody has it open."""
+        if not self.setup.unlinks:
+            return False
+        inode = self.system.view(self.state).inode[i]
+        return bool(inode.raw.deleted and not inode.opened)
 
     def start_op(self, task: int, op: Op) -> None:
         """Append ``op`` to the program of ``task``, which must have room."""
         assert self.room(task, op)
         ops = self.tasks[task]
+        if op.code in DATA_OPS:
+            self.colours.append((task, len(ops)))
+        if op.code in (OpCode.UNLINK, OpCode.READ) or self._conf.unlinks:
+            ops.append(op)
+            self._configure()
+            self._run_again()
+            return
         slot = self._conf.task[task].op[len(ops)]
         slot.code, slot.pos, slot.length, slot.inode = (
             int(op.code), op.pos_cells, op.length_cells, op.inode,
         )  # fmt: skip
         if op.code in DATA_OPS:
-            slot.colour = FIRST_OP_COLOUR << len(self.colours)
-            self.colours.append((task, len(ops)))
+            slot.colour = self.colour_of(task, len(ops))
         thread = self.indexes["task"][task]
         if self.system.is_finished(self.state, thread):
             self._enter(task, thread, len(ops))
         self.system.reconfigure(bytes(self._constants))
         ops.append(op)
+
+    def _run_again(self) -> None:
+        """Take the steps of this mount once more, under the constants of now."""
+        self._begin()
+        for thread in self.schedule:
+            self.state = self.system.step(self.state, thread)
 
     def _enter(self, task: int, thread: int, number: int) -> None:
         """Park a finished task at the entry of its operation ``number``.
@@ -246,11 +291,19 @@ class LiveRun:
         self.rewind()
 
     def scope(self) -> Scope:
-        """Return the run as an ordinary scope: every mount with the operations it had."""
+        """Return the run as an ordinary scope: every mount with the operations it had.
+
+        A mount has to have one; where there is none yet, it gets one that never begins.
+        """
         now = tuple(tuple(ops) for ops in self.tasks if ops)
-        passes = self.setup.flusher_passes
-        mounts = [Mount(mount.tasks, passes) for mount in self.past]
-        return replace(self.base, mounts=(*mounts, Mount(now, passes)))
+        return self._scope_with(self._as_mount(now or ((Op(OpCode.FSYNC),),)))
+
+    def _scope_with(self, now: Mount) -> Scope:
+        past = (self._as_mount(mount.tasks) for mount in self.past)
+        return replace(self.base, mounts=(*past, now))
+
+    def _as_mount(self, tasks: tuple[tuple[Op, ...], ...]) -> Mount:
+        return Mount(tasks, self.setup.flusher_passes, self.setup.evictions)
 
     def epochs(self, crash: Disk | None) -> tuple[Epoch, ...]:
         """Return the run as the epochs of a violation of :meth:`scope`; ``crash`` ends the last."""

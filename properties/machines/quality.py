@@ -1,8 +1,9 @@
 """The machines' own test: is every planted mistake found, how soon, and how short is what is left?
 
 What: each mutant is planted in its design, and the machines search with the geometry, the mount
-options and the budget of failing bios of the scope that the mutant names.  They are given nothing
-else: no operations, no schedule, no initial file.
+options, the budgets of failing bios and of reclaim of the scope that the mutant names, and whether
+it calls sync(2) or unlink(2).  They are given nothing else: no operations, no schedule, no initial
+file.
 Why so: a search that finds nothing must first show that it finds these.  A violation counts only if
 the design is not known for it without the mutant, and only if its trace replays natively.
 """
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 
 from model.designs import DESIGNS, Design
 from model.mutants import MUTANTS, Mutant
-from model.scope import Geometry, Scope
+from model.scope import Geometry, OpCode, Scope
 from model.scopes import SCOPES
+from model.setup import unlinks_files
 from properties.machines.crash_machine import CrashMachine, setups
 from properties.machines.reference_machine import ReferenceMachine
 from properties.machines.search import PROFILES, Failure, Profile, search
@@ -63,13 +65,17 @@ def machine_for(mutant: Mutant) -> type[CrashMachine]:
 
 
 def as_mounted(setup: Setup, scope: Scope) -> Setup:
-    """Return ``setup`` with the mount options and the fault budget of ``scope``."""
+    """Return ``setup`` with the mount options, the fault budget and the threads of ``scope``."""
+    syncs = any(op.code == OpCode.SYNC for m in scope.mounts for ops in m.tasks for op in ops)
     return replace(
         setup,
         max_errors=scope.max_errors,
         data_err_abort=scope.data_err_abort,
         log_transactions=scope.log_transactions,
         nodelalloc=scope.nodelalloc,
+        evictions=max(mount.evictions for mount in scope.mounts),
+        syncs=syncs,
+        unlinks=unlinks_files(scope) and not syncs,
     )
 
 

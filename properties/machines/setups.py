@@ -25,7 +25,12 @@ GEOMETRIES: dict[str, Geometry] = {
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Everything about a run that is fixed before its first step; sizes in cells."""
+    """Everything about a run that is fixed before its first step; sizes in cells.
+
+    With ``syncs`` every mount begins with a sync(2) that may be late, and others may follow; with
+    ``unlinks`` files may be unlinked.  Not both, :class:`ValueError`: in a scope that unlinks, the
+    model lets a task call sync(2) only while it has file 0 open.
+    """
 
     design: Design = DESIGNS["seed"]
     mutant: Mutant | None = None
@@ -38,3 +43,10 @@ class Setup:
     log_transactions: int = 0
     nodelalloc: bool = False
     flusher_passes: int = 1
+    evictions: int = 0
+    syncs: bool = False
+    unlinks: bool = False
+
+    def __post_init__(self) -> None:
+        if self.syncs and self.unlinks:
+            raise ValueError("a set-up has sync(2) or unlink(2), not both")
