@@ -78,6 +78,17 @@ def _exposes_new_blocks(run: LiveRun) -> bool:
     return run.setup.nodelalloc and (drops or run.setup.max_errors > 0)
 
 
+def _rewrites_after_errors(run: LiveRun) -> bool:
+    """A bio may fail, and a file is written or stored to twice in this mount."""
+    written = [run.tasks[task][number].inode for task, number in run.colours]
+    return run.setup.max_errors > 0 and len(set(written)) < len(written)
+
+
+def _reads_into_new_blocks(run: LiveRun) -> bool:
+    """A write allocates a written block where nothing is cached."""
+    return run.setup.nodelalloc and run.setup.evictions > 0 and bool(run.colours)
+
+
 _IOMAP = ("seed", "seed-eof-ordered", "seed-eof-deferred", "seed-gap-ordered", "seed-without-07")
 _V5 = ("series-v5", "series-v5-submit-first")
 _EVERY = (*_IOMAP, *_V5, "bh-ordered", "mixed")
@@ -141,6 +152,19 @@ KNOWN: tuple[Known, ...] = (
         ("bh-ordered", "mixed"), "unstable-conversion", ANY_KIND,
         "a written block without its data: nodelalloc on the buffer_head path",
         _exposes_new_blocks,
+    ),
+    Known(
+        ("bh-ordered", "mixed"), "read-back", ANY_KIND,
+        "a failed write of a new block swallows the next one", _rewrites_after_errors,
+    ),
+    Known(
+        ("bh-ordered", "mixed"), DURABILITY, ANY_KIND,
+        "a failed write of a new block swallows the next one", _rewrites_after_errors,
+    ),
+    Known(
+        ("bh-ordered", "mixed"), "read-back", ANY_KIND,
+        "a nodelalloc write reads its new block from the disk, not zeroes it (of the model)",
+        _reads_into_new_blocks, ((STALE, PREVIOUS_OWNER), ("unstable-conversion", ANY_KIND)),
     ),
     Known(("mixed",), DEADLOCK, ANY_KIND, "a reserved handle behind a work item that needs one"),
     Known(

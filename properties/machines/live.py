@@ -10,7 +10,7 @@ where sync(2) may be called, the first task begins with one, because the mount h
 then; and where a file is unlinked, an operation keeps its task's file open from the mount on, so
 the schedule so far runs again, to the same state but for who has what open.  It does as well for a
 read, which looks at the page cache before its first preemption point.
-Why so: every other path of the model reads its program only when it gets there and reaches its first
+Why so: every other path reads its program only when it gets there and reaches its first
 preemption point without touching anything shared.
 Rejected: a model of its own with a mailbox for operations (a second model, and traces nobody else
 reads); all operations drawn first (a machine could not react to what it sees).

@@ -43,7 +43,8 @@ COMMON = (
 )  # fmt: skip
 RARE = (
     "orphan-committed", "stale-mapping", "commit-under-folio-lock", "size-held-back", "bio-failed",
-    "journal-aborted", "checkpointing",
+    "journal-aborted", "checkpointing", "folio-evicted", "unwritten-not-cached",
+    "unlinked-committed",
 )  # fmt: skip
 
 
