@@ -103,7 +103,8 @@ def run_litmus_files(options: Options) -> int:
     elif not options.update:
         runs = [run for each in ended for run in each.runs or ()]
         exact = sum(run.verdict == EXACT for run in runs)
-        print(f"\n{exact} of {len(runs)} exact, {len(ended)} files (exit code {code})")
+        files = "1 file" if len(ended) == 1 else f"{len(ended)} files"
+        print(f"\n{exact} of {len(runs)} exact, {files} (exit code {code})")
     return code
 
 

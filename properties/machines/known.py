@@ -127,6 +127,9 @@ KNOWN: tuple[Known, ...] = (
         _EVERY, READ, ANY_KIND, "a later block of the EOF folio", _stores_in_folios,
     ),
     Known(
+        _EVERY, "read-back", ANY_KIND, "a later block of the EOF folio", _stores_in_folios,
+    ),
+    Known(
         (*_IOMAP, "mixed"), "data-err-abort", ANY_KIND,
         "data_err=abort misses plain overwrites", _aborts_on_data_errors,
     ),

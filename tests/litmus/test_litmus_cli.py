@@ -20,7 +20,7 @@ def test_exact_is_exit_code_0(powercut_run: Runner, tmp_path: Path) -> None:
     ended = powercut_run("litmus", written(tmp_path), "--jobs", "1")
     assert (ended.code, ended.err) == (0, "")
     assert "append  seed: exact  (3 outcomes, " in ended.out
-    assert ended.out.endswith("2 of 2 exact, 1 files (exit code 0)\n")
+    assert ended.out.endswith("2 of 2 exact, 1 file (exit code 0)\n")
 
 
 def test_a_difference_is_exit_code_1(powercut_run: Runner, tmp_path: Path) -> None:
