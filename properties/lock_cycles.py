@@ -148,7 +148,10 @@ LOCK_SCOPES = (
     "folio-tail", "truncate-reuse", "cookie-race", "zero-truncate", "punch", "punch-folio",
     "zero-range", "fallocate",
 )  # fmt: skip
-"""Scopes that together show every edge that any scope of one mount shows, for every design."""
+"""Scopes that together show every edge that any scope of one mount shows, for every design.
+
+But for ``mixed``: there the iomap file may run out of space too (``unlink-reuse``).
+"""
 
 
 def lock_scopes() -> list[Scope]:

@@ -259,6 +259,15 @@ def test_rules_and_scopes_have_names_that_exist() -> None:
     assert all(len(scope.mounts) == 1 for scope in lock_scopes())
 
 
+MORE_EDGES = {
+    ("mixed", "unlink-reuse"): {
+        ("folio_lock[iomap]", "jbd2_commit"),
+        ("folio_writeback[iomap]", "jbd2_commit"),
+    }
+}
+"""Where the iomap file of a mixed mount runs out of space: no lock scope does that."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("design", ["seed", "bh-ordered", "seed-without-07", "mixed"])
 def test_the_lock_scopes_show_every_edge_that_any_scope_shows(design: str) -> None:
@@ -267,7 +276,8 @@ def test_the_lock_scopes_show_every_edge_that_any_scope_shows(design: str) -> No
     keys = {seen.edge.key for seen in some.seen()}
     for scope in others:
         graph = explore(DESIGNS[design], scope).graph
-        assert {seen.edge.key for seen in graph.seen()} <= keys, scope.name
+        more = {seen.edge.key[:2] for seen in graph.seen() if seen.edge.key not in keys}
+        assert more == MORE_EDGES.get((design, scope.name), set()), scope.name
 
 
 @pytest.mark.slow

@@ -78,6 +78,10 @@ class LostAppend(CrashMachine):
     write: Any = None
     write_again: Any = None
     sync: Any = None
+    sync_all: Any = None
+    unlink: Any = None
+    read: Any = None
+    reclaim: Any = None
     fail_bio: Any = None
     truncate: Any = None
     punch: Any = None
@@ -97,7 +101,7 @@ def test_a_lost_append_of_the_first_mount_is_stale_data_in_the_second() -> None:
         [DESIGNS["seed"]], TWO_BLOCKS, wanted=STALE, schedules=120, base=LostAppend
     )
     not_shrunk = (Phase.generate, Phase.target)
-    chosen = settings(profile_settings(DEV), max_examples=200, phases=not_shrunk)
+    chosen = settings(profile_settings(DEV), max_examples=1_000, phases=not_shrunk)
     found = run_machine(machine, 1, chosen)
     assert found is not None
     assert found.run.mounts >= 2
