@@ -89,6 +89,12 @@ def _reads_into_new_blocks(run: LiveRun) -> bool:
     return run.setup.nodelalloc and run.setup.evictions > 0 and bool(run.colours)
 
 
+def _truncates_new_blocks(run: LiveRun) -> bool:
+    """nodelalloc, and a truncate of what an append allocated."""
+    codes = {op.code for tasks in run.tasks for op in tasks}
+    return run.setup.nodelalloc and OpCode.TRUNCATE in codes
+
+
 _IOMAP = ("seed", "seed-eof-ordered", "seed-eof-deferred", "seed-gap-ordered", "seed-without-07")
 _V5 = ("series-v5", "series-v5-submit-first")
 _EVERY = (*_IOMAP, *_V5, "bh-ordered", "mixed")
@@ -150,6 +156,21 @@ KNOWN: tuple[Known, ...] = (
         ("bh-ordered", "mixed"), STALE, PREVIOUS_OWNER,
         "a written block without its data: nodelalloc on the buffer_head path",
         _exposes_new_blocks,
+    ),
+    Known(
+        ("bh-ordered", "mixed"), DURABILITY, ANY_KIND,
+        "a written block without its data: nodelalloc on the buffer_head path",
+        _exposes_new_blocks,
+    ),
+    Known(
+        ("bh-ordered", "mixed"), STALE, PREVIOUS_OWNER,
+        "no jbd2_journal_begin_ordered_truncate() before a truncate drops pages (of the model)",
+        _truncates_new_blocks,
+    ),
+    Known(
+        ("bh-ordered", "mixed"), "unstable-conversion", ANY_KIND,
+        "no jbd2_journal_begin_ordered_truncate() before a truncate drops pages (of the model)",
+        _truncates_new_blocks,
     ),
     Known(
         ("bh-ordered", "mixed"), "unstable-conversion", ANY_KIND,
