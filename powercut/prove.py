@@ -48,7 +48,7 @@ from powercut.names import pick, pick_all
 from powercut.proof_runs import replay_run
 from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED
 
-MAX_RUNS = 6
+MAX_RUNS = 24
 """Runs to try on the executable model: it does not show every run of the freer protocol."""
 SCHEMA = "powercut.prove/1"
 ONE_MOUNT = "one"
