@@ -113,13 +113,15 @@ def mpage_map_and_submit_folio(k: Kernel, current: int, inode: Inode, f: int) ->
     return error
 
 
-def mpage_prepare_mapped(k: Kernel, current: int, inode: Inode, sync: int) -> Path[None]:
+def mpage_prepare_mapped(
+    k: Kernel, current: int, inode: Inode, sync: int, first: int
+) -> Path[None]:
     """First pass, without a handle: submit folios whose buffers are all written.
 
     kernel: ext4_do_writepages() with do_map = 0; stops at the first folio that needs mapping.
     """
     for f in range(k.conf.nr_folios):
-        if inode.folio[f].dirty:
+        if f >= first and inode.folio[f].dirty:
             yield from folio_lock(k, current, inode.folio[f])
             if sync and inode.folio[f].dirty:
                 yield from folio_wait_writeback(k, inode.folio[f])
@@ -131,10 +133,10 @@ def mpage_prepare_mapped(k: Kernel, current: int, inode: Inode, sync: int) -> Pa
                 return
 
 
-def mpage_map_pass(k: Kernel, current: int, inode: Inode, sync: int) -> Path[int]:
+def mpage_map_pass(k: Kernel, current: int, inode: Inode, sync: int, first: int) -> Path[int]:
     """Second pass: with the handle open, lock, wait, map and submit folio after folio."""
     for f in range(k.conf.nr_folios):
-        if inode.folio[f].dirty:
+        if f >= first and inode.folio[f].dirty:
             yield from folio_lock(k, current, inode.folio[f])
             if sync and inode.folio[f].dirty:
                 yield from folio_wait_writeback(k, inode.folio[f])
@@ -147,10 +149,10 @@ def mpage_map_pass(k: Kernel, current: int, inode: Inode, sync: int) -> Path[int
     return OK
 
 
-def any_needs_mapping(k: Kernel, inode: Inode) -> int:
-    """Tell whether any dirty folio needs the mapping pass."""
+def any_needs_mapping(k: Kernel, inode: Inode, first: int) -> int:
+    """Tell whether any dirty folio from ``first`` on needs the mapping pass."""
     for f in range(k.conf.nr_folios):
-        if inode.folio[f].dirty and folio_needs_mapping(k, inode, f):
+        if f >= first and inode.folio[f].dirty and folio_needs_mapping(k, inode, f):
             return 1
     return 0
 
@@ -166,20 +168,21 @@ def drop_unmapped(k: Kernel, inode: Inode) -> None:
             inode.folio[f].dirty = 0
 
 
-def ext4_do_writepages(k: Kernel, current: int, inode: Inode, sync: int) -> Path[int]:
-    """->writepages of a buffer_head inode.  kernel: ext4_writepages(), ext4_do_writepages().
+def ext4_do_writepages(k: Kernel, current: int, inode: Inode, sync: int, first: int) -> Path[int]:
+    """->writepages of a buffer_head inode, from folio ``first`` on.
 
+    kernel: ext4_writepages(), ext4_do_writepages().
     ENOSPC with free clusters counted: stop the handle, commit without any folio lock, try again.
     """
     if ext4_emergency_state(k):
         return ext4_emergency_state(k)
     percpu_down_read(k, current, k.s_writepages_rwsem)
-    yield from mpage_prepare_mapped(k, current, inode, sync)
+    yield from mpage_prepare_mapped(k, current, inode, sync, first)
     error = OK
-    while error == OK and any_needs_mapping(k, inode):
+    while error == OK and any_needs_mapping(k, inode, first):
         error = yield from ext4_journal_start(k, current)
         if error == OK:
-            error = yield from mpage_map_pass(k, current, inode, sync)
+            error = yield from mpage_map_pass(k, current, inode, sync, first)
             ext4_journal_stop(k, current)
             if error == ENOSPC and ext4_count_free_clusters(k):
                 yield from jbd2_journal_force_commit_nested(k, current)

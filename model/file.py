@@ -20,6 +20,7 @@ from model.jbd2 import (
     ext4_journal_start,
     ext4_journal_stop,
     ext4_mark_inode_dirty,
+    jbd2_journal_abort,
     jbd2_journal_force_commit_nested,
 )
 from model.mballoc import ext4_count_free_clusters, s_dirtyclusters_counter, s_mb_free_pending
@@ -54,6 +55,7 @@ from model.state import (
     Kernel,
 )
 from model.writeback import (
+    do_writepages,
     ext4_iomap_submit_zero_block,
     folio_end_cells,
     submits_zeroed_gap,
@@ -517,10 +519,32 @@ def ext4_truncate(k: Kernel, current: int, i: int) -> Path[None]:
     ext4_journal_stop(k, current)
 
 
+def ext4_begin_ordered_truncate(k: Kernel, current: int, inode: Inode, size: int) -> Path[int]:
+    """Start to write what a commit in progress needs of the data behind ``size``.
+
+    kernel: same name, jbd2_journal_begin_ordered_truncate(): only if the inode's transaction is the
+    committing one.  Nothing is waited for but folios under writeback that are dirty again; who
+    drops the pages then waits.  Returns OK or the error of writeback, which aborts the journal.
+    """
+    if k.conf.mutant.no_ordered_truncate or not orders_data(k, inode):
+        return OK
+    if inode.on_committing_list == 0:
+        return OK
+    error = yield from do_writepages(k, current, inode, 1, size // k.conf.cells_per_folio)
+    if error:
+        jbd2_journal_abort(k)
+    return error
+
+
 def ext4_setattr(k: Kernel, current: int, i: int, size: int) -> Path[None]:
     """truncate(2) to ``size``.  kernel: ext4_setattr(), 7.x; the inode is an orphan meanwhile."""
     inode = k.inode[i]
     yield from down_write(k, current, inode.i_rwsem)
+    if size < inode.i_size:
+        error = yield from ext4_begin_ordered_truncate(k, current, inode, size)
+        if error:
+            up_write(k, inode.i_rwsem)
+            return
     yield from down_write(k, current, inode.invalidate_lock)
     if size < inode.i_size:
         note_removal_begins(k, i, size)

@@ -269,5 +269,11 @@ MUTANTS: dict[str, Mutant] = {
             "ext4_evict_inode(): truncate_inode_pages_final()",
             "late-write", "unlink-dirty",
         ),
+        Mutant(
+            "no-ordered-truncate", "no_ordered_truncate",
+            "eviction and truncate drop pages that a commit in progress has yet to write",
+            "ext4_evict_inode(), ext4_setattr(): ext4_begin_ordered_truncate()",
+            "stale-data", "unlink-nodelalloc", "bh-ordered",
+        ),
     )
 }  # fmt: skip

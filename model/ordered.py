@@ -96,9 +96,13 @@ def journal_submit_data_buffers(k: Kernel) -> Path[None]:
 
 
 def journal_finish_inode_data_buffers(k: Kernel) -> Path[None]:
-    """Wait for the writeback of the transaction's inodes.  kernel: same name."""
+    """Wait for the writeback of the transaction's inodes; only then all leave the list.
+
+    kernel: same name.
+    """
     for i in range(k.conf.nr_inodes):
         for f in range(k.conf.nr_folios):
             if k.inode[i].on_committing_list:
                 yield from folio_wait_writeback(k, k.inode[i].folio[f])
+    for i in range(k.conf.nr_inodes):
         k.inode[i].on_committing_list = 0

@@ -243,6 +243,11 @@ def _ranges() -> tuple[Scope, ...]:
             initial_size_cells=0, timer=Timer.ONCE, nodelalloc=True,
         ),
         Scope(
+            "truncate-nodelalloc", "a block that a commit has yet to write is truncated",
+            (Mount(((write(0), truncate(0)),)),),
+            initial_size_cells=0, timer=Timer.ONCE, nodelalloc=True,
+        ),
+        Scope(
             "eio-nodelalloc", "a write without delayed allocation; its bio fails",
             (Mount(((write(0),),)),),
             initial_size_cells=0, max_errors=1, timer=Timer.ONCE, nodelalloc=True,
@@ -355,6 +360,11 @@ def _unlinks() -> tuple[Scope, ...]:
         Scope(
             "unlink-dirty", "a block is appended and the file unlinked; the flusher may write it",
             (Mount(((write(2, 2), unlink()),)),), initial_size_cells=2, timer=Timer.ONCE,
+        ),
+        Scope(
+            "unlink-nodelalloc", "a block that a commit has yet to write, and the file is unlinked",
+            (Mount(((write(0), unlink()),)),),
+            initial_size_cells=0, timer=Timer.ONCE, nodelalloc=True,
         ),
         Scope(
             "unlink-open", "a file is unlinked while another task writes and syncs it",

@@ -128,6 +128,7 @@ class Mutants(Struct):
     sync_no_barrier: Bit
     unlink_no_orphan: Bit
     evict_no_writeback_wait: Bit
+    no_ordered_truncate: Bit
 
 
 class OpSlot(Struct):

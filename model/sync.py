@@ -70,7 +70,7 @@ def ext4_sync_file(k: Kernel, current: int, i: int, datasync: int) -> Path[None]
         note_result(k, current, error)
         return
     note_sync_begins(k, current, i)
-    error = yield from do_writepages(k, current, inode, 1)
+    error = yield from do_writepages(k, current, inode, 1, 0)
     if not k.conf.mutant.fsync_no_writeback_wait:
         for f in range(k.conf.nr_folios):
             yield from folio_wait_writeback(k, inode.folio[f])

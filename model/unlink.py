@@ -7,18 +7,18 @@ transaction that removes its name.  Eviction is a transaction of its own, so a c
 leaves an orphan without a name: recovery deletes it.  Blocks come back to the allocator as those of
 a truncate do.
 
-Eviction waits for the flusher (I_SYNC) and then, in truncate_inode_pages_final(), for the writeback
-of every folio; as that ends after the conversion, no work of the inode is left.  A task that finds
-no file at the mount does nothing: open(2) failed.
+Eviction waits for the flusher (I_SYNC), starts to write what a commit in progress needs of ordered
+data, and then waits, in truncate_inode_pages_final(), for the writeback of every folio; as that
+ends after the conversion, no work of the inode is left.  A task that finds no file at the mount
+does nothing: open(2) failed.
 
-Not modelled: directories (their blocks, their locks, fsync of one), hard links, ordered data that a
-commit is about to submit for the inode (jbd2_journal_begin_ordered_truncate()), creating a file.
+Not modelled: directories (their blocks, their locks, fsync of one), hard links, creating a file.
 """
 
 from model.declare import Path
 from model.eof import unmark_all
 from model.extents import ext4_es_remove_extent, ext4_ext_remove_space
-from model.file import truncate_folio
+from model.file import ext4_begin_ordered_truncate, truncate_folio
 from model.jbd2 import ext4_journal_start, ext4_journal_stop, ext4_mark_inode_dirty
 from model.oracle import note_freed, note_removal_begins, note_removal_ends
 from model.primitives import down_write, folio_lock, folio_unlock, folio_wait_writeback, up_write
@@ -72,6 +72,7 @@ def ext4_evict_inode(k: Kernel, current: int, i: int) -> Path[None]:
     inode = k.inode[i]
     inode.i_freeing = 1
     yield lambda: inode.i_sync == 0  # wait for the flusher to leave the inode
+    yield from ext4_begin_ordered_truncate(k, current, inode, 0)
     yield from truncate_inode_pages_final(k, current, inode)
     error = yield from ext4_journal_start(k, current)
     if error:

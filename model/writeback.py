@@ -159,11 +159,11 @@ def ext4_iomap_submit_zero_block(k: Kernel, current: int, inode: Inode, block: i
         inode.i_ordered_lblk = 0
 
 
-def do_writepages(k: Kernel, current: int, inode: Inode, sync: int) -> Path[int]:
-    """Write the whole file on the path the inode is on.  kernel: do_writepages()."""
+def do_writepages(k: Kernel, current: int, inode: Inode, sync: int, first: int) -> Path[int]:
+    """Write the file from folio ``first`` on, on the path it is on.  kernel: do_writepages()."""
     if inode.buffered_iomap:
-        return (yield from ext4_iomap_writepages(k, current, inode, sync, 0, k.conf.nr_folios))
-    return (yield from ext4_do_writepages(k, current, inode, sync))
+        return (yield from ext4_iomap_writepages(k, current, inode, sync, first, k.conf.nr_folios))
+    return (yield from ext4_do_writepages(k, current, inode, sync, first))
 
 
 def submits_zeroed_gap(k: Kernel) -> int:
@@ -175,7 +175,7 @@ def writeback_single_inode(k: Kernel, inode: Inode, sync: int) -> Path[None]:
     """Write one inode from the flusher, unless it is being freed.  kernel: same name."""
     if inode.i_freeing == 0:
         inode.i_sync = 1
-        yield from do_writepages(k, FLUSHER, inode, sync)
+        yield from do_writepages(k, FLUSHER, inode, sync, 0)
         inode.i_sync = 0
 
 

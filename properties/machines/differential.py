@@ -138,12 +138,6 @@ _LOST_PART = (
 FOUND: tuple[Wrong, ...] = (
     Wrong("rest-zeros-on-buffer_head", _LOST_PART, _splits_folios),
     Wrong("rest-newest-data-on-iomap", _LOST_PART, _splits_folios),
-    Wrong(
-        "crash-previous-owner-on-buffer_head",
-        "a truncate drops a folio that a commit has to write (of the model: it lacks "
-        "jbd2_journal_begin_ordered_truncate())",
-        lambda setup: setup.nodelalloc,
-    ),
 )
 """Differences that are not legal, and known."""
 

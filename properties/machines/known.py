@@ -164,12 +164,11 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         ("bh-ordered", "mixed"), STALE, PREVIOUS_OWNER,
-        "no jbd2_journal_begin_ordered_truncate() before a truncate drops pages (of the model)",
-        _truncates_new_blocks,
+        "a truncate looks too early whether a commit needs what it drops", _truncates_new_blocks,
     ),
     Known(
         ("bh-ordered", "mixed"), "unstable-conversion", ANY_KIND,
-        "no jbd2_journal_begin_ordered_truncate() before a truncate drops pages (of the model)",
+        "a truncate looks too early whether a commit needs what it drops",
         _truncates_new_blocks,
     ),
     Known(

@@ -87,6 +87,7 @@ for _name in ("bh-ordered", "mixed"):
     EXPECTED[_name]["eio-rewrite"] = {"durability", "read-back"}
     EXPECTED[_name]["evict-eio"] = {"durability", "read-back"}
     EXPECTED[_name]["punch-nodelalloc"] = {"stale-data", "unstable-conversion"}
+    EXPECTED[_name]["truncate-nodelalloc"] = {"stale-data", "unstable-conversion"}
     EXPECTED[_name]["eio-nodelalloc"] = {"stale-data", "unstable-conversion"}
 EXPECTED["seed-eof-ordered"]["behind-eof"] = {"structure", "stale-data"}
 EXPECTED["seed-eof-ordered"]["folio-tail"] = {"structure", "stale-data"}

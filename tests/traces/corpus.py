@@ -51,6 +51,7 @@ FINDINGS = (
     Case("seed", "three-blocks-two-mounts", "stale-data"),
     Case("seed", "truncate-truncate", "stale-data", prevented_by=("seed-eof-deferred",)),
     Case("bh-ordered", "punch-nodelalloc", "stale-data", prevented_by=("seed",)),
+    Case("bh-ordered", "truncate-nodelalloc", "stale-data", prevented_by=("seed",)),
     Case("bh-ordered", "eio-nodelalloc", "stale-data"),
     Case("seed", "truncate-extend", "stale-data"),
     Case("seed", "two-mounts-truncate", "stale-data"),
