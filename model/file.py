@@ -427,8 +427,8 @@ def ext4_page_mkwrite(k: Kernel, current: int, i: int, cell: int, colour: int) -
 
 
 def needs_truncation(k: Kernel, inode: Inode, f: int, size: int) -> int:
-    """Tell whether folio ``f`` has anything cached behind ``size``."""
-    if inode.folio[f].dirty or inode.folio[f].writeback:
+    """Tell whether folio ``f`` has anything cached behind ``size``, mapped buffers included."""
+    if inode.folio[f].dirty or inode.folio[f].writeback or inode.folio[f].mapped:
         return folio_end_cells(k, f) > size
     for c in range(size, folio_end_cells(k, f)):
         if c >= f * k.conf.cells_per_folio and inode.page[c] != ZERO:
