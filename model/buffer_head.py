@@ -51,6 +51,7 @@ from model.state import (
     T_NONE,
     T_RUNNING,
     WORKER,
+    Folio,
     Inode,
     Ioend,
     Kernel,
@@ -68,7 +69,8 @@ def folio_needs_mapping(k: Kernel, inode: Inode, f: int) -> int:
 def mpage_map_one_folio(k: Kernel, current: int, inode: Inode, f: int) -> int:
     """Allocate for the folio's delayed blocks, as unwritten.  kernel: mpage_map_one_extent().
 
-    Runs under i_data_sem (write).  Returns OK or ENOSPC.
+    Runs under i_data_sem (write).  Returns the block after the last one mapped: the folio's end, or
+    the block for which no space was found.
     """
     map = k.wpc[current].map
     for b in range(first_block(k, f), end_block(k, inode, f)):
@@ -85,9 +87,20 @@ def mpage_map_one_folio(k: Kernel, current: int, inode: Inode, f: int) -> int:
             map.m_pblk = 0
             map.current_cookie = 0
             if error:
-                return error
+                return b
             inode.folio[f].mapped |= 1 << (b % k.conf.blocks_per_folio)
-    return OK
+    return end_block(k, inode, f)
+
+
+def submits_partial_folio(k: Kernel, folio: Folio, converts: int) -> int:
+    """Tell whether a folio of which only a part could be mapped is submitted.
+
+    kernel: mpage_submit_partial_folio(), since 6.17: if this pass has mapped anything in it and a
+    commit may free blocks for the rest.
+    """
+    if k.conf.mutant.no_partial_submit or ext4_count_free_clusters(k) == 0:
+        return 0
+    return (converts & folio.mapped) != 0
 
 
 def raise_disksize_to(k: Kernel, inode: Inode, end: int) -> None:
@@ -98,17 +111,20 @@ def raise_disksize_to(k: Kernel, inode: Inode, end: int) -> None:
 def mpage_map_and_submit_folio(k: Kernel, current: int, inode: Inode, f: int) -> Path[int]:
     """Map the locked folio's blocks, raise i_disksize, submit; all in the caller's handle.
 
+    kernel: mpage_map_and_submit_extent().  Returns OK, or ENOSPC if not all could be mapped.
     Only what this pass maps is converted.  A buffer that an earlier, failed write has mapped is
     neither delayed nor unwritten any more: it goes down as it is, over an extent still unwritten.
     """
     yield from down_write(k, current, inode.i_data_sem)
     converts = inode.folio[f].dirty & ~inode.folio[f].mapped
-    error = mpage_map_one_folio(k, current, inode, f)
-    if error == OK:
-        raise_disksize_to(k, inode, end_block(k, inode, f) * k.conf.cells_per_block)
+    end = mpage_map_one_folio(k, current, inode, f)
+    error = OK if end == end_block(k, inode, f) else ENOSPC
+    submits = error == OK or submits_partial_folio(k, inode.folio[f], converts)
+    if submits:
+        raise_disksize_to(k, inode, end * k.conf.cells_per_block)
     up_write(k, inode.i_data_sem)
     ext4_mark_inode_dirty(k, current, inode)
-    if error == OK:
+    if submits:
         mpage_submit_folio(k, inode, f, converts)
     return error
 
@@ -166,6 +182,7 @@ def drop_unmapped(k: Kernel, inode: Inode) -> None:
                 if block_is_dirty(k, inode.folio[f], b):
                     note_written_back(k, inode, b, 1)
             inode.folio[f].dirty = 0
+            inode.folio[f].mapped = 0
 
 
 def ext4_do_writepages(k: Kernel, current: int, inode: Inode, sync: int, first: int) -> Path[int]:

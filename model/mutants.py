@@ -275,5 +275,11 @@ MUTANTS: dict[str, Mutant] = {
             "ext4_evict_inode(), ext4_setattr(): ext4_begin_ordered_truncate()",
             "stale-data", "unlink-nodelalloc", "bh-ordered",
         ),
+        Mutant(
+            "no-partial-submit", "no_partial_submit",
+            "a buffer_head folio of which a part could be mapped is not submitted on ENOSPC",
+            "mpage_map_and_submit_extent(): mpage_submit_partial_folio(), as before 6.17",
+            "durability", "enospc-folio", "bh-ordered",
+        ),
     )
 }  # fmt: skip

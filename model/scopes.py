@@ -264,6 +264,12 @@ def _shortages() -> tuple[Scope, ...]:
             geometry=Geometry(nr_phys=2), initial_size_cells=4, timer=Timer.NEVER,
         ),
         Scope(
+            "enospc-folio", "writeback runs out of blocks in the middle of a folio, until a commit",
+            (Mount(((truncate(0), write(0, 4), FSYNC),), flusher_passes=0),),
+            geometry=Geometry(blocks_per_folio=2, nr_phys=3),
+            initial_size_cells=4, timer=Timer.NEVER,
+        ),
+        Scope(
             "log-full", "a log of two transactions: handles wait for a checkpoint",
             (Mount(((write(2, 2), FSYNC, write(0), FSYNC), (truncate(2),))),),
             initial_size_cells=2, timer=Timer.NEVER, log_transactions=2,

@@ -129,6 +129,7 @@ class Mutants(Struct):
     unlink_no_orphan: Bit
     evict_no_writeback_wait: Bit
     no_ordered_truncate: Bit
+    no_partial_submit: Bit
 
 
 class OpSlot(Struct):

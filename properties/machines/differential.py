@@ -130,15 +130,7 @@ def _splits_folios(setup: Setup) -> bool:
     return setup.geometry.blocks_per_folio > 1
 
 
-_LOST_PART = (
-    "writeback of a partly mapped folio runs out of blocks, a commit writes the mapped part, and "
-    "nobody converts it (of the model: it lacks mpage_submit_partial_folio())"
-)
-
-FOUND: tuple[Wrong, ...] = (
-    Wrong("rest-zeros-on-buffer_head", _LOST_PART, _splits_folios),
-    Wrong("rest-newest-data-on-iomap", _LOST_PART, _splits_folios),
-)
+FOUND: tuple[Wrong, ...] = ()
 """Differences that are not legal, and known."""
 
 

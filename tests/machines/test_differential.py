@@ -9,6 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from model.designs import DESIGNS
 from model.mutants import MUTANTS
+from model.scope import Geometry
 from properties.machines.differential import LEGAL, Side
 from properties.machines.differential_machine import (
     DifferentialMachine,
@@ -106,3 +107,23 @@ def test_a_planted_written_allocation_is_reported() -> None:
     with pytest.raises(Differs) as caught:
         run("written-allocation")
     assert caught.value.difference.kind == "crash-previous-owner-on-iomap"
+
+
+def test_a_planted_loss_in_the_middle_of_a_folio_is_reported() -> None:
+    geometry = Geometry(blocks_per_folio=2, nr_phys=3)
+
+    def run(slug: str) -> None:
+        setup = Setup(
+            design=DESIGNS["seed"], geometry=geometry, initial_size_cells=4, flusher_passes=9
+        )
+        planted = replace(setup, design=DESIGNS["bh-ordered"], mutant=MUTANTS.get(slug))
+        machine = differential_machine((setup.design, planted.design), [geometry])()
+        machine.begin((setup, planted))
+        machine.truncate(0, 0, [])
+        machine.write(0, 0, 3, [])
+        machine.rest()
+
+    run("")
+    with pytest.raises(Differs) as caught:
+        run("no-partial-submit")
+    assert caught.value.difference.kind == "rest-newest-data-on-iomap"
