@@ -41,7 +41,7 @@ from model.primitives import (
     up_read,
     up_write,
 )
-from model.reclaim import fill_block, fill_folio, fill_for_write, is_cached
+from model.reclaim import fill_block, fill_folio, fill_for_write, is_cached, zero_new_block
 from model.state import (
     ENOSPC,
     EOF_ORDERED_GAP,
@@ -291,12 +291,16 @@ def get_blocks_for_write(k: Kernel, current: int, inode: Inode, first: int, last
     """->write_begin under the folio lock: reserve, or with nodelalloc allocate *written* blocks.
 
     kernel: ext4_da_get_block_prep(); ext4_write_begin(), which files the inode as ordered data.
+    What a new block has outside the write is zero.
     """
     if not k.conf.nodelalloc:
         return (yield from ext4_da_map_blocks(k, current, inode, first, last))
     if unmapped_blocks(k, inode, first, last) == 0:
         return OK
     yield from down_write(k, current, inode.i_data_sem)
+    for b in range(first, last + 1):
+        if inode.raw.extent[b].state == HOLE:
+            zero_new_block(k, inode, b)
     error = allocate_blocks(k, inode, first, last, WRITTEN)
     up_write(k, inode.i_data_sem)
     inode.on_running_list = 1

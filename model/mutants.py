@@ -281,5 +281,11 @@ MUTANTS: dict[str, Mutant] = {
             "mpage_map_and_submit_extent(): mpage_submit_partial_folio(), as before 6.17",
             "durability", "enospc-folio", "bh-ordered",
         ),
+        Mutant(
+            "reads-new-block", "reads_new_block",
+            "a buffer_head write of a part of a new block reads the rest from the disk",
+            "ext4_block_write_begin(): buffer_new()",
+            "read-back", "evict-nodelalloc", "bh-ordered",
+        ),
     )
 }  # fmt: skip

@@ -73,6 +73,20 @@ def fill_folio(k: Kernel, inode: Inode, f: int) -> None:
         fill_block(k, inode, b)
 
 
+def zero_new_block(k: Kernel, inode: Inode, block: int) -> None:
+    """A block has just been allocated written: nothing of what is on disk may be read.
+
+    kernel: ext4_block_write_begin(): what the write leaves out of a buffer_new() block is zeroed,
+    unless the folio is up to date.
+    """
+    folio = inode.folio[block // k.conf.blocks_per_folio]
+    if k.conf.mutant.reads_new_block or not is_absent(k, inode, block):
+        return
+    folio.absent &= ~(1 << (block % k.conf.blocks_per_folio))
+    for c in range(block * k.conf.cells_per_block, (block + 1) * k.conf.cells_per_block):
+        inode.page[c] = ZERO
+
+
 def fill_for_write(k: Kernel, inode: Inode, start: int, stop: int) -> None:
     """Prepare the blocks of one locked folio for a write of cells ``start``..``stop``.
 

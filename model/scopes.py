@@ -342,6 +342,11 @@ def _reclaim() -> tuple[Scope, ...]:
             (Mount(((write(1),),)), Mount(((write(2),),), evictions=1)),
         ),
         Scope(
+            "evict-nodelalloc", "a part of a block that is new and not cached is written",
+            (Mount(((truncate(2), write(0)),), evictions=1),),
+            initial_size_cells=0, timer=Timer.ONCE, nodelalloc=True,
+        ),
+        Scope(
             "evict-eio", "a block written twice with fsync, one bio fails, reclaimed in between",
             (Mount(((write(0, 2), FSYNC, write(0), FSYNC),), evictions=1),),
             initial_size_cells=0, max_errors=1, timer=Timer.ONCE,

@@ -458,7 +458,6 @@ class CrashMachine(RuleBasedStateMachine):
         entry = self.explains(seen)
         if entry is not None:
             self.tally.known[design, entry.prop, entry.finding] += 1
-            self.judge.muted.update(entry.brings)
         elif (design, seen.prop, seen.kind) not in self.passed_over and (
             not self.wanted or seen.prop == self.wanted
         ):

@@ -2,8 +2,7 @@
 
 Why so: no design here is free of violations, and a search that stops at the first known one finds
 nothing new.  An entry excuses one kind of one property in one design, where its condition holds in
-the run; the run goes on, and everything else fails.  ``brings`` are what that violation may cause
-later in the same run; nothing else is excused by it.
+the run; the run goes on, and everything else fails.
 Rejected: excusing a property as a whole (a design with a stale tail could then hide a stale block).
 """
 
@@ -37,7 +36,6 @@ class Known:
     kind: str
     finding: str
     when: Condition = lambda run: True
-    brings: tuple[tuple[str, str], ...] = ()
 
 
 def _aborts_on_data_errors(run: LiveRun) -> bool:
@@ -82,11 +80,6 @@ def _rewrites_after_errors(run: LiveRun) -> bool:
     """A bio may fail, and a file is written or stored to twice in this mount."""
     written = [run.tasks[task][number].inode for task, number in run.colours]
     return run.setup.max_errors > 0 and len(set(written)) < len(written)
-
-
-def _reads_into_new_blocks(run: LiveRun) -> bool:
-    """A write allocates a written block where nothing is cached."""
-    return run.setup.nodelalloc and run.setup.evictions > 0 and bool(run.colours)
 
 
 def _truncates_new_blocks(run: LiveRun) -> bool:
@@ -183,11 +176,6 @@ KNOWN: tuple[Known, ...] = (
     Known(
         ("bh-ordered", "mixed"), DURABILITY, ANY_KIND,
         "a failed write of a new block swallows the next one", _rewrites_after_errors,
-    ),
-    Known(
-        ("bh-ordered", "mixed"), "read-back", ANY_KIND,
-        "a nodelalloc write reads its new block from the disk, not zeroes it (of the model)",
-        _reads_into_new_blocks, ((STALE, PREVIOUS_OWNER), ("unstable-conversion", ANY_KIND)),
     ),
     Known(("mixed",), DEADLOCK, ANY_KIND, "a reserved handle behind a work item that needs one"),
     Known(
