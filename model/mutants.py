@@ -146,13 +146,13 @@ MUTANTS: dict[str, Mutant] = {
         Mutant(
             "zero-under-handle-fallocate", "zero_under_handle_fallocate",
             "an extending fallocate zeroes the old EOF block with its handle open",
-            "ext4_fallocate(): ext4_block_zero_eof() before ext4_journal_start()",
+            "ext4_alloc_file_blocks(): ext4_block_zero_eof() before ext4_journal_start()",
             "deadlock", "fallocate",
         ),
         Mutant(
             "data-sem-first-fallocate", "data_sem_first_fallocate",
             "fallocate takes i_data_sem before it starts its handle",
-            "ext4_fallocate(): handle, then i_data_sem",
+            "ext4_alloc_file_blocks(): handle, then i_data_sem",
             "deadlock", "fallocate",
         ),
         Mutant(

@@ -11,18 +11,25 @@ Not modelled: KEEP_SIZE, collapse and insert range, restarts of a long transacti
 from model.declare import Path
 from model.eof import raise_disksize_in_call
 from model.extents import allocate_blocks, ext4_es_remove_extent
-from model.file import ext4_block_zero_eof, zero_in_block
+from model.file import (
+    ext4_block_zero_eof,
+    ext4_should_retry_alloc,
+    pagecache_isize_extended,
+    zero_in_block,
+)
 from model.jbd2 import (
     ext4_emergency_state,
     ext4_journal_start,
     ext4_journal_stop,
     ext4_mark_inode_dirty,
+    jbd2_journal_force_commit_nested,
 )
-from model.mballoc import ext4_free_blocks
+from model.mballoc import ext4_free_blocks, s_mb_free_pending
 from model.oracle import note_range_removal_begins, note_range_removed, note_removal_ends
 from model.primitives import down_write, folio_lock, folio_unlock, folio_wait_writeback, up_write
 from model.reclaim import is_cached
 from model.state import (
+    ENOSPC,
     HOLE,
     OK,
     TID_RUNNING,
@@ -242,32 +249,86 @@ def ext4_change_range(
     up_write(k, inode.i_rwsem)
 
 
-def set_extended_size(k: Kernel, inode: Inode, stop: int) -> None:
-    """Both sizes grow together under i_data_sem; the raise obeys the design's EOF rule."""
-    if stop > inode.i_size:
-        inode.i_size = stop
-        raise_disksize_in_call(k, inode, stop)
+def allocate_in_handle(k: Kernel, current: int, inode: Inode, first: int, last: int) -> Path[int]:
+    """Allocate what blocks ``first``..``last`` lack, in a handle of its own, as unwritten.
+
+    Returns OK, ENOSPC or EROFS.  The mutants come with the handle open, or take i_data_sem first.
+    """
+    if k.conf.mutant.data_sem_first_fallocate:
+        yield from down_write(k, current, inode.i_data_sem)
+    if k.journal.t_updates & (1 << current) == 0:
+        error = yield from ext4_journal_start(k, current)
+        if error:
+            if k.conf.mutant.data_sem_first_fallocate:
+                up_write(k, inode.i_data_sem)
+            return error
+    if not k.conf.mutant.data_sem_first_fallocate:
+        yield from down_write(k, current, inode.i_data_sem)
+    error = allocate_blocks(k, inode, first, last, UNWRITTEN)
+    up_write(k, inode.i_data_sem)
+    ext4_mark_inode_dirty(k, current, inode)
+    inode.i_datasync_tid = TID_RUNNING
+    ext4_journal_stop(k, current)
+    return error
+
+
+def allocated_end(k: Kernel, inode: Inode, first: int, last: int) -> int:
+    """Return the first of blocks ``first``..``last`` that is not allocated, or the one behind."""
+    for b in range(first, last + 1):
+        if inode.raw.extent[b].state == HOLE:
+            return b
+    return last + 1
+
+
+def set_allocated_size(k: Kernel, current: int, inode: Inode, end: int) -> Path[None]:
+    """Raise both sizes to ``end``, in a handle of their own.  kernel: ext4_update_inode_size().
+
+    i_size moves without i_data_sem, under i_rwsem; i_disksize obeys the design's EOF rule.
+    """
+    error = yield from ext4_journal_start(k, current)
+    if error:
+        return
+    old_size = inode.i_size
+    inode.i_size = max(inode.i_size, end)
+    if end > inode.i_disksize:
+        yield from down_write(k, current, inode.i_data_sem)
+        raise_disksize_in_call(k, inode, end)
+        up_write(k, inode.i_data_sem)
+    ext4_mark_inode_dirty(k, current, inode)
+    inode.i_datasync_tid = TID_RUNNING
+    ext4_journal_stop(k, current)
+    if end > old_size:
+        yield from pagecache_isize_extended(k, current, inode, old_size, end)
 
 
 def ext4_alloc_file_blocks(
     k: Kernel, current: int, inode: Inode, pos: int, stop: int
 ) -> Path[None]:
-    """Allocate and set both sizes, in the caller's handle.  kernel: ext4_alloc_file_blocks()."""
-    if not k.conf.mutant.data_sem_first_fallocate:
-        yield from down_write(k, current, inode.i_data_sem)
+    """Allocate, then raise the sizes as far as blocks were found.  kernel: same name, 7.x.
+
+    The old EOF block is zeroed first.  The kernel takes a handle for each extent it gets; here one
+    takes all there are.  On ENOSPC it commits and tries again where that may free blocks.
+    """
+    extends = stop > inode.i_size or stop > inode.i_disksize
+    if stop > inode.i_size:
+        yield from ext4_block_zero_eof(k, current, inode, inode.i_size, 1)
     first = pos // k.conf.cells_per_block
-    error = allocate_blocks(k, inode, first, first_whole_block(k, stop) - 1, UNWRITTEN)
-    if error == OK:
-        set_extended_size(k, inode, stop)
-    up_write(k, inode.i_data_sem)
-    ext4_mark_inode_dirty(k, current, inode)
+    last = first_whole_block(k, stop) - 1
+    retries = 0
+    while True:
+        error = yield from allocate_in_handle(k, current, inode, first, last)
+        if error != ENOSPC or not ext4_should_retry_alloc(k, retries):
+            break
+        retries += 1
+        if s_mb_free_pending(k):
+            yield from jbd2_journal_force_commit_nested(k, current)
+    end = allocated_end(k, inode, first, last)
+    if extends and end > first:
+        yield from set_allocated_size(k, current, inode, min(end * k.conf.cells_per_block, stop))
 
 
 def ext4_fallocate(k: Kernel, current: int, i: int, pos: int, length: int) -> Path[None]:
-    """fallocate(2), mode 0.  kernel: ext4_fallocate(); the old EOF block is zeroed first.
-
-    The mutants start the handle before the zeroing, or take i_data_sem before the handle.
-    """
+    """fallocate(2), mode 0.  kernel: ext4_fallocate(), ext4_do_fallocate()."""
     inode = k.inode[i]
     yield from down_write(k, current, inode.i_rwsem)
     error = ext4_emergency_state(k)
@@ -275,16 +336,7 @@ def ext4_fallocate(k: Kernel, current: int, i: int, pos: int, length: int) -> Pa
         inode.extending = inode.i_size + 1
     if error == OK and k.conf.mutant.zero_under_handle_fallocate:
         error = yield from ext4_journal_start(k, current)
-    if error == OK and pos + length > inode.i_size:
-        yield from ext4_block_zero_eof(k, current, inode, inode.i_size, 1)
-    if error == OK and k.conf.mutant.data_sem_first_fallocate:
-        yield from down_write(k, current, inode.i_data_sem)
-    if error == OK and not k.conf.mutant.zero_under_handle_fallocate:
-        error = yield from ext4_journal_start(k, current)
     if error == OK:
         yield from ext4_alloc_file_blocks(k, current, inode, pos, pos + length)
-        ext4_journal_stop(k, current)
-    elif inode.i_data_sem.writer == current + 1:
-        up_write(k, inode.i_data_sem)
     inode.extending = 0
     up_write(k, inode.i_rwsem)

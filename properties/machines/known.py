@@ -59,10 +59,6 @@ def _stores_in_folios(run: LiveRun) -> bool:
     return stores and run.setup.geometry.blocks_per_folio > 1
 
 
-def _fallocates(run: LiveRun) -> bool:
-    return any(op.code == OpCode.FALLOCATE for tasks in run.tasks for op in tasks)
-
-
 def _punches_in_folios(run: LiveRun) -> bool:
     """A punch or a zero range ran, and a folio has more than one block."""
     ops = (op for tasks in run.tasks for op in tasks)
@@ -139,11 +135,6 @@ KNOWN: tuple[Known, ...] = (
     Known(
         ("seed-gap-ordered", "seed-eof-deferred", "series-v5"), DEADLOCK, ANY_KIND,
         "the worker waits for a block in an ioend that is not submitted",
-    ),
-    Known(
-        _EVERY, "accounting", ANY_KIND,
-        "a fallocate that runs out of blocks keeps those it got, behind EOF (of the model)",
-        _fallocates,
     ),
     Known(
         ("bh-ordered", "mixed"), STALE, PREVIOUS_OWNER,
