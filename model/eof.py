@@ -36,6 +36,7 @@ from model.state import (
     EOF_ORDERED_GAP,
     EOF_PENDING,
     HOLE,
+    IOEND_COMPLETED,
     Inode,
     Ioend,
     Kernel,
@@ -68,6 +69,15 @@ def unmark_from(k: Kernel, inode: Inode, first: int) -> None:
     for b in range(first, k.conf.nr_blocks):
         inode.eof_needed[b] = 0
         inode.eof_in_flight[b] = 0
+    if k.conf.eof_rule == EOF_DEFERRED:
+        wake_deferred(k, inode)
+
+
+def wake_deferred(k: Kernel, inode: Inode) -> None:
+    """What was left on the list for a mark that is gone has to be looked at again."""
+    for b in range(k.conf.nr_blocks):
+        if inode.ioend[b].state == IOEND_COMPLETED:
+            inode.work_queued = 1
 
 
 def unmark_all(k: Kernel, inode: Inode, size: int) -> None:

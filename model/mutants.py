@@ -287,5 +287,11 @@ MUTANTS: dict[str, Mutant] = {
             "ext4_block_write_begin(): buffer_new()",
             "read-back", "evict-nodelalloc", "bh-ordered",
         ),
+        Mutant(
+            "no-early-submit", "no_early_submit",
+            "a pass that begins behind the pending EOF block does not write it first",
+            "ext4_iomap_wb_submit_zeroed_eof(), v5",
+            "deadlock", "pending-punch", "series-v5",
+        ),
     )
 }  # fmt: skip

@@ -166,9 +166,12 @@ def note_sync_begins(k: Kernel, t: int, i: int) -> None:
     """Task ``t`` calls fsync on file ``i``: what is in the page cache now may be promised.
 
     What a truncate in progress is about to cut may not, nor may the extension of a call that has
-    not returned.
+    not returned, nor data that an error lost and that nobody is going to write again.
     """
     size = k.inode[i].i_size
+    for b in range(k.conf.nr_blocks):
+        if is_given_up(k, i, b):
+            size = min(size, k.stable.inode[i].committed.size)
     if k.inode[i].extending:
         size = min(size, k.inode[i].extending - 1)
     if k.inode[i].removing:
@@ -177,8 +180,15 @@ def note_sync_begins(k: Kernel, t: int, i: int) -> None:
     k.caller[t].sync_size[i] = size
     for c in range(k.conf.nr_cells):
         k.caller[t].snapshot[i * k.conf.nr_cells + c] = ANY_COLOUR
-        if c < size:
+        if c < size and not is_given_up(k, i, c // k.conf.cells_per_block):
             k.caller[t].snapshot[i * k.conf.nr_cells + c] = k.inode[i].page[c]
+
+
+def is_given_up(k: Kernel, i: int, block: int) -> int:
+    """Tell whether the last writeback of ``block`` failed, and its page is clean since."""
+    folio = k.inode[i].folio[block // k.conf.blocks_per_folio]
+    dirty = (folio.dirty >> (block % k.conf.blocks_per_folio)) & 1
+    return is_lost(k, i, block) and not dirty and not folio.writeback
 
 
 def keep_promise(k: Kernel, t: int, i: int) -> None:
@@ -219,9 +229,10 @@ def note_sync_returns(k: Kernel, t: int, i: int, error: int) -> None:
 def note_syncfs_returns(k: Kernel, t: int) -> None:
     """The sync(2) of task ``t`` returned: a promise for every file, unless the journal is aborted.
 
-    It reports no error, and leaves those there are to the next fsync.
+    It reports no error, and leaves those there are to the next fsync: until then it promises
+    nothing about such a file, for the data may have failed while it waited.
     """
     for i in range(k.conf.nr_inodes):
-        if not k.journal.aborted:
+        if not k.journal.aborted and k.inode[i].error_unreported & (1 << t) == 0:
             keep_promise(k, t, i)
         forget_snapshot(k, t, i)

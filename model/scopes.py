@@ -143,8 +143,8 @@ def _eof() -> tuple[Scope, ...]:
         ),
         Scope(
             "lowered-mark", "an append in two parts within a block, cut between them, extended",
-            (Mount(((write(1, 2), write(3), truncate(2), truncate(6)),)),),
-            geometry=Geometry(cells_per_block=4),
+            (Mount(((write(1, 2), write(3), truncate(2), truncate(4)),)),),
+            geometry=Geometry(nr_blocks=1, cells_per_block=4), timer=Timer.ONCE,
         ),
         Scope(
             "three-blocks-two-mounts", "a lost append, then two gap appends over three blocks",
@@ -222,6 +222,16 @@ def _ranges() -> tuple[Scope, ...]:
             "punch-folio", "a write of a folio of two blocks, then a punch of its second block",
             (Mount(((write(0, 4), punch(2, 2)),)),),
             geometry=two, initial_size_cells=4, timer=Timer.ONCE,
+        ),
+        Scope(
+            "punch-refill", "an append, a punch of its block, and a fallocate that fills the hole",
+            (Mount(((write(2, 2), punch(2, 2), fallocate(2, 2)),)),),
+            geometry=two, initial_size_cells=2, timer=Timer.ONCE,
+        ),
+        Scope(
+            "pending-punch", "a gap append, then a punch in it that writes its range; no flusher",
+            (Mount(((write(2, 2), punch(3, 1)),), flusher_passes=0),),
+            initial_size_cells=1, timer=Timer.ONCE,
         ),
         Scope(
             "zero-range", "a zero range over parts of two blocks races with a write and fsync",

@@ -130,6 +130,7 @@ class Mutants(Struct):
     evict_no_writeback_wait: Bit
     no_ordered_truncate: Bit
     no_partial_submit: Bit
+    no_early_submit: Bit
     reads_new_block: Bit
 
 

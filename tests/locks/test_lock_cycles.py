@@ -168,6 +168,8 @@ MUTANT_CYCLES = {
     "data-sem-first-mapping": ("i_data_sem", "jbd2_handle"),
     "unreserved-conversion": ("folio_writeback[bh]", "jbd2_handle"),
 }
+NO_CYCLE = {"no-early-submit"}
+"""Its worker waits for a block that nobody writes and nobody holds: there is no edge to close."""
 BROKEN = {
     "jbd2_handle": "no-folio-under-handle",
     "i_data_sem": "handle-outside",
@@ -180,7 +182,8 @@ SLOW = {
 
 
 def test_every_mutant_that_deadlocks_has_its_cycle() -> None:
-    assert MUTANT_CYCLES.keys() == {m.slug for m in MUTANTS.values() if m.caught_by == DEADLOCK}
+    deadlocks = {m.slug for m in MUTANTS.values() if m.caught_by == DEADLOCK}
+    assert MUTANT_CYCLES.keys() == deadlocks - NO_CYCLE
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,9 @@ for _name in EXPECTED:
 for _name in EXPECTED.keys() - {"bh-ordered", "mixed", "series-v5", "series-v5-submit-first"}:
     EXPECTED[_name]["eio-overwrite"] = {"data-err-abort"}
     EXPECTED[_name]["punch-folio"] = {"late-write"}
+    EXPECTED[_name]["punch-refill"] = {
+        "late-write", "read-back", "stale-data", "unstable-conversion",
+    }  # fmt: skip
 EXPECTED["seed-eof-ordered"]["eio-eof"] = {"structure"}
 for _name in ("bh-ordered", "mixed"):
     EXPECTED[_name]["eio-rewrite"] = {"durability", "read-back"}

@@ -58,6 +58,7 @@ FINDINGS = (
     Case("seed", "eio-overwrite", "data-err-abort", prevented_by=("series-v5",)),
     Case("seed", "folio-tail", "stale-data"),
     Case("seed", "punch-folio", "late-write", prevented_by=("series-v5", "bh-ordered")),
+    Case("seed", "punch-refill", "stale-data", prevented_by=("series-v5", "bh-ordered")),
     Case("seed", "eio-eof", "stale-data", prevented_by=("seed-eof-ordered",)),
     Case("seed", "three-blocks", "zeros-for-data"),
     Case("seed-gap-ordered", "eof-in-block", "stale-data"),
