@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from checkers.engine.c_library import CannotCompile, NoCompiler, try_compiler
-from checkers.engine.outcome import Progress
+from checkers.engine.outcome import INTERRUPTED, Progress
 from powercut.errors import exit_code_of
-from powercut.jobs import INTERRUPTED, Job
+from powercut.jobs import Job
 from powercut.pool import first_interrupt
 from powercut.progress import ProgressLine
 from powercut.style import Style

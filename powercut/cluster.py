@@ -26,9 +26,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from checkers.engine.outcome import Limits, Progress
+from checkers.engine.outcome import INTERRUPTED, Limits, Progress
 from powercut.errors import InputError
-from powercut.jobs import INTERRUPTED, Job, JobResult, execute, failed
+from powercut.jobs import Job, JobResult, execute, failed
 from powercut.names import quoted
 from powercut.pool import first_interrupt
 from powercut.progress import ProgressLine

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from checkers.engine.engines import AUTO
-from checkers.engine.outcome import Limits, Progress
+from checkers.engine.outcome import INTERRUPTED, Limits, Progress
 from checkers.litmus.outcome import Observation
 from model.designs import Design
 from model.mutants import Mutant
@@ -23,8 +23,6 @@ from properties.runner import RunResult, Violation, run_scope
 
 if TYPE_CHECKING:
     from checkers.traces.format import Trace
-
-INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from checkers.engine.errors import STEP_ERRORS
 from checkers.engine.outcome import (
     ASSERTION,
     DEADLOCK,
+    INTERRUPTED,
     LIVELOCK,
     Budget,
     Found,
@@ -70,7 +71,7 @@ class BreadthFirst:
                 self._look_at(self.order[number], number)
             self._search(budget)
         except KeyboardInterrupt:
-            self.outcome.stopped = "interrupted"
+            self.outcome.stopped = INTERRUPTED
         finally:
             if collecting:
                 gc.enable()

@@ -19,6 +19,7 @@ from checkers.engine.errors import STEP_ERRORS, EngineError, NondeterminismError
 from checkers.engine.outcome import (
     ASSERTION,
     DEADLOCK,
+    INTERRUPTED,
     LIVELOCK,
     Budget,
     Found,
@@ -229,9 +230,9 @@ class CBreadthFirst(_Search):
 
     def close(self) -> None:
         """Give the memory back; schedules cannot be asked for any more."""
-        if getattr(self, "handle", None) is not None:
-            self.library.pc_delete(self.handle)
-            self.handle = None
+        handle, self.handle = getattr(self, "handle", None), None
+        if handle is not None:  # forgotten first: an interrupt must not leave it to be freed again
+            self.library.pc_delete(handle)
 
     def run(self) -> Outcome:
         """Search until the frontier is empty, a limit is reached or the user interrupts."""
@@ -242,7 +243,7 @@ class CBreadthFirst(_Search):
         try:
             self._search(budget)
         except KeyboardInterrupt:
-            self.outcome.stopped = "interrupted"
+            self.outcome.stopped = INTERRUPTED
         self._copy_counts(self._shared)
         if self.watch.find_stuck and self.outcome.exhaustive:
             self._look_for_stuck()
@@ -377,9 +378,9 @@ class CDepthFirst(_Search):
 
     def close(self) -> None:
         """Give the memory back; there are no schedules and no sample any more."""
-        if getattr(self, "handle", None) is not None:
-            self.library.pc_depth_delete(self.handle)
-            self.handle = None
+        handle, self.handle = getattr(self, "handle", None), None
+        if handle is not None:  # forgotten first: an interrupt must not leave it to be freed again
+            self.library.pc_depth_delete(handle)
 
     def run(self) -> Outcome:
         """Search until done, a limit is reached or the user interrupts."""
@@ -396,7 +397,7 @@ class CDepthFirst(_Search):
                 if self.outcome.stopped:
                     break
         except KeyboardInterrupt:
-            self.outcome.stopped = "interrupted"
+            self.outcome.stopped = INTERRUPTED
         self._copy_counts(self._shared)
         self.outcome.omission_probability = omission_probability(self.outcome.states)
         self.outcome.seconds = budget.seconds

@@ -14,6 +14,7 @@ from checkers.engine.errors import STEP_ERRORS
 from checkers.engine.outcome import (
     ASSERTION,
     DEADLOCK,
+    INTERRUPTED,
     Budget,
     Found,
     Limits,
@@ -80,7 +81,7 @@ class DepthFirst:
                 if self.outcome.stopped:
                     break
         except KeyboardInterrupt:
-            self.outcome.stopped = "interrupted"
+            self.outcome.stopped = INTERRUPTED
         self.outcome.states = len(self.seen)
         self.outcome.projections = len(self.projections)
         self.outcome.omission_probability = omission_probability(len(self.seen))

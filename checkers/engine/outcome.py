@@ -57,6 +57,7 @@ class Watch:
     stop_when: frozenset[str] | None = None
 
 
+INTERRUPTED = "interrupted"
 DEADLOCK = "deadlock"
 LIVELOCK = "livelock"
 ASSERTION = "assertion"
