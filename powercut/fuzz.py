@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,7 @@ def told(result: SearchResult) -> str:
     tally = result.tally
     return (
         f"{result.seconds:,.0f} s  {tally.examples:,} examples  {tally.steps:,} steps  "
+        f"{tally.states:,} states explored  "
         f"{tally.projections:,} crash situations  {tally.power_cuts:,} remounts  "
         f"{len(tally.files):,} recovered files  {len(result.failures)} failures"
     )
@@ -151,6 +153,7 @@ def document(result: SearchResult, verdict: str, saved: dict[int, str]) -> dict[
         "batches": result.batches,
         "examples": tally.examples,
         "steps": tally.steps,
+        "states": tally.states,
         "crash_situations": tally.projections,
         "remounts": tally.power_cuts,
         "recovered_files": len(tally.files),
@@ -185,14 +188,13 @@ def _run_exam(options: Options) -> int:
     seeds = range(options.seed, options.seed + options.seeds)
     marks: list[Mark] = []
     if not options.as_json:
-        print("| mutant | design | seed | examples | found as | steps |")
-        print("|---|---|--:|--:|---|--:|", flush=True)
-    for mark in examine(slugs, seeds):
-        marks.append(mark)
-        if mark.failure is not None:
-            saved_as(mark.failure, 0, options.folder)
+        print("| mutant | design | examples, by seed | found as | steps |")
+        print("|---|---|--:|---|--:|", flush=True)
+    for _, same in groupby(examine(slugs, seeds), key=lambda mark: mark.mutant.slug):
+        new = [_saved(mark, options.folder) for mark in same]
+        marks += new
         if not options.as_json:
-            print(_row(mark), flush=True)
+            print(_row(new), flush=True)
     found = sum(mark.good for mark in marks)
     verdict = HOLDS if found == len(marks) else VIOLATED
     if options.as_json:
@@ -206,13 +208,23 @@ def _run_exam(options: Options) -> int:
     return exit_code_of(verdict)
 
 
-def _row(mark: Mark) -> str:
-    failure = mark.failure
-    found = f"{failure.prop} {failure.kind}".strip() if failure else "**not found**"
-    steps = failure.steps if failure else "–"
+def _saved(mark: Mark, folder: Path | None) -> Mark:
+    """Return ``mark``, its trace saved."""
+    if mark.failure is not None:
+        saved_as(mark.failure, 0, folder)
+    return mark
+
+
+def _row(marks: Sequence[Mark]) -> str:
+    """Return the row of a mutant: how each seed fared with it, in order."""
+    failures = [mark.failure for mark in marks]
+    found = [f"{f.prop} {f.kind}".strip() if f else "**not found**" for f in failures]
+    examples = ", ".join(f"{mark.examples:,}" for mark in marks)
+    steps = ", ".join(str(f.steps) if f else "–" for f in failures)
+    mutant = marks[0].mutant
     return (
-        f"| `{mark.mutant.slug}` | `{mark.mutant.design}` | {mark.seed} | {mark.examples:,} "
-        f"| {found} | {steps} |"
+        f"| `{mutant.slug}` | `{mutant.design}` | {examples} "
+        f"| {', '.join(dict.fromkeys(found))} | {steps} |"
     )
 
 

@@ -2,12 +2,14 @@
 
 What: a rule either starts an operation and lets threads run, or lets threads run for a while; one
 cuts the power with a choice of surviving cells and mounts again.  After every single step of the
-model all properties are judged, in every crash image.  At the end everybody runs, fairly, until
-nobody can; then the operations of the last mount run again in a number of random orders.
-Why so: Hypothesis is good at operations and at shrinking, and slow at single steps; random orders
-in fast code are the reverse, so each does its part.  There are
-no preconditions: where a rule has nothing to do it does nothing, and shrinking drops it.  What the
-choices mean depends on the run alone, so a blob replays.
+model all properties are judged, in every crash image.  At the end everything that may happen next
+is explored, up to a limit, and everybody runs, fairly, until nobody can.  Then the last mount
+starts again: a few of its operations are explored, to the end if they are small enough, and once
+more after a power cut somewhere; all of them run in a number of random orders.
+Why so: Hypothesis is good at operations and at shrinking, and slow at single steps; the engine and
+random orders are the reverse, so each does its part.  There are no preconditions: where a rule has
+nothing to do it does nothing, and shrinking drops it.  What the choices mean depends on the run
+alone, so a blob replays.
 Rejected: a rule a step (most examples never left the first operation); random priorities (shrinking
 a priority changes the whole run behind it).
 """
@@ -16,23 +18,24 @@ import sys
 from collections.abc import Callable, Sequence
 from math import factorial
 from random import Random
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from hypothesis import event, target
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from checkers.crash.image import colours_of, image_with, relevant_cells
-from checkers.engine.errors import STEP_ERRORS
-from checkers.engine.outcome import ASSERTION
-from model.designs import Design
-from model.mutants import Mutant
-from model.scope import Geometry, Op, OpCode, Timer
+from checkers.engine.errors import STEP_ERRORS, EngineError
+from checkers.engine.outcome import ASSERTION, LIVELOCK, Found
+from model.scope import Op, OpCode
+from properties.machines.chance import kinds_of, workload
 from properties.machines.judge import ANY_KIND, Judge, Seen
 from properties.machines.known import Known, known
 from properties.machines.live import LiveRun
-from properties.machines.setups import Setup
+from properties.machines.neighbourhood import explore
+from properties.machines.setups import Setup, setups
 from properties.machines.tally import Tally
+from properties.machines.violated import violated
 from properties.runner import predicates_of
 
 BURSTS = (0, 1, 2, 3, 4, 6, 8, 12)
@@ -57,6 +60,12 @@ DOZE = 0.04
 """How likely, at each step, some thread falls asleep or wakes up."""
 AGAIN = 0.6
 """How likely an operation is to run again in the mount after a crash."""
+FEW = (1, 2, 2, 3, 3, 4)
+"""How many operations are explored together."""
+SECOND_MOUNT = 0.5
+"""How likely a search is to be followed by a power cut and another one."""
+SEARCH_COSTS = 500
+"""What starting a search costs, in states."""
 MOST_STEPS = 600
 MOST_TURNS = 300
 """No run needs this many turns to come to rest: whoever does is asked whether it can at all."""
@@ -79,73 +88,26 @@ def permuted(items: Sequence[str], number: int) -> list[str]:
     return out
 
 
-class Violated(AssertionError):
-    """A run violated a property it is not known to violate."""
-
-    def __init__(self, run: LiveRun, seen: Seen) -> None:
-        super().__init__(f"{seen.prop}: {seen.detail}")
-        self.run = run
-        self.seen = seen
-
-
-_CLASSES: dict[tuple[str, str], type[Violated]] = {}
-
-
-def violated(run: LiveRun, seen: Seen) -> Violated:
-    """Return the exception for ``seen``: one class a property and kind.
-
-    Hypothesis takes failures of different classes for different bugs, so a failure never shrinks
-    into another one.
-    """
-    key = (seen.prop, seen.kind)
-    if key not in _CLASSES:
-        name = "".join(word.capitalize() for word in f"{seen.prop}-{seen.kind}".split("-"))
-        _CLASSES[key] = type(name, (Violated,), {})
-    return _CLASSES[key](run, seen)
-
-
-@st.composite
-def setups(
-    draw: st.DrawFn,
-    designs: Sequence[Design],
-    mutant: Mutant | None,
-    geometries: Sequence[Geometry],
-) -> Setup:
-    """Any set-up of the given designs and geometries; the plainest one is the simplest."""
-    geometry = draw(st.sampled_from(geometries))
-    cells = min(geometry.nr_blocks, geometry.nr_phys) * geometry.cells_per_block
-    size = draw(st.integers(0, cells))
-    errors = draw(st.sampled_from((0, 0, 0, 1, 2)))
-    special = draw(st.sampled_from((OpCode.NONE, OpCode.NONE, OpCode.SYNC, OpCode.UNLINK)))
-    return Setup(
-        design=draw(st.sampled_from(designs)),
-        mutant=mutant,
-        geometry=geometry,
-        initial_size_cells=size,
-        initial_dirty_tail=size % geometry.cells_per_block != 0 and draw(st.booleans()),
-        timer=draw(st.sampled_from((Timer.FREE, Timer.NEVER, Timer.ONCE))),
-        max_errors=errors,
-        data_err_abort=errors > 0 and draw(st.booleans()),
-        log_transactions=draw(st.sampled_from((0, 0, 0, 2, 3))),
-        nodelalloc=draw(st.sampled_from((False, False, True))),
-        flusher_passes=draw(st.sampled_from((1, 0, 2))),
-        evictions=draw(st.sampled_from((0, 0, 1, 2))),
-        syncs=special == OpCode.SYNC,
-        unlinks=special == OpCode.UNLINK,
-    )
-
-
 class CrashMachine(RuleBasedStateMachine):
     """Use :func:`crash_machine`, which says what is drawn; this holds the rules.
 
-    ``schedules`` are tried at the end of every example.  ``wanted`` restricts what fails to one
-    property (empty: all); ``passed_over`` are (design, property, kind) that were reported before.
+    At the end of every example ``searches`` explore up to ``states`` states each, and others, by
+    chance, ``states_by_chance`` together; their operations are of ``kinds`` (empty: all that a
+    set-up has).  Then ``schedules`` are tried.  A machine does not ``explores`` if the engine
+    cannot stand in for its judge.
+    ``wanted`` restricts what fails to one property (empty: all); ``passed_over`` are (design,
+    property, kind) that were reported before.
     ``first_failure`` becomes the number of the example that failed first.
     """
 
     tally: ClassVar[Tally] = Tally()
     wanted: ClassVar[str] = ""
     schedules: ClassVar[int] = 20
+    explores: ClassVar[bool] = True
+    searches: ClassVar[int] = 3
+    states: ClassVar[int] = 40_000
+    states_by_chance: ClassVar[int] = 80_000
+    kinds: ClassVar[tuple[OpCode, ...]] = ()
     passed_over: ClassVar[set[tuple[str, str, str]]] = set()
     first_failure: ClassVar[int] = 0
     setups: ClassVar[Callable[..., st.SearchStrategy[Setup]]] = staticmethod(setups)
@@ -297,8 +259,12 @@ class CrashMachine(RuleBasedStateMachine):
         """Let everybody run until nobody can, and judge the end."""
         if not hasattr(self, "run") or sys.exc_info()[0] is not None:
             return
+        choose = Random(self._seed)
+        if self.searches:
+            self._explore_from_here(choose)
         self._settle()
-        self._try_schedules()
+        self._search_a_few(choose)
+        self._try_schedules(choose)
         reached = len(self._situations) - len(self._missing)
         self.tally.mounts += self.run.mounts
         target(float(reached), label="situations reached")
@@ -307,13 +273,108 @@ class CrashMachine(RuleBasedStateMachine):
         for name in self._situations.keys() - self._missing.keys():
             event(f"reached: {name}")
 
-    def _try_schedules(self) -> None:
+    def _explore_from_here(self, choose: Random) -> None:
+        """Explore what may happen next; the run does not move."""
+        here = self.run.here()
+        self._explore(choose)
+        self.run.return_to(here)
+        self.judge.rewind()
+
+    def _explore(self, choose: Random) -> tuple[int, ...]:
+        """Explore from the state of the run; walk to whatever is wrong, and report it.
+
+        Returns the way to a crash situation, chosen at random; the run may have moved.
+        """
+        run = self.run
+        here = run.here()
+        seen = explore(run, self.judge, self._missing, self.states, choose)
+        self.tally.states += seen.states
+        for name in seen.reached & self._missing.keys():
+            del self._missing[name]
+            self.tally.reached[name] += 1
+        for found in seen.found:
+            run.return_to(here)
+            self.judge.rewind()
+            self._confirm(found)
+        if seen.found:
+            run.return_to(here)
+            self.judge.rewind()
+        return seen.cut
+
+    def _confirm(self, found: Found) -> None:
+        """Walk to what the engine found; the judge has to see it, too."""
+        for thread in found.schedule:
+            self._burst(thread, 1)
+        if found.name == LIVELOCK:
+            self._report(Seen(LIVELOCK, ANY_KIND, "no continuation of this run comes to rest"))
+        self._check_end()
+        prop, _, kind = found.name.partition(" ")
+        if (prop, kind) not in self.judge.muted:
+            raise EngineError(f"{found.name}: explored, but not seen when walked to")
+
+    def _search_a_few(self, choose: Random) -> None:
+        """Explore a few operations from the start of the last mount: of its own, and by chance."""
+        run = self.run
+        mark = run.mark()
+        for _ in range(self.searches if run.used_tasks() else 0):
+            run.back_to(mark)
+            self._search(self._few(choose), choose)
+        enough = self.tally.states + self.states_by_chance
+        while self.tally.states < enough:
+            run.back_to(mark)
+            enough -= SEARCH_COSTS
+            self._search(self._by_chance(choose), choose)
+        run.back_to(mark)
+        self.judge.rewind()
+
+    def _search(self, ops: Sequence[Sequence[Op]], choose: Random) -> None:
+        """Explore ``ops`` from the start of this mount, and perhaps once more after a crash."""
+        run = self.run
+        run.begin_again()
+        self.judge.rewind()
+        self._start_all(ops)
+        cut = self._explore(choose)
+        if run.may_remount() and choose.random() < SECOND_MOUNT:
+            for thread in cut:
+                self._burst(thread, 1)
+            self._start_over(choose)
+            self._explore(choose)
+
+    def _by_chance(self, choose: Random) -> list[list[Op]]:
+        """Return a few operations that nobody started, for the files as this mount found them."""
+        setup = self.run.setup
+        sizes = [inode.size for inode in self.run.start_disk.inodes]
+        return workload(setup, sizes, self.kinds or kinds_of(setup), choose)
+
+    def _few(self, choose: Random) -> list[list[Op]]:
+        """Return a few of the operations of this mount, each in its own task, in order."""
+        has_first = self.run.setup.syncs
+        ops = [
+            (task, op)
+            for task, ops in enumerate(self.run.tasks)
+            for op in ops[has_first and task == 0 :]
+        ]
+        number = min(len(ops), choose.choice(FEW))
+        few: dict[int, list[Op]] = {}
+        for n in sorted(choose.sample(range(len(ops)), number)):
+            few.setdefault(ops[n][0], []).append(ops[n][1])
+        return list(few.values())
+
+    def _start_all(self, tasks: Sequence[Sequence[Op]]) -> None:
+        """Start these operations, a task each."""
+        for task, ops in enumerate(tasks):
+            for op in ops:
+                if self.run.room(task, op):
+                    self.run.start_op(task, op)
+        self._look()
+
+    def _try_schedules(self, choose: Random) -> None:
         """Run the operations of the last mount again from its start, in random orders.
 
         By turns: everybody walks at random while a few sleep, or the one of the highest priority
         runs and a few times loses it.  Either finds what the other hardly ever does.
         """
-        run, choose = self.run, Random(self._seed)
+        run = self.run
         mark = run.mark()
         for number in range(self.schedules if run.used_tasks() else 0):
             run.back_to(mark)
@@ -325,9 +386,10 @@ class CrashMachine(RuleBasedStateMachine):
             else:
                 self._walk(choose, choose.randrange(FAIR_STEPS))
                 self._start_over(choose)
+                self._walk(choose, MOST_STEPS)
 
     def _start_over(self, choose: Random) -> None:
-        """Cut the power anywhere, mount, and run some of the same operations again."""
+        """Cut the power anywhere, mount, and start some of the same operations again."""
         run, ops = self.run, [tuple(ops) for ops in self.run.tasks]
         state = run.crash_state()
         cells = relevant_cells(state)
@@ -342,7 +404,6 @@ class CrashMachine(RuleBasedStateMachine):
                 if choose.random() < AGAIN and run.room(place, op):
                     run.start_op(place, op)
         self._look()
-        self._walk(choose, MOST_STEPS)
 
     def _walk(self, choose: Random, steps: int) -> None:
         """Mostly let the same thread run on; some sleep until nobody else can run."""
@@ -497,39 +558,3 @@ class CrashMachine(RuleBasedStateMachine):
     def _count_waiting(self, enabled: Sequence[int]) -> int:
         unfinished = self.run.system.unfinished(self.run.state)
         return sum(1 for thread in unfinished if thread not in enabled)
-
-
-def crash_machine(
-    designs: Sequence[Design],
-    geometries: Sequence[Geometry],
-    mutant: Mutant | None = None,
-    *,
-    tally: Tally | None = None,
-    wanted: str = "",
-    schedules: int = 20,
-    passed_over: set[tuple[str, str, str]] | None = None,
-    base: type[CrashMachine] = CrashMachine,
-) -> type[CrashMachine]:
-    """Return the machine class that draws from these designs and geometries.
-
-    ``tally`` receives the counts; the others are as in :class:`CrashMachine`, whose rules ``base``
-    has, or fewer.
-    """
-
-    @initialize(
-        setup=base.setups(tuple(designs), mutant, tuple(geometries)),
-        order=st.integers(0, ORDERS - 1),
-        seed=st.integers(0, 2**16 - 1),
-    )
-    def mount(self: Any, setup: Setup, order: int, seed: int) -> None:
-        self.begin(setup, order, seed)
-
-    members = {
-        "mount": mount,
-        "tally": tally or Tally(),
-        "wanted": wanted,
-        "schedules": schedules,
-        "passed_over": set() if passed_over is None else passed_over,
-        "first_failure": 0,
-    }
-    return type(base.__name__, (base,), members)

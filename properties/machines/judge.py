@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from checkers.crash.image import CrashState, decode, file_images
 from checkers.engine.bfs import BreadthFirst
-from checkers.engine.outcome import DEADLOCK, LIVELOCK, Limits, Watch
+from checkers.engine.outcome import DEADLOCK, INTERRUPTED, LIVELOCK, Limits, Watch
+from checkers.engine.system import Predicate
 from model.recovery import Disk, cell_content, read_file, recover
 from model.state import FOREIGN, OLD, POLLUTION
 from properties.catalog import PROPERTIES
-from properties.crash import STALE, STRUCTURE, ZEROS, Finding, factored
+from properties.crash import DURABILITY, STALE, STRUCTURE, ZEROS, Finding, factored
 from properties.machines.live import LiveRun
 from properties.runner import describe_finding, evidence_image, predicates_of
 
@@ -33,6 +34,8 @@ PREVIOUS_OWNER = "previous-owner"
 BEHIND_SIZE = "behind-size"
 OWNED_TWICE = "owned-twice"
 BITMAP = "bitmap"
+SIZE = "size"
+CONTENT = "content"
 ANY_KIND = ""
 
 # What the reference machine calls its properties.
@@ -114,11 +117,20 @@ class Judge:
             yield from self._crashes(projection)
 
     def _crashes(self, projection: bytes) -> Iterator[Seen]:
+        for finding, kind in self.after_crash(projection):
+            image = evidence_image(self.run.crash_state(), finding)
+            yield Seen(finding.prop, kind, describe_finding(finding), image)
+
+    def after_crash(self, projection: bytes) -> Iterator[tuple[Finding, str]]:
+        """Yield what is wrong in some image of ``projection``, with its kind."""
         for finding in CRASHES.findings(self.run, projection):
             kind = kind_of(self.run, finding)
             if (finding.prop, kind) not in self.muted:
-                image = evidence_image(self.run.crash_state(), finding)
-                yield Seen(finding.prop, kind, describe_finding(finding), image)
+                yield finding, kind
+
+    def invariants(self) -> dict[str, Predicate]:
+        """Return the state properties that are still reported."""
+        return {n: broken for n, broken in self._invariants if (n, ANY_KIND) not in self.muted}
 
     def stuck(self) -> Seen | None:
         """Return the deadlock, if nobody can run and some program has not finished."""
@@ -136,7 +148,10 @@ class Judge:
         run = self.run
         watch = Watch(find_stuck=True, stop_when=frozenset({LIVELOCK}))
         search = BreadthFirst(run.system, watch, Limits(max_states=_LIVELOCK_STATES), [run.state])
-        found = search.run().found.get(LIVELOCK)
+        outcome = search.run()
+        if outcome.stopped == INTERRUPTED:
+            raise KeyboardInterrupt
+        found = outcome.found.get(LIVELOCK)
         if found is None:
             return None
         for thread in found.schedule:
@@ -145,11 +160,13 @@ class Judge:
 
 
 def kind_of(run: LiveRun, finding: Finding) -> str:
-    """Return whose data a stale cell shows, or what is wrong with the structure."""
+    """Return whose data a stale cell shows, what a sync promised, or what is wrong otherwise."""
     if finding.prop == STRUCTURE:
         if "behind size" in finding.text:
             return BEHIND_SIZE
         return OWNED_TWICE if "owned twice" in finding.text else BITMAP
+    if finding.prop == DURABILITY:
+        return SIZE if finding.text else CONTENT
     if finding.prop != STALE:
         return ANY_KIND
     if finding.colour == FOREIGN:

@@ -2,7 +2,7 @@
 
 Why so: no design here is free of violations, and a search that stops at the first known one finds
 nothing new.  An entry excuses one kind of one property in one design, where its condition holds in
-the run; the run goes on, and everything else fails.
+the run: it says what that violation cannot do without.  The run goes on, and everything else fails.
 Rejected: excusing a property as a whole (a design with a stale tail could then hide a stale block).
 """
 
@@ -10,16 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from checkers.engine.outcome import DEADLOCK
-from model.scope import OpCode
-from properties.crash import DURABILITY, STALE, STRUCTURE
+from model.recovery import cell_content
+from model.scope import Op, OpCode
+from model.state import IOEND_BUILDING, T_FLUSH, ZERO
+from properties.crash import DURABILITY, STALE, STRUCTURE, UNSTABLE_CONVERSION
 from properties.machines.judge import (
     ANY_KIND,
     BEHIND_SIZE,
+    CONTENT,
     CRASH,
     GROWN,
     OWN,
     PREVIOUS_OWNER,
     READ,
+    SIZE,
     Seen,
 )
 from properties.machines.live import LiveRun
@@ -38,38 +42,95 @@ class Known:
     when: Condition = lambda run: True
 
 
+def _ops(run: LiveRun, *codes: OpCode) -> list[Op]:
+    """Return the operations of this mount that have one of ``codes``."""
+    return [op for ops in run.tasks for op in ops if op.code in codes]
+
+
+def _tails(run: LiveRun, *, whole_blocks: bool) -> set[int]:
+    """Return the files with data on disk behind their size when this mount began.
+
+    It is in the EOF block, or with ``whole_blocks`` in a later one.
+    """
+    found = set()
+    geometry, disk = run.setup.geometry, run.start_disk
+    per_block = geometry.cells_per_block
+    for i, inode in enumerate(disk.inodes):
+        end = -(-inode.size // per_block) * per_block
+        last = geometry.nr_blocks * per_block
+        cells = range(end, last) if whole_blocks else range(inode.size, end)
+        if any(cell_content(disk, geometry, i, cell) != ZERO for cell in cells):
+            found.add(i)
+    return found
+
+
+def _may_have_a_tail(run: LiveRun) -> bool:
+    """The EOF block has data behind EOF on disk, or a store or a truncate may leave some."""
+    return bool(_tails(run, whole_blocks=False)) or _stores_or_truncates(run)
+
+
+def _stores_or_truncates(run: LiveRun) -> bool:
+    return bool(_ops(run, OpCode.STORE, OpCode.TRUNCATE))
+
+
+def _stores(run: LiveRun) -> bool:
+    return bool(_ops(run, OpCode.STORE))
+
+
+def _appends_over_a_tail(run: LiveRun) -> bool:
+    """A write begins at or before EOF, ends behind it, and EOF's block has data there on disk."""
+    dirty = _tails(run, whole_blocks=False)
+    return any(
+        op.inode in dirty
+        and op.pos_cells <= run.start_disk.inodes[op.inode].size < op.pos_cells + op.length_cells
+        for op in _ops(run, OpCode.WRITE)
+    )
+
+
+def _loses_a_zeroed_tail(run: LiveRun) -> bool:
+    return run.setup.max_errors > 0 and _may_have_a_tail(run)
+
+
+def _reaches_blocks_behind_eof(run: LiveRun) -> bool:
+    """The mount began with a written block wholly behind the size."""
+    return bool(_tails(run, whole_blocks=True))
+
+
+def _stores_in_folios(run: LiveRun) -> bool:
+    return _stores(run) and run.setup.geometry.blocks_per_folio > 1
+
+
 def _aborts_on_data_errors(run: LiveRun) -> bool:
     return run.setup.data_err_abort
 
 
-def _raises_sizes(run: LiveRun) -> bool:
-    """A truncate up ran, or what else raises a size without a write."""
-    codes = {op.code for tasks in run.tasks for op in tasks}
-    return bool(codes & {OpCode.TRUNCATE, OpCode.FALLOCATE, OpCode.PUNCH, OpCode.ZERO_RANGE})
+def _merges_a_truncate(run: LiveRun) -> bool:
+    """All completions are ext4's, and a truncate may leave i_disksize to one of them."""
+    return run.setup.data_err_abort and bool(_ops(run, OpCode.TRUNCATE))
 
 
-def _may_show_a_tail(run: LiveRun) -> bool:
-    """Something put data behind EOF: a store, a truncate, or the mount before."""
-    codes = {op.code for tasks in run.tasks for op in tasks}
-    return bool(run.past) or bool(codes & {OpCode.STORE, OpCode.TRUNCATE})
-
-
-def _stores_in_folios(run: LiveRun) -> bool:
-    stores = any(op.code == OpCode.STORE for tasks in run.tasks for op in tasks)
-    return stores and run.setup.geometry.blocks_per_folio > 1
+def _punches(run: LiveRun) -> bool:
+    return bool(_ops(run, OpCode.PUNCH, OpCode.ZERO_RANGE))
 
 
 def _punches_in_folios(run: LiveRun) -> bool:
-    """A punch or a zero range ran, and a folio has more than one block."""
-    ops = (op for tasks in run.tasks for op in tasks)
-    return run.setup.geometry.blocks_per_folio > 1 and any(op.code == OpCode.PUNCH for op in ops)
+    return run.setup.geometry.blocks_per_folio > 1 and bool(_ops(run, OpCode.PUNCH))
+
+
+def _refills_a_punch(run: LiveRun) -> bool:
+    """After the punch of a block its place is filled with an unwritten one."""
+    fills = run.setup.nodelalloc or bool(_ops(run, OpCode.FALLOCATE, OpCode.ZERO_RANGE))
+    return fills and run.setup.geometry.blocks_per_folio > 1 and _punches(run)
 
 
 def _exposes_new_blocks(run: LiveRun) -> bool:
     """nodelalloc allocates written blocks, whose pages fail or are dropped before the commit."""
-    codes = {op.code for tasks in run.tasks for op in tasks}
-    drops = bool(codes & {OpCode.PUNCH, OpCode.ZERO_RANGE})
-    return run.setup.nodelalloc and (drops or run.setup.max_errors > 0)
+    return run.setup.nodelalloc and (_punches(run) or run.setup.max_errors > 0)
+
+
+def _may_run_out_of_blocks(run: LiveRun) -> bool:
+    """nodelalloc, and a write of several blocks in a folio."""
+    return run.setup.nodelalloc and run.setup.geometry.blocks_per_folio > 1
 
 
 def _rewrites_after_errors(run: LiveRun) -> bool:
@@ -80,50 +141,77 @@ def _rewrites_after_errors(run: LiveRun) -> bool:
 
 def _truncates_new_blocks(run: LiveRun) -> bool:
     """nodelalloc, and a truncate of what an append allocated."""
-    codes = {op.code for tasks in run.tasks for op in tasks}
-    return run.setup.nodelalloc and OpCode.TRUNCATE in codes
+    return run.setup.nodelalloc and bool(_ops(run, OpCode.TRUNCATE))
 
 
-_IOMAP = ("seed", "seed-eof-ordered", "seed-eof-deferred", "seed-gap-ordered", "seed-without-07")
+def _slot_is_held(run: LiveRun) -> bool:
+    """A worker is at work, so in a deadlock it is one of those who wait."""
+    return bool(run.system.view(run.state).rsv_conversion_wq)
+
+
+def _slot_is_held_beside_a_new_ioend(run: LiveRun) -> bool:
+    geometry = run.setup.geometry
+    k = run.system.view(run.state)
+    return _slot_is_held(run) and any(
+        k.inode[i].ioend[b].state == IOEND_BUILDING
+        for i in range(geometry.nr_inodes)
+        for b in range(geometry.nr_blocks)
+    )
+
+
+def _commit_takes_folios(run: LiveRun) -> bool:
+    """A commit has begun and is not past its data."""
+    return bool(run.system.view(run.state).journal.committing == T_FLUSH)
+
+
+_SEED = ("seed", "seed-without-07")
+_HOLDING = ("seed-eof-ordered", "seed-eof-deferred")
 _V5 = ("series-v5", "series-v5-submit-first")
-_EVERY = (*_IOMAP, *_V5, "bh-ordered", "mixed")
+_IOMAP = (*_SEED, *_HOLDING, "seed-gap-ordered")
+_BH = ("bh-ordered", "mixed")
+_EVERY = (*_IOMAP, *_V5, *_BH)
+
+_TAIL = "the tail of the EOF block becomes visible"
+_STALE: tuple[tuple[tuple[str, ...], str, Condition], ...] = (
+    ((*_SEED, "mixed"), _TAIL, _may_have_a_tail),
+    (("seed-gap-ordered", *_V5, *_BH), "an append over a dirty tail", _appends_over_a_tail),
+    ((*_V5, *_BH), "a store pollutes a block in flight (new-file)", _stores),
+    (
+        tuple(d for d in _EVERY if d != "seed-eof-ordered"),
+        "a zeroed tail is lost with a failed bio (eio-eof)", _loses_a_zeroed_tail,
+    ),
+    (_EVERY, "a later block of the EOF folio", _stores_in_folios),
+    (("seed-eof-ordered",), "a block behind the held size", _reaches_blocks_behind_eof),
+)  # fmt: skip
+
+_NODELALLOC = "a written block without its data: nodelalloc on the buffer_head path"
+_TRUNCATE = "a truncate looks too early whether a commit needs what it drops"
+_REFILL = "a late conversion finds another block where the punched one was"
+_HELD = "a size that was held back is forgotten"
+_WITHOUT_07 = "a commit writes an iomap page without its size"
+_SWALLOWED = "a failed write of a new block swallows the next one"
 
 KNOWN: tuple[Known, ...] = (
-    Known(
-        _EVERY, STALE, OWN,
-        "the tail of the EOF block, or a later block of its folio, becomes visible",
-    ),
+    *(Known(designs, STALE, OWN, text, when) for designs, text, when in _STALE),
+    *(Known(designs, CRASH, CONTENT, text, when) for designs, text, when in _STALE),
     Known(
         ("seed-eof-ordered",), STRUCTURE, BEHIND_SIZE,
         "seed-eof-ordered breaks the structure that e2fsck expects",
     ),
+    Known(_HOLDING, "sizes", ANY_KIND, _HELD, _punches),
+    Known(_HOLDING, DURABILITY, SIZE, _HELD, _punches),
+    Known(_V5, "sizes", ANY_KIND, "a marked ioend is merged", _merges_a_truncate),
+    Known(_V5, DURABILITY, SIZE, "a marked ioend is merged", _merges_a_truncate),
     Known(
-        ("seed-eof-ordered", "seed-eof-deferred", *_V5), "sizes", ANY_KIND,
-        "a size that was held back is never raised",
-    ),
-    Known(
-        ("seed-eof-ordered", "seed-eof-deferred", *_V5), DURABILITY, ANY_KIND,
-        "a size that was held back is never raised, and a sync does not notice", _raises_sizes,
-    ),
-    Known(
-        ("bh-ordered", "mixed"), GROWN, ANY_KIND,
+        _BH, GROWN, ANY_KIND,
         "the buffer_head path raises i_disksize before the data is written, by design",
     ),
     Known(
         ("seed-gap-ordered", *_V5), GROWN, ANY_KIND,
         "the ordered ioend sets i_disksize to i_size",
     ),
-    Known(
-        _EVERY, CRASH, "content",
-        "the tail of the EOF block, or a later block of its folio, becomes visible",
-        _may_show_a_tail,
-    ),
-    Known(
-        _EVERY, READ, ANY_KIND, "a later block of the EOF folio", _stores_in_folios,
-    ),
-    Known(
-        _EVERY, "read-back", ANY_KIND, "a later block of the EOF folio", _stores_in_folios,
-    ),
+    Known(_EVERY, READ, ANY_KIND, "a later block of the EOF folio", _stores_in_folios),
+    Known(_EVERY, "read-back", ANY_KIND, "a later block of the EOF folio", _stores_in_folios),
     Known(
         (*_IOMAP, "mixed"), "data-err-abort", ANY_KIND,
         "data_err=abort misses plain overwrites", _aborts_on_data_errors,
@@ -132,52 +220,38 @@ KNOWN: tuple[Known, ...] = (
         (*_IOMAP, "mixed"), "late-write", ANY_KIND,
         "a punch frees a block that writeback has just submitted", _punches_in_folios,
     ),
+    *(
+        Known((*_IOMAP, "mixed"), prop, kind, _REFILL, _refills_a_punch)
+        for prop, kind in (
+            (STALE, PREVIOUS_OWNER), (UNSTABLE_CONVERSION, ANY_KIND), ("read-back", ANY_KIND),
+        )
+    ),
     Known(
         ("seed-gap-ordered", "seed-eof-deferred", "series-v5"), DEADLOCK, ANY_KIND,
         "the worker waits for a block in an ioend that is not submitted",
+        _slot_is_held_beside_a_new_ioend,
     ),
+    Known(_BH, STALE, PREVIOUS_OWNER, _NODELALLOC, _exposes_new_blocks),
+    Known(_BH, DURABILITY, CONTENT, _NODELALLOC, _exposes_new_blocks),
+    Known(_BH, UNSTABLE_CONVERSION, ANY_KIND, _NODELALLOC, _exposes_new_blocks),
+    Known(_BH, STALE, PREVIOUS_OWNER, _TRUNCATE, _truncates_new_blocks),
+    Known(_BH, UNSTABLE_CONVERSION, ANY_KIND, _TRUNCATE, _truncates_new_blocks),
     Known(
-        ("bh-ordered", "mixed"), STALE, PREVIOUS_OWNER,
-        "a written block without its data: nodelalloc on the buffer_head path",
-        _exposes_new_blocks,
+        _BH, STRUCTURE, BEHIND_SIZE,
+        "a write that runs out of blocks keeps those it got, no orphan (of the model)",
+        _may_run_out_of_blocks,
     ),
+    Known(_BH, "read-back", ANY_KIND, _SWALLOWED, _rewrites_after_errors),
+    Known(_BH, DURABILITY, CONTENT, _SWALLOWED, _rewrites_after_errors),
     Known(
-        ("bh-ordered", "mixed"), DURABILITY, ANY_KIND,
-        "a written block without its data: nodelalloc on the buffer_head path",
-        _exposes_new_blocks,
+        ("mixed",), DEADLOCK, ANY_KIND, "a reserved handle behind a work item that needs one",
+        _slot_is_held,
     ),
-    Known(
-        ("bh-ordered", "mixed"), STALE, PREVIOUS_OWNER,
-        "a truncate looks too early whether a commit needs what it drops", _truncates_new_blocks,
-    ),
-    Known(
-        ("bh-ordered", "mixed"), "unstable-conversion", ANY_KIND,
-        "a truncate looks too early whether a commit needs what it drops",
-        _truncates_new_blocks,
-    ),
-    Known(
-        ("bh-ordered", "mixed"), "unstable-conversion", ANY_KIND,
-        "a written block without its data: nodelalloc on the buffer_head path",
-        _exposes_new_blocks,
-    ),
-    Known(
-        ("bh-ordered", "mixed"), "read-back", ANY_KIND,
-        "a failed write of a new block swallows the next one", _rewrites_after_errors,
-    ),
-    Known(
-        ("bh-ordered", "mixed"), DURABILITY, ANY_KIND,
-        "a failed write of a new block swallows the next one", _rewrites_after_errors,
-    ),
-    Known(("mixed",), DEADLOCK, ANY_KIND, "a reserved handle behind a work item that needs one"),
-    Known(
-        ("seed-without-07",), "sizes", ANY_KIND, "a commit writes an iomap page without its size",
-    ),
-    Known(
-        ("seed-without-07",), DURABILITY, ANY_KIND,
-        "a commit writes an iomap page without its size",
-    ),
+    Known(("seed-without-07",), "sizes", ANY_KIND, _WITHOUT_07),
+    Known(("seed-without-07",), DURABILITY, SIZE, _WITHOUT_07),
     Known(
         ("seed-without-07",), DEADLOCK, ANY_KIND, "iomap inodes left on the ordered list",
+        _commit_takes_folios,
     ),
 )  # fmt: skip
 

@@ -54,6 +54,14 @@ class Mark:
     constants: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Here:
+    """A state of a run in its present mount, and how it came about."""
+
+    state: bytes
+    schedule: tuple[int, ...]
+
+
 @lru_cache(maxsize=32)
 def _system_of(dims: tuple[tuple[str, int], ...], place: int) -> System:
     """Return the system that the run at ``place`` may reconfigure."""
@@ -139,6 +147,18 @@ class LiveRun:
         if not self.setup.max_errors:
             self._finish("failing_disk", "settle")
         self._finish("flusher" if self.setup.syncs else "wb_worker")
+
+    def begin_again(self) -> None:
+        """Start this mount again, without its operations."""
+        self._mount(self.start_disk)
+
+    def here(self) -> Here:
+        """Return where the run stands, for :meth:`return_to`."""
+        return Here(self.state, tuple(self.schedule))
+
+    def return_to(self, here: Here) -> None:
+        """Stand where the run stood; valid while the mount and its operations are the same."""
+        self.state, self.schedule[:] = here.state, here.schedule
 
     def rewind(self) -> None:
         """Go back to the start of this mount, all its operations in their programs."""

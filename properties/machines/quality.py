@@ -2,8 +2,8 @@
 
 What: each mutant is planted in its design, and the machines search with the geometry, the mount
 options, the budgets of failing bios and of reclaim of the scope that the mutant names, and whether
-it calls sync(2) or unlink(2).  They are given nothing else: no operations, no schedule, no initial
-file.
+it calls sync(2) or unlink(2); what they try by chance is of the kinds of operations it has.  They
+are given nothing else: no operation, no order, no schedule, no initial file.
 Why so: a search that finds nothing must first show that it finds these.  A violation counts only if
 the design is not known for it without the mutant, and only if its trace replays natively.
 """
@@ -18,10 +18,10 @@ from model.mutants import MUTANTS, Mutant
 from model.scope import Geometry, OpCode, Scope
 from model.scopes import SCOPES
 from model.setup import unlinks_files
-from properties.machines.crash_machine import CrashMachine, setups
+from properties.machines.crash_machine import CrashMachine
 from properties.machines.reference_machine import ReferenceMachine
 from properties.machines.search import PROFILES, Failure, Profile, search
-from properties.machines.setups import Setup
+from properties.machines.setups import Setup, setups
 
 MOST_EXAMPLES = 1_500
 MOST_STEPS = 60
@@ -29,8 +29,8 @@ BY_REFERENCE = frozenset({"disksize-at-map"})
 """Its property is advisory, ext4 documents it as legal at times; the specification knows when."""
 
 EXAM = replace(
-    PROFILES["ci"], name="exam", examples=150, rounds=MOST_EXAMPLES // 150, schedules=30, needs=(),
-    time_limit_s=1_200.0,
+    PROFILES["ci"], name="exam", examples=150, rounds=MOST_EXAMPLES // 150, searches=2,
+    states_by_chance=150_000, needs=(), time_limit_s=1_200.0,
 )  # fmt: skip
 
 
@@ -61,14 +61,26 @@ def machine_for(mutant: Mutant) -> type[CrashMachine]:
     ) -> st.SearchStrategy[Setup]:
         return setups(designs, planted, geometries).map(lambda setup: as_mounted(setup, scope))
 
-    return type(CrashMachine.__name__, (CrashMachine,), {"setups": staticmethod(given)})
+    members = {"setups": staticmethod(given), "kinds": kinds_in(scope)}
+    return type(CrashMachine.__name__, (CrashMachine,), members)
+
+
+def kinds_in(scope: Scope) -> tuple[OpCode, ...]:
+    """Return the kinds of operations that ``scope`` has."""
+    ops = {op.code for mount in scope.mounts for task in mount.tasks for op in task}
+    return tuple(sorted(ops))
 
 
 def as_mounted(setup: Setup, scope: Scope) -> Setup:
-    """Return ``setup`` with the mount options, the fault budget and the threads of ``scope``."""
+    """Return ``setup`` with the mount options, the fault budget and the threads of ``scope``.
+
+    The commit interval is a mount option: whether, and how often, its timer may expire.
+    """
     syncs = any(op.code == OpCode.SYNC for m in scope.mounts for ops in m.tasks for op in ops)
     return replace(
         setup,
+        timer=scope.timer,
+        flusher_passes=max(mount.flusher_passes for mount in scope.mounts),
         max_errors=scope.max_errors,
         data_err_abort=scope.data_err_abort,
         log_transactions=scope.log_transactions,

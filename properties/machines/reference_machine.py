@@ -21,12 +21,11 @@ from model.recovery import Disk, read_file, recover
 from model.scope import Geometry, OpCode, Timer
 from model.state import ZERO
 from properties.machines.crash_machine import CrashMachine
-from properties.machines.judge import ANY_KIND, CRASH, GROWN, READ, Judge, Seen
+from properties.machines.judge import ANY_KIND, CONTENT, CRASH, GROWN, READ, SIZE, Judge, Seen
 from properties.machines.live import LiveRun
 from properties.machines.reference import SYNCS, ZEROS, FileSpec
 from properties.machines.setups import Setup
 
-SIZE, CONTENT = "size", "content"
 _IMAGES = 64
 GEOMETRIES = (
     Geometry(nr_phys=8),
@@ -142,6 +141,7 @@ class ReferenceMachine(CrashMachine):
 
     setups: ClassVar[Callable[..., st.SearchStrategy[Setup]]] = staticmethod(roomy_setups)
     judge_class: ClassVar[type[Judge]] = ReferenceJudge
+    explores: ClassVar[bool] = False
     observes_calls: ClassVar[bool] = True
 
     def _start(

@@ -23,10 +23,12 @@ from model.mutants import Mutant
 from model.scope import Geometry
 from properties.catalog import PROPERTIES
 from properties.crash import on_image
-from properties.machines.crash_machine import CrashMachine, Violated, crash_machine
+from properties.machines.crash_machine import CrashMachine
+from properties.machines.factory import crash_machine
 from properties.machines.judge import CRASHES
 from properties.machines.setups import GEOMETRIES
 from properties.machines.tally import Tally
+from properties.machines.violated import Violated
 from properties.minimise import minimise
 from properties.replay import replay
 from properties.tracing import Subject, make_trace
@@ -52,25 +54,34 @@ RARE = (
 class Profile:
     """How much is searched: ``rounds`` batches a design (0: until the time is over).
 
-    ``needs`` are situations that have to be reached over all designs together.
+    An example ends with ``searches`` of up to ``states`` states each, with others of about
+    ``states_by_chance`` states together, and with ``schedules``.  ``needs``
+    are situations that have to be reached over all designs together.
     """
 
     name: str
     examples: int
     rounds: int
+    searches: int
+    states: int
+    states_by_chance: int
     schedules: int
     geometries: tuple[str, ...]
     needs: tuple[str, ...]
     time_limit_s: float
 
 
+ALL, EVERY = tuple(GEOMETRIES), (*COMMON, *RARE)
 SMALL = ("two-blocks", "two-block-folio", "full-pool")
 PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (
-        Profile("dev", 25, 1, 8, SMALL, COMMON, 120),
-        Profile("ci", 120, 3, 20, tuple(GEOMETRIES), (*COMMON, *RARE), 1_200),
-        Profile("soak", 150, 0, 30, tuple(GEOMETRIES), (*COMMON, *RARE), 1_800),
+        # name, examples a batch, batches, searches, their states, by chance, schedules, ...
+        Profile("dev", 25, 1, 2, 10_000, 10_000, 6, SMALL, COMMON, 120),
+        Profile("ci", 120, 3, 3, 40_000, 80_000, 10, ALL, EVERY, 1_200),
+        Profile(
+            "soak", 150, 0, 3, 100_000, 150_000, 15, tuple(GEOMETRIES), (*COMMON, *RARE), 1_800
+        ),
     )
 }
 
@@ -182,7 +193,9 @@ def search(
             design = designs[result.batches % len(designs)]
             machine = crash_machine(
                 [design], shapes, mutant, tally=result.tally, passed_over=passed_over,
-                schedules=profile.schedules, base=base,
+                schedules=profile.schedules, states=profile.states,
+                states_by_chance=profile.states_by_chance,
+                searches=profile.searches, base=base,
             )  # fmt: skip
             before = result.tally.examples
             error = run_machine(machine, seed + result.batches, profile_settings(profile))

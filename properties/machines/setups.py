@@ -5,11 +5,14 @@ of a set-up is run-time constants and costs nothing to draw.  The large ones are
 be explored to the end.  Rejected: any geometry (most of the time went into the compiler).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from hypothesis import strategies as st
 
 from model.designs import DESIGNS, Design
 from model.mutants import Mutant
-from model.scope import Geometry, Timer
+from model.scope import Geometry, OpCode, Timer
 
 GEOMETRIES: dict[str, Geometry] = {
     "two-blocks": Geometry(),
@@ -50,3 +53,34 @@ class Setup:
     def __post_init__(self) -> None:
         if self.syncs and self.unlinks:
             raise ValueError("a set-up has sync(2) or unlink(2), not both")
+
+
+@st.composite
+def setups(
+    draw: st.DrawFn,
+    designs: Sequence[Design],
+    mutant: Mutant | None,
+    geometries: Sequence[Geometry],
+) -> Setup:
+    """Any set-up of the given designs and geometries; the plainest one is the simplest."""
+    geometry = draw(st.sampled_from(geometries))
+    cells = min(geometry.nr_blocks, geometry.nr_phys) * geometry.cells_per_block
+    size = draw(st.integers(0, cells))
+    errors = draw(st.sampled_from((0, 0, 0, 1, 2)))
+    special = draw(st.sampled_from((OpCode.NONE, OpCode.NONE, OpCode.SYNC, OpCode.UNLINK)))
+    return Setup(
+        design=draw(st.sampled_from(designs)),
+        mutant=mutant,
+        geometry=geometry,
+        initial_size_cells=size,
+        initial_dirty_tail=size % geometry.cells_per_block != 0 and draw(st.booleans()),
+        timer=draw(st.sampled_from((Timer.FREE, Timer.NEVER, Timer.ONCE))),
+        max_errors=errors,
+        data_err_abort=errors > 0 and draw(st.booleans()),
+        log_transactions=draw(st.sampled_from((0, 0, 0, 2, 3))),
+        nodelalloc=draw(st.sampled_from((False, False, True))),
+        flusher_passes=draw(st.sampled_from((1, 0, 2))),
+        evictions=draw(st.sampled_from((0, 0, 1, 2))),
+        syncs=special == OpCode.SYNC,
+        unlinks=special == OpCode.UNLINK,
+    )

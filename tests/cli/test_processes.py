@@ -89,6 +89,15 @@ def test_ctrl_c_still_gives_a_document(endless: Path, tmp_path: Path) -> None:
     assert document["runs"][1]["states"] > 0
 
 
+def test_ctrl_c_ends_a_random_search_with_what_it_saw() -> None:
+    argv = ("fuzz", "--profile", "soak", "--time-limit", "600", "--design", "seed", "--json")
+    code, out, err = interrupted(start(*argv))
+    document = json.loads(out)
+    assert (code, err) == (3, "")
+    assert (document["stopped"], document["verdict"]) == ("interrupted", "inconclusive")
+    assert document["steps"] > 0
+
+
 def job(scope: str, **options: object) -> Job:
     return Job(DESIGNS["seed"], SCOPES[scope], **options)  # type: ignore[arg-type]
 

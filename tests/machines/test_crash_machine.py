@@ -12,12 +12,14 @@ from model.designs import DESIGNS
 from model.mutants import MUTANTS
 from model.scope import OpCode
 from properties.crash import STALE
-from properties.machines.crash_machine import CrashMachine, Violated, crash_machine, permuted
+from properties.machines.crash_machine import CrashMachine, permuted
+from properties.machines.factory import crash_machine
 from properties.machines.judge import Seen
 from properties.machines.known import Known
 from properties.machines.quality import MOST_EXAMPLES, MOST_STEPS, examine
 from properties.machines.search import PROFILES, profile_settings, run_machine, search
 from properties.machines.setups import GEOMETRIES, Setup
+from properties.machines.violated import Violated
 from properties.replay import replay
 
 DEV = PROFILES["dev"]

@@ -5,10 +5,11 @@ import pytest
 from model.designs import DESIGNS
 from model.mutants import MUTANTS
 from model.scope import Op, OpCode
-from properties.machines.crash_machine import Violated, crash_machine
+from properties.machines.factory import crash_machine
 from properties.machines.reference import FileSpec
 from properties.machines.reference_machine import GEOMETRIES, ReferenceMachine
 from properties.machines.search import PROFILES, profile_settings, run_machine
+from properties.machines.violated import Violated
 
 A, B = 1, 2
 

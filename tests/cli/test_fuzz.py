@@ -1,0 +1,105 @@
+"""``powercut fuzz``: verdicts, traces that replay, reports, an interrupt."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from powercut.fuzz import document, verdict_of
+from properties.machines import search as searching
+from properties.machines.known import Known
+from properties.machines.live import LiveRun
+from properties.machines.search import PROFILES, SearchResult
+from tests.cli.support import Runner, assert_refused
+
+TINY = replace(
+    PROFILES["dev"], examples=6, searches=1, states=2_000, states_by_chance=2_000, schedules=2,
+    needs=("data-in-flight",),
+)  # fmt: skip
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The profile ``dev``, as short as it gets."""
+    monkeypatch.setitem(searching.PROFILES, "dev", TINY)
+
+
+def nothing_is_known(run: LiveRun, seen: object) -> Known | None:
+    return None
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_search_says_what_it_did(powercut: Runner) -> None:
+    ended = powercut("fuzz", "--design", "seed", "--seed", "3", "--json")
+    report = ended.document
+    assert (ended.code, report["verdict"], report["failures"]) == (0, "holds", [])
+    assert report["examples"] >= TINY.examples
+    assert report["steps"] > 0
+    assert report["states"] > 0
+    assert report["crash_situations"] > 0
+    text = powercut("fuzz", "--design", "seed", "--seed", "3")
+    assert text.out.endswith("holds (exit code 0)\n")
+    assert "states explored" in text.out
+
+
+@pytest.mark.usefixtures("tiny")
+def test_what_is_not_known_is_saved_as_a_trace_that_replays(
+    powercut: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("properties.machines.crash_machine.known", nothing_is_known)
+    monkeypatch.setitem(searching.PROFILES, "dev", replace(TINY, examples=30))
+    ended = powercut("fuzz", "--design", "seed", "--save-traces", tmp_path, "--json")
+    assert (ended.code, ended.document["verdict"]) == (1, "violated")
+    (failure, *_) = ended.document["failures"]
+    assert failure["design"] == "seed"
+    assert failure["blob"]
+    assert powercut("replay", failure["trace"], "--no-ladder").code == 0
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_situation_that_was_not_reached_is_inconclusive(
+    powercut: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(searching.PROFILES, "dev", replace(TINY, needs=("size-held-back",)))
+    ended = powercut("fuzz", "--design", "bh-ordered")
+    assert ended.code == 3
+    assert "never reached: size-held-back" in ended.out
+
+
+def test_the_exam_prints_a_row_a_mutant(powercut: Runner, tmp_path: Path) -> None:
+    argv = ("fuzz", "--mutant", "no-preflush", "--seeds", "2", "--save-traces", tmp_path)
+    ended = powercut(*argv)
+    row = next(line for line in ended.out.splitlines() if "no-preflush" in line)
+    design, examples, found, steps = row.split("|")[2:6]
+    assert (design.strip(), found.split()[0]) == ("`seed`", "stale-data")
+    assert len(examples.split(",")) == len(steps.split(",")) == 2
+    assert "2 of 2 searches found their mutant" in ended.out
+    assert ended.code == 0
+    assert len(list(tmp_path.glob("*no-preflush*.trace.json"))) >= 1
+
+
+def test_an_interrupt_keeps_what_there_is() -> None:
+    result = SearchResult(TINY, 1)
+    result.tally.reached["data-in-flight"] += 1
+    assert verdict_of(result) == "holds"
+    result.stopped = "interrupted"
+    assert verdict_of(result) == "inconclusive"
+    report = document(result, "inconclusive", {})
+    assert (report["stopped"], report["exit_code"]) == ("interrupted", 3)
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("--seed", "-1"), ("--seed",)),
+        (("--time-limit", "0"), ("--time-limit",)),
+        (("--design", "sed"), ("--design", "seed")),
+        (("--mutant", "no-preflash"), ("--mutant", "no-preflush")),
+        (("--profile", "long"), ("--profile", "soak")),
+        (("--machine", "crush"), ("--machine", "crash")),
+    ],
+)
+def test_bad_options_are_refused(
+    powercut: Runner, argv: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    assert_refused(powercut("fuzz", *argv), *words)

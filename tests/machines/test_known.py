@@ -1,0 +1,109 @@
+"""A known violation is excused where its cause is there, and nowhere else."""
+
+from dataclasses import replace
+
+import pytest
+
+from checkers.engine.outcome import DEADLOCK
+from model.designs import DESIGNS
+from model.scope import Op, OpCode
+from properties.catalog import PROPERTIES
+from properties.crash import DURABILITY, STALE, STRUCTURE
+from properties.machines.judge import (
+    ANY_KIND,
+    BEHIND_SIZE,
+    GROWN,
+    MISPLACED,
+    OWN,
+    PREVIOUS_OWNER,
+    SIZE,
+    Seen,
+)
+from properties.machines.known import KNOWN, known
+from properties.machines.live import LiveRun
+from properties.machines.setups import GEOMETRIES, Setup
+
+FOLIO = GEOMETRIES["two-block-folio"]
+STORE, PUNCH = Op(OpCode.STORE, 0, 1), Op(OpCode.PUNCH, 2, 2)
+OVER_EOF, GAP = Op(OpCode.WRITE, 1, 2), Op(OpCode.WRITE, 2, 2)
+FALLOCATE, TRUNCATE = Op(OpCode.FALLOCATE, 2, 2), Op(OpCode.TRUNCATE, 0)
+
+
+def live(setup: Setup, *ops: Op) -> LiveRun:
+    run = LiveRun(setup)
+    for op in ops:
+        run.start_op(0, op)
+    return run
+
+
+def is_known(run: LiveRun, prop: str, kind: str) -> bool:
+    return known(run, Seen(prop, kind, "")) is not None
+
+
+def a(design: str) -> Setup:
+    return Setup(DESIGNS[design])
+
+
+@pytest.mark.parametrize(
+    ("setup", "ops", "prop", "kind", "excused"),
+    [
+        (a("seed"), (GAP,), STALE, OWN, False),
+        (a("seed"), (GAP, STORE), STALE, OWN, True),
+        (replace(a("seed"), initial_dirty_tail=True), (GAP,), STALE, OWN, True),
+        (replace(a("seed-gap-ordered"), initial_dirty_tail=True), (GAP,), STALE, OWN, False),
+        (replace(a("seed-gap-ordered"), initial_dirty_tail=True), (OVER_EOF,), STALE, OWN, True),
+        (replace(a("seed-eof-ordered"), initial_dirty_tail=True), (OVER_EOF,), STALE, OWN, False),
+        (replace(a("seed-eof-ordered"), geometry=FOLIO), (GAP, STORE), STALE, OWN, True),
+        (replace(a("seed-eof-ordered"), max_errors=1), (STORE,), STALE, OWN, False),
+        (replace(a("seed-eof-deferred"), max_errors=1), (STORE,), STALE, OWN, True),
+        (a("seed"), (GAP, PUNCH, FALLOCATE), STALE, PREVIOUS_OWNER, False),
+        (replace(a("seed"), geometry=FOLIO), (GAP, PUNCH), STALE, PREVIOUS_OWNER, False),
+        (replace(a("seed"), geometry=FOLIO), (PUNCH, FALLOCATE), STALE, PREVIOUS_OWNER, True),
+        (replace(a("series-v5"), geometry=FOLIO), (PUNCH, FALLOCATE), STALE, PREVIOUS_OWNER, False),
+        (a("bh-ordered"), (GAP, TRUNCATE), STALE, PREVIOUS_OWNER, False),
+        (replace(a("bh-ordered"), nodelalloc=True), (TRUNCATE,), STALE, PREVIOUS_OWNER, True),
+        (a("seed-eof-ordered"), (GAP,), DURABILITY, SIZE, False),
+        (a("seed-eof-ordered"), (GAP, PUNCH), DURABILITY, SIZE, True),
+        (a("seed-eof-ordered"), (), STRUCTURE, BEHIND_SIZE, True),
+        (a("seed"), (), STRUCTURE, BEHIND_SIZE, False),
+        (a("seed-gap-ordered"), (GAP,), DEADLOCK, ANY_KIND, False),
+        (a("mixed"), (GAP,), DEADLOCK, ANY_KIND, False),
+        (a("seed-without-07"), (GAP,), DEADLOCK, ANY_KIND, False),
+    ],
+)
+def test_a_violation_is_excused_by_its_cause(
+    setup: Setup, ops: tuple[Op, ...], prop: str, kind: str, excused: bool
+) -> None:
+    assert is_known(live(setup, *ops), prop, kind) is excused
+
+
+def test_a_written_block_behind_the_size_excuses_what_shows_it() -> None:
+    run = live(a("seed-eof-ordered"), Op(OpCode.TRUNCATE, 4))
+    assert not is_known(run, STALE, OWN)
+    disk = run.start_disk
+    behind = replace(disk.inodes[0], size=0)
+    run.start_disk = replace(disk, inodes=(behind,))
+    assert is_known(run, STALE, OWN)
+
+
+def test_nobody_is_known_for_a_misplaced_write() -> None:
+    assert not [entry for entry in KNOWN if entry.kind == MISPLACED]
+
+
+def test_a_run_that_does_nothing_excuses_little() -> None:
+    """Only what its design may do with any operation, if it does anything at all."""
+    always = {
+        (entry.prop, entry.kind)
+        for entry in KNOWN
+        for name in entry.designs
+        if entry.when(live(a(name)))
+    }
+    assert always == {
+        (STRUCTURE, BEHIND_SIZE), (GROWN, ANY_KIND), ("sizes", ANY_KIND), (DURABILITY, SIZE),
+    }  # fmt: skip
+
+
+def test_entries_name_designs_and_properties_that_exist() -> None:
+    for entry in KNOWN:
+        assert set(entry.designs) <= set(DESIGNS)
+        assert entry.prop in PROPERTIES or entry.prop.startswith("reference-")
