@@ -124,6 +124,10 @@ def _eof() -> tuple[Scope, ...]:
             (Mount(((write(2), write(2)), (FSYNC,))),), timer=Timer.NEVER,
         ),
         Scope(
+            "late-gap", "a gap append dirties the EOF block behind the back of an fsync",
+            (Mount(((write(0), write(2, 2)), (FSYNC,))),), initial_size_cells=1, timer=Timer.NEVER,
+        ),
+        Scope(
             "behind-eof", "a gap append is cut short by a crash; then truncate up over its block",
             (Mount(((write(2, 2),),)), Mount(((truncate(4),),))),
         ),
@@ -251,6 +255,11 @@ def _ranges() -> tuple[Scope, ...]:
             "punch-nodelalloc", "a punch of a block that nothing has written yet",
             (Mount(((write(0), punch(0, 1)),)),),
             initial_size_cells=0, timer=Timer.ONCE, nodelalloc=True,
+        ),
+        Scope(
+            "cut-twice", "a cut in a block, an append to it, a cut in front of it beside a commit",
+            (Mount(((truncate(3), write(3), truncate(2)),)),), initial_size_cells=4,
+            timer=Timer.ONCE,
         ),
         Scope(
             "truncate-nodelalloc", "a block that a commit has yet to write is truncated",

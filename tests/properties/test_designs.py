@@ -39,7 +39,7 @@ HELD_BACK = (
     "eof-mmap", "eof-two-mounts", "eof-in-block", "behind-eof", "folio-tail", "two-block-folio",
     "two-fsyncs", "new-file", "three-blocks", "three-blocks-two-mounts", "truncate-extend",
     "span-truncate", "two-mounts-truncate", "ordered-log", "fallocate", "nodelalloc",
-    "sync-truncate", "evict-gap", "evict-store", "evict-two-mounts",
+    "sync-truncate", "evict-gap", "evict-store", "evict-two-mounts", "late-gap",
 )  # fmt: skip
 EXPECTED: dict[str, dict[str, set[str]]] = {
     "seed": {name: {"stale-data"} for name in SEED_STALE},
@@ -86,7 +86,11 @@ for _name in EXPECTED.keys() - {"bh-ordered", "mixed", "series-v5", "series-v5-s
         "late-write", "read-back", "stale-data", "unstable-conversion",
     }  # fmt: skip
 EXPECTED["seed-eof-ordered"]["eio-eof"] = {"structure"}
+for _name in ("series-v5", "series-v5-submit-first", "seed-eof-deferred"):
+    EXPECTED[_name]["late-gap"] = {"deadlock"}
+EXPECTED["seed-without-07"]["cut-twice"] = {"sizes"}
 for _name in ("bh-ordered", "mixed"):
+    EXPECTED[_name]["cut-twice"] = {"stale-data"}
     EXPECTED[_name]["eio-rewrite"] = {"durability", "read-back"}
     EXPECTED[_name]["evict-eio"] = {"durability", "read-back"}
     EXPECTED[_name]["punch-nodelalloc"] = {"stale-data", "unstable-conversion"}
