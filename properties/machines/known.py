@@ -144,6 +144,13 @@ def _truncates_new_blocks(run: LiveRun) -> bool:
     return run.setup.nodelalloc and bool(_ops(run, OpCode.TRUNCATE))
 
 
+def _cuts_twice(run: LiveRun) -> bool:
+    """A truncate hides what a commit has to write over that which another one cut."""
+    behind = _tails(run, whole_blocks=False) | _tails(run, whole_blocks=True)
+    cuts = len(_ops(run, OpCode.TRUNCATE))
+    return cuts > 1 or (cuts == 1 and bool(behind))
+
+
 def _slot_is_held(run: LiveRun) -> bool:
     """A worker is at work, so in a deadlock it is one of those who wait."""
     return bool(run.system.view(run.state).rsv_conversion_wq)
@@ -159,6 +166,22 @@ def _slot_is_held_beside_a_new_ioend(run: LiveRun) -> bool:
     )
 
 
+def _waits_for_the_next_flusher(run: LiveRun) -> bool:
+    """An EOF block that has to be written first is dirty, and nobody is writing it."""
+    geometry = run.setup.geometry
+    k = run.system.view(run.state)
+    for i in range(geometry.nr_inodes):
+        inode = k.inode[i]
+        pending = {b for b in range(geometry.nr_blocks) if inode.eof_needed[b]}
+        if inode.disksize_grow_pending:
+            pending.add(inode.i_disksize // geometry.cells_per_block)
+        for b in pending:
+            folio = inode.folio[b // geometry.blocks_per_folio]
+            if folio.dirty and not folio.writeback:
+                return True
+    return False
+
+
 def _commit_takes_folios(run: LiveRun) -> bool:
     """A commit has begun and is not past its data."""
     return bool(run.system.view(run.state).journal.committing == T_FLUSH)
@@ -171,6 +194,7 @@ _IOMAP = (*_SEED, *_HOLDING, "seed-gap-ordered")
 _BH = ("bh-ordered", "mixed")
 _EVERY = (*_IOMAP, *_V5, *_BH)
 
+_TRUNCATE = "a truncate looks too early whether a commit needs what it drops"
 _TAIL = "the tail of the EOF block becomes visible"
 _STALE: tuple[tuple[tuple[str, ...], str, Condition], ...] = (
     ((*_SEED, "mixed"), _TAIL, _may_have_a_tail),
@@ -181,11 +205,11 @@ _STALE: tuple[tuple[tuple[str, ...], str, Condition], ...] = (
         "a zeroed tail is lost with a failed bio (eio-eof)", _loses_a_zeroed_tail,
     ),
     (_EVERY, "a later block of the EOF folio", _stores_in_folios),
+    (_BH, _TRUNCATE, _cuts_twice),
     (("seed-eof-ordered",), "a block behind the held size", _reaches_blocks_behind_eof),
 )  # fmt: skip
 
 _NODELALLOC = "a written block without its data: nodelalloc on the buffer_head path"
-_TRUNCATE = "a truncate looks too early whether a commit needs what it drops"
 _REFILL = "a late conversion finds another block where the punched one was"
 _HELD = "a size that was held back is forgotten"
 _WITHOUT_07 = "a commit writes an iomap page without its size"
@@ -230,6 +254,11 @@ KNOWN: tuple[Known, ...] = (
         ("seed-gap-ordered", "seed-eof-deferred", "series-v5"), DEADLOCK, ANY_KIND,
         "the worker waits for a block in an ioend that is not submitted",
         _slot_is_held_beside_a_new_ioend,
+    ),
+    Known(
+        ("seed-eof-deferred", *_V5), DEADLOCK, ANY_KIND,
+        "an fsync that has passed the EOF block waits for the next flusher",
+        _waits_for_the_next_flusher,
     ),
     Known(_BH, STALE, PREVIOUS_OWNER, _NODELALLOC, _exposes_new_blocks),
     Known(_BH, DURABILITY, CONTENT, _NODELALLOC, _exposes_new_blocks),

@@ -128,14 +128,12 @@ def test_permutations_are_numbered_from_the_plain_one() -> None:
     assert len({tuple(permuted("abc", n)) for n in range(6)}) == 6
 
 
+RARE = {"disksize-at-map", "write-keeps-handle", "marks-survive-cut", "old-mark-stays"}
+"""Found after hundreds of examples; ``docs/machines.md`` has them."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "slug",
-    [
-        "written-allocation", "no-min-i-size", "split-size-update", "no-preflush",
-        "early-conversion", "truncate-no-writeback-wait",
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("slug", [slug for slug in MUTANTS if slug not in RARE])
 def test_mutants_are_found(slug: str) -> None:
     (mark,) = examine([slug], [1])
     assert mark.good, mark

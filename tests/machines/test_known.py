@@ -62,6 +62,8 @@ def a(design: str) -> Setup:
         (replace(a("series-v5"), geometry=FOLIO), (PUNCH, FALLOCATE), STALE, PREVIOUS_OWNER, False),
         (a("bh-ordered"), (GAP, TRUNCATE), STALE, PREVIOUS_OWNER, False),
         (replace(a("bh-ordered"), nodelalloc=True), (TRUNCATE,), STALE, PREVIOUS_OWNER, True),
+        (a("bh-ordered"), (TRUNCATE, GAP), STALE, OWN, False),
+        (a("bh-ordered"), (TRUNCATE, GAP, TRUNCATE), STALE, OWN, True),
         (a("seed-eof-ordered"), (GAP,), DURABILITY, SIZE, False),
         (a("seed-eof-ordered"), (GAP, PUNCH), DURABILITY, SIZE, True),
         (a("seed-eof-ordered"), (), STRUCTURE, BEHIND_SIZE, True),
