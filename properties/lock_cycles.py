@@ -146,7 +146,7 @@ class LockReport:
 LOCK_SCOPES = (
     "ordered-log", "enospc", "log-full", "two-files", "eof-unsubmitted", "eof-truncate-up",
     "folio-tail", "truncate-reuse", "cookie-race", "zero-truncate", "punch", "punch-folio",
-    "zero-range", "fallocate", "truncate-nodelalloc",
+    "zero-range", "fallocate", "truncate-nodelalloc", "cut-twice",
 )  # fmt: skip
 """Scopes that together show every edge that any scope of one mount shows, for every design.
 

@@ -157,9 +157,14 @@ def _slot_is_held(run: LiveRun) -> bool:
 
 
 def _slot_is_held_beside_a_new_ioend(run: LiveRun) -> bool:
+    return _slot_is_held(run) and _an_ioend_is_new(run)
+
+
+def _an_ioend_is_new(run: LiveRun) -> bool:
+    """Somebody has an ioend that is not submitted."""
     geometry = run.setup.geometry
     k = run.system.view(run.state)
-    return _slot_is_held(run) and any(
+    return any(
         k.inode[i].ioend[b].state == IOEND_BUILDING
         for i in range(geometry.nr_inodes)
         for b in range(geometry.nr_blocks)
@@ -251,9 +256,14 @@ KNOWN: tuple[Known, ...] = (
         )
     ),
     Known(
-        ("seed-gap-ordered", "seed-eof-deferred", "series-v5"), DEADLOCK, ANY_KIND,
+        ("seed-gap-ordered", "series-v5"), DEADLOCK, ANY_KIND,
         "the worker waits for a block in an ioend that is not submitted",
         _slot_is_held_beside_a_new_ioend,
+    ),
+    Known(
+        ("seed-eof-deferred",), DEADLOCK, ANY_KIND,
+        "an ioend is left on the list for a block in an ioend that is not submitted",
+        _an_ioend_is_new,
     ),
     Known(
         ("seed-eof-deferred", *_V5), DEADLOCK, ANY_KIND,
