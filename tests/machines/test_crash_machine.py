@@ -76,6 +76,7 @@ class LostAppend(CrashMachine):
     """Appends only; looks for what the first mount left behind EOF, in the second."""
 
     setups = staticmethod(lambda *_: st.just(Setup(flusher_passes=2)))
+    kinds = (OpCode.WRITE,)
     store: Any = None
     write: Any = None
     write_again: Any = None
