@@ -187,6 +187,17 @@ def _waits_for_the_next_flusher(run: LiveRun) -> bool:
     return False
 
 
+def _waits_outside_a_punch(run: LiveRun) -> bool:
+    """The same, and no punch is at work: its own pass writes the EOF block first.
+
+    A task that holds the invalidate_lock for writing is a truncate or a punch.
+    """
+    inodes = run.system.view(run.state).inode
+    holders = {inodes[i].invalidate_lock.writer - 1 for i in range(run.setup.geometry.nr_inodes)}
+    punches = {n for n, ops in enumerate(run.tasks) if any(op.code == OpCode.PUNCH for op in ops)}
+    return _waits_for_the_next_flusher(run) and not holders & punches
+
+
 def _commit_takes_folios(run: LiveRun) -> bool:
     """A commit has begun and is not past its data."""
     return bool(run.system.view(run.state).journal.committing == T_FLUSH)
@@ -217,6 +228,7 @@ _STALE: tuple[tuple[tuple[str, ...], str, Condition], ...] = (
 _NODELALLOC = "a written block without its data: nodelalloc on the buffer_head path"
 _REFILL = "a late conversion finds another block where the punched one was"
 _HELD = "a size that was held back is forgotten"
+_PASSED = "an fsync that has passed the EOF block waits for the next flusher"
 _WITHOUT_07 = "a commit writes an iomap page without its size"
 _SWALLOWED = "a failed write of a new block swallows the next one"
 
@@ -265,11 +277,8 @@ KNOWN: tuple[Known, ...] = (
         "an ioend is left on the list for a block in an ioend that is not submitted",
         _an_ioend_is_new,
     ),
-    Known(
-        ("seed-eof-deferred", *_V5), DEADLOCK, ANY_KIND,
-        "an fsync that has passed the EOF block waits for the next flusher",
-        _waits_for_the_next_flusher,
-    ),
+    Known(("seed-eof-deferred",), DEADLOCK, ANY_KIND, _PASSED, _waits_for_the_next_flusher),
+    Known(_V5, DEADLOCK, ANY_KIND, _PASSED, _waits_outside_a_punch),
     Known(_BH, STALE, PREVIOUS_OWNER, _NODELALLOC, _exposes_new_blocks),
     Known(_BH, DURABILITY, CONTENT, _NODELALLOC, _exposes_new_blocks),
     Known(_BH, UNSTABLE_CONVERSION, ANY_KIND, _NODELALLOC, _exposes_new_blocks),

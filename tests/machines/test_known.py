@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from checkers.engine.outcome import DEADLOCK
+from checkers.engine.outcome import DEADLOCK, LIVELOCK
+from checkers.traces import Trace, load_trace
+from checkers.traces.format import disk_of
 from model.designs import DESIGNS
 from model.scope import Op, OpCode
 from properties.catalog import PROPERTIES
@@ -17,11 +19,15 @@ from properties.machines.judge import (
     OWN,
     PREVIOUS_OWNER,
     SIZE,
+    Judge,
     Seen,
 )
 from properties.machines.known import KNOWN, known
 from properties.machines.live import LiveRun
+from properties.machines.quality import as_mounted
 from properties.machines.setups import GEOMETRIES, Setup
+from properties.replay import check_names
+from tests.traces.corpus import ENDING, FOLDER
 
 FOLIO = GEOMETRIES["two-block-folio"]
 STORE, PUNCH = Op(OpCode.STORE, 0, 1), Op(OpCode.PUNCH, 2, 2)
@@ -109,3 +115,44 @@ def test_entries_name_designs_and_properties_that_exist() -> None:
     for entry in KNOWN:
         assert set(entry.designs) <= set(DESIGNS)
         assert entry.prop in PROPERTIES or entry.prop.startswith("reference-")
+
+
+def walked(trace: Trace) -> tuple[LiveRun, list[Seen]]:
+    """Walk ``trace`` as a machine would have; return the run and what it shows at its end."""
+    design, mutant, scope = check_names(trace)
+    run = LiveRun(as_mounted(Setup(design, mutant, scope.geometry), scope))
+    judge = Judge(run)
+    threads = {info.name: n for n, info in enumerate(run.threads)}
+    for epoch, mount in zip(trace.epochs, scope.mounts, strict=True):
+        run.start_disk = disk_of(epoch.start, scope.geometry)
+        run.begin_again()
+        for task, ops in enumerate(mount.tasks):
+            for op in ops:
+                run.start_op(task, op)
+        for step in epoch.steps:
+            run.step(threads[step.thread])
+    at_rest = judge.endless() if trace.property == LIVELOCK else judge.stuck()
+    return run, [*judge.look(), *([at_rest] if at_rest else [])]
+
+
+def walks(trace: Trace) -> bool:
+    """Whether a machine may walk it: where sync(2) is called, its mounts begin with one."""
+    design, mutant, scope = check_names(trace)
+    syncs = as_mounted(Setup(design, mutant, scope.geometry), scope).syncs
+    return not syncs and not PROPERTIES[trace.property].advisory
+
+
+SAVED = {
+    path.name.removesuffix(ENDING): trace
+    for path in sorted(FOLDER.glob(f"*{ENDING}"))
+    if "-holds-in-" not in path.name and walks(trace := load_trace(path))
+}
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_a_saved_violation_is_known_unless_a_mutant_is_planted(name: str) -> None:
+    trace = SAVED[name]
+    run, found = walked(trace)
+    assert trace.property in {seen.prop for seen in found}
+    excused = [known(run, seen) is not None for seen in found]
+    assert not all(excused) if trace.mutant else all(excused)
