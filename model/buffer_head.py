@@ -142,7 +142,7 @@ def mpage_prepare_mapped(
             if sync and inode.folio[f].dirty:
                 yield from folio_wait_writeback(k, inode.folio[f])
             stop = folio_needs_mapping(k, inode, f)
-            if not stop and inode.folio[f].writeback == 0:
+            if not stop and inode.folio[f].dirty and inode.folio[f].writeback == 0:
                 mpage_submit_folio(k, inode, f, 0)
             folio_unlock(k, inode.folio[f])
             if stop:

@@ -38,11 +38,16 @@ def end_block(k: Kernel, inode: Inode, f: int) -> int:
     return min((f + 1) * k.conf.blocks_per_folio, eof)
 
 
-def zero_behind_eof(k: Kernel, inode: Inode, f: int) -> None:
-    """Zero the folio behind i_size in memory."""
-    last = min((f + 1) * k.conf.cells_per_folio, k.conf.nr_cells)
-    for c in range(max(inode.i_size, f * k.conf.cells_per_folio), last):
-        inode.page[c] = ZERO
+def length_to_write(k: Kernel, inode: Inode, f: int) -> int:
+    """Return how much of folio ``f`` is written, in cells from its start.
+
+    kernel: mpage_submit_folio(), since the folio conversion of 2023.  EOF's place in a folio is
+    taken for that in any folio that ends behind it, so of one wholly behind EOF as much is written
+    as of EOF's own.
+    """
+    if (f + 1) * k.conf.cells_per_folio <= inode.i_size:
+        return k.conf.cells_per_folio
+    return inode.i_size % k.conf.cells_per_folio
 
 
 def buffer_is_mapped(k: Kernel, inode: Inode, block: int) -> int:
@@ -59,28 +64,38 @@ def buffer_is_mapped(k: Kernel, inode: Inode, block: int) -> int:
 def mpage_submit_folio(k: Kernel, inode: Inode, f: int, converts: int) -> None:
     """Submit the mapped dirty buffers of locked folio ``f``.  kernel: ext4_bio_write_folio().
 
-    Other buffers stay dirty.  ``converts`` has the blocks whose io_end carries a reserved handle:
-    they are converted, if unwritten, when the I/O is done.
+    What is not to be written is zeroed in memory, its buffers clean; buffers that are not mapped
+    stay dirty.  ``converts`` has the blocks whose io_end carries a reserved handle: they are
+    converted, if unwritten, when the I/O is done.
     """
     folio = inode.folio[f]
-    zero_behind_eof(k, inode, f)
-    for b in range(first_block(k, f), end_block(k, inode, f)):
-        extent = inode.raw.extent[b]
-        if block_is_dirty(k, folio, b) and buffer_is_mapped(k, inode, b):
-            assert extent.state != HOLE
-            ioend = inode.ioend[b]
-            assert ioend.state == IOEND_NONE
-            ioend.state = IOEND_SUBMITTED
-            ioend.nr_blocks = 1
-            ioend.pblk = extent.pblk
-            bit = b % k.conf.blocks_per_folio
-            ioend.unwritten = extent.state == UNWRITTEN and (converts >> bit) & 1
-            ioend.own_end_io = 1
-            folio.dirty &= ~(1 << bit)
-            folio.writeback = 1
-            folio.write_bytes_pending += 1
-    if end_block(k, inode, f) <= first_block(k, f):
-        folio.dirty = 0
+    end = f * k.conf.cells_per_folio + length_to_write(k, inode, f)
+    for c in range(end, min((f + 1) * k.conf.cells_per_folio, k.conf.nr_cells)):
+        inode.page[c] = ZERO
+    for b in range(first_block(k, f), min((f + 1) * k.conf.blocks_per_folio, k.conf.nr_blocks)):
+        bit = 1 << (b % k.conf.blocks_per_folio)
+        if b * k.conf.cells_per_block >= end:
+            folio.dirty &= ~bit
+            folio.absent &= ~bit
+        elif block_is_dirty(k, folio, b) and buffer_is_mapped(k, inode, b):
+            submit_buffer(k, inode, b, converts & bit)
+
+
+def submit_buffer(k: Kernel, inode: Inode, block: int, convert: int) -> None:
+    """Submit ``block`` alone as a bio.  kernel: io_submit_add_bh()."""
+    folio = inode.folio[block // k.conf.blocks_per_folio]
+    extent = inode.raw.extent[block]
+    assert extent.state != HOLE
+    ioend = inode.ioend[block]
+    assert ioend.state == IOEND_NONE
+    ioend.state = IOEND_SUBMITTED
+    ioend.nr_blocks = 1
+    ioend.pblk = extent.pblk
+    ioend.unwritten = extent.state == UNWRITTEN and convert != 0
+    ioend.own_end_io = 1
+    folio.dirty &= ~(1 << (block % k.conf.blocks_per_folio))
+    folio.writeback = 1
+    folio.write_bytes_pending += 1
 
 
 def journal_submit_data_buffers(k: Kernel) -> Path[None]:

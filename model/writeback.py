@@ -136,7 +136,9 @@ def ext4_iomap_wb_submit_zeroed_eof(
 ) -> Path[None]:
     """Write the pending EOF block if the pass begins behind it; no wait.  kernel: same name, v5.
 
-    That pass of its own begins in the block, so it has nothing to write before.
+    That pass of its own begins in the block, so it has nothing to write before.  The kernel looks
+    under i_data_sem (read), which it drops before the pass, and compares bytes; folios are enough
+    for passes that begin and end with one.
     """
     f = inode.i_disksize // k.conf.cells_per_folio
     if inode.disksize_grow_pending and first > f and not k.conf.mutant.no_early_submit:
