@@ -10,12 +10,12 @@ All helpers here run inside one step; callers hold i_data_sem where the kernel d
 from model.declare import Path
 from model.jbd2 import ext4_mark_inode_dirty
 from model.mballoc import (
-    ext4_count_free_clusters,
     ext4_free_blocks,
+    ext4_has_free_clusters,
     ext4_mb_mark_used,
+    ext4_mb_new_block,
     first_free_block,
     free_run_length,
-    s_dirtyclusters_counter,
 )
 from model.primitives import down_write, up_write
 from model.state import (
@@ -115,7 +115,7 @@ def ext4_insert_delayed_blocks(k: Kernel, inode: Inode, first: int, last: int) -
     Returns ENOSPC when free clusters do not cover all reservations (ext4_has_free_clusters()).
     """
     want = unmapped_blocks(k, inode, first, last)
-    if ext4_count_free_clusters(k) < s_dirtyclusters_counter(k) + want:
+    if not ext4_has_free_clusters(k, want):
         return ENOSPC
     if want == 0:
         return OK
@@ -130,12 +130,13 @@ def ext4_insert_delayed_blocks(k: Kernel, inode: Inode, first: int, last: int) -
 def allocate_blocks(k: Kernel, inode: Inode, first: int, last: int, state: int) -> int:
     """Allocate every hole and delayed block of ``first``..``last`` as ``state``.
 
-    kernel: ext4_map_blocks(CREATE), one block at a time.  Returns OK or ENOSPC.
+    kernel: ext4_map_blocks(CREATE), one block at a time: of a request that is too long
+    ext4_mb_new_blocks() tries ever shorter ones, the caller the rest.  Returns OK or ENOSPC.
     """
     for b in range(first, last + 1):
         status = ext4_es_status(k, inode, b)
         if status == HOLE or status == DELAYED:
-            p = first_free_block(k)
+            p = ext4_mb_new_block(k, inode.delayed[b])
             if p == k.conf.nr_phys:
                 return ENOSPC
             map_new_block(k, inode, b, p, state)
@@ -185,7 +186,7 @@ def convert_blocks(k: Kernel, inode: Inode, first: int, length: int) -> int:
         if inode.raw.extent[b].state == UNWRITTEN:
             inode.raw.extent[b].state = WRITTEN
         elif inode.raw.extent[b].state == HOLE:
-            p = first_free_block(k)
+            p = ext4_mb_new_block(k, inode.delayed[b])
             if p == k.conf.nr_phys:
                 return ENOSPC
             map_new_block(k, inode, b, p, UNWRITTEN)

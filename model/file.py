@@ -23,7 +23,7 @@ from model.jbd2 import (
     jbd2_journal_abort,
     jbd2_journal_force_commit_nested,
 )
-from model.mballoc import ext4_count_free_clusters, s_dirtyclusters_counter, s_mb_free_pending
+from model.mballoc import ext4_has_free_clusters, s_mb_free_pending
 from model.oracle import (
     note_removal_begins,
     note_removal_ends,
@@ -206,7 +206,7 @@ def ext4_should_retry_alloc(k: Kernel, retries: int) -> int:
         return 0
     if s_mb_free_pending(k):
         return 1
-    return ext4_count_free_clusters(k) > s_dirtyclusters_counter(k)
+    return ext4_has_free_clusters(k, 1)
 
 
 def ext4_iomap_get_blocks(

@@ -3,7 +3,8 @@
 Mirrors fs/ext4/mballoc.c and balloc.c where it matters for crashes: freeing lowers the bitmap and
 raises the free count at once, but the blocks can be allocated again only after the commit of the
 freeing transaction called back (ext4_process_freed_data), so free clusters may be counted that
-nobody can get.  Allocation is one atomic step; groups, preallocation and reserves are left out.
+nobody can get.  Allocation is one atomic step; groups, preallocation and root's reserve are left
+out.
 """
 
 from model.state import (
@@ -33,6 +34,11 @@ def s_dirtyclusters_counter(k: Kernel) -> int:
     return reserved
 
 
+def ext4_has_free_clusters(k: Kernel, nclusters: int) -> int:
+    """Tell whether ``nclusters`` are free beside all that is reserved.  kernel: same name."""
+    return ext4_count_free_clusters(k) >= s_dirtyclusters_counter(k) + nclusters
+
+
 def s_mb_free_pending(k: Kernel) -> int:
     """Tell whether freed blocks wait for a commit.  kernel: s_mb_free_pending."""
     for p in range(k.conf.nr_phys):
@@ -46,6 +52,17 @@ def first_free_block(k: Kernel) -> int:
     for p in range(k.conf.nr_phys):
         if k.block[p] == BLOCK_FREE:
             return p
+    return k.conf.nr_phys
+
+
+def ext4_mb_new_block(k: Kernel, reserved: int) -> int:
+    """Return the block to allocate, or ``nr_phys`` for ENOSPC.
+
+    kernel: ext4_mb_new_blocks() for one block.  What has no reservation of its own
+    (EXT4_MB_DELALLOC_RESERVED) must be free beside all reservations (ext4_claim_free_clusters()).
+    """
+    if reserved or ext4_has_free_clusters(k, 1):
+        return first_free_block(k)
     return k.conf.nr_phys
 
 
