@@ -9,10 +9,12 @@ what was sampled, and the report says how much that is.
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from checkers.traces.codec import save_trace
@@ -21,16 +23,27 @@ from model.mutants import MUTANTS
 from powercut.errors import InputError, exit_code_of
 from powercut.files import make_writable
 from powercut.names import pick, pick_all
+from properties.machines.compare import COMPARABLE, compare
 from properties.machines.crash_machine import CrashMachine
 from properties.machines.quality import MOST_EXAMPLES, MOST_STEPS, Mark, examine
 from properties.machines.reference_machine import GEOMETRIES, ReferenceMachine
-from properties.machines.search import PROFILES, Failure, SearchResult, search
+from properties.machines.search import (
+    PROFILES,
+    Failure,
+    OnBatch,
+    Profile,
+    SearchResult,
+    search,
+)
 from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED
 
-MACHINES: dict[str, type[CrashMachine]] = {
+DIFFERENTIAL = "differential"
+MACHINES: dict[str, type[CrashMachine] | None] = {
     "crash": CrashMachine,
     "reference": ReferenceMachine,
+    DIFFERENTIAL: None,
 }
+"""``None``: two runs at a time, which :func:`compare` looks at."""
 PROGRESS_S = 2.0
 
 
@@ -55,18 +68,15 @@ def run_fuzz(options: Options) -> int:
         raise InputError("--seed and --seeds: give a whole number, at least 0 and 1")
     if options.time_limit is not None and options.time_limit <= 0:
         raise InputError("--time-limit: give seconds, more than 0")
+    if options.machine == DIFFERENTIAL and options.folder is not None:
+        raise InputError("--save-traces: two designs that differ are no trace; leave it out")
     if options.folder is not None:
         make_writable("--save-traces", options.folder)
     if options.mutants:
         return _run_exam(options)
     profile = pick("--profile", options.profile, PROFILES)
-    base = pick("--machine", options.machine, MACHINES)
-    designs = pick_all("--design", options.designs, DESIGNS) or list(DESIGNS.values())
     progress = _Progress(options.folder)
-    result = search(
-        designs, profile, options.seed, base=base, time_limit_s=options.time_limit,
-        geometries=GEOMETRIES if base is ReferenceMachine else (), on_batch=progress.show,
-    )  # fmt: skip
+    result = _searched(options, profile, progress.show)
     progress.clear()
     verdict = verdict_of(result)
     if options.as_json:
@@ -75,6 +85,28 @@ def run_fuzz(options: Options) -> int:
     else:
         _print(result, verdict, progress.saved)
     return exit_code_of(verdict)
+
+
+def _searched(options: Options, profile: Profile, on_batch: OnBatch) -> SearchResult:
+    """Run the machine that was asked for."""
+    base = pick("--machine", options.machine, MACHINES)
+    chosen = pick_all("--design", options.designs, DESIGNS)
+    if base is None:
+        for design in chosen:
+            if design not in COMPARABLE:
+                raise InputError(
+                    f"--design: {design.name} is compared with itself; choose one whose first file "
+                    "is on the iomap path"
+                )
+        return compare(
+            chosen or COMPARABLE, profile, options.seed, time_limit_s=options.time_limit,
+            on_batch=on_batch,
+        )  # fmt: skip
+    designs = chosen or list(DESIGNS.values())
+    return search(
+        designs, profile, options.seed, base=base, time_limit_s=options.time_limit,
+        geometries=GEOMETRIES if base is ReferenceMachine else (), on_batch=on_batch,
+    )  # fmt: skip
 
 
 def verdict_of(result: SearchResult) -> str:
@@ -119,12 +151,17 @@ def saved_as(failure: Failure, number: int, folder: Path | None) -> dict[int, st
 def told(result: SearchResult) -> str:
     """Say in one line how far a search is."""
     tally = result.tally
-    return (
-        f"{result.seconds:,.0f} s  {tally.examples:,} examples  {tally.steps:,} steps  "
-        f"{tally.states:,} states explored  "
-        f"{tally.projections:,} crash situations  {tally.power_cuts:,} remounts  "
-        f"{len(tally.files):,} recovered files  {len(result.failures)} failures"
-    )
+    looked_at = {
+        "states explored": tally.states,
+        "crash situations": tally.projections,
+        "remounts": tally.power_cuts,
+        "recovered files": len(tally.files),
+    }
+    return "  ".join((
+        f"{result.seconds:,.0f} s  {tally.examples:,} examples  {tally.steps:,} steps",
+        *(f"{count:,} {what}" for what, count in looked_at.items() if count),
+        f"{len(result.failures)} failures",
+    ))  # fmt: skip
 
 
 def _print(result: SearchResult, verdict: str, saved: dict[int, str]) -> None:
@@ -132,13 +169,27 @@ def _print(result: SearchResult, verdict: str, saved: dict[int, str]) -> None:
         print(f"{failure.design}: {failure.prop} {failure.kind}".rstrip())
         print(f"  {failure.detail}")
         print(f"  seed {failure.seed}, {failure.steps} steps; {saved.get(n, 'not saved')}")
-    for (design, prop, finding), count in sorted(result.tally.known.items()):
-        print(f"known: {design}: {prop}, {count} times: {finding}")
+    for line in _known(result):
+        print(line)
     if result.unreached:
         print(f"never reached: {', '.join(result.unreached)}")
     if result.stopped:
         print(f"cut short: {result.stopped}")
     print(f"{told(result)}\n{verdict} (exit code {exit_code_of(verdict)})")
+
+
+def _known(result: SearchResult) -> Iterator[str]:
+    """Say what is no news, why, and how often it was met in which design."""
+    met: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for (design, prop, finding), count in sorted(result.tally.known.items()):
+        met[prop, finding].append(f"{design} {count:,}")
+    for (prop, finding), counts in sorted(met.items()):
+        yield fill(
+            f"known: {prop}: {finding} ({', '.join(counts)})",
+            100,
+            subsequent_indent="  ",
+            break_on_hyphens=False,
+        )
 
 
 def document(result: SearchResult, verdict: str, saved: dict[int, str]) -> dict[str, Any]:

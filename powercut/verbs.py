@@ -225,7 +225,12 @@ def fuzz(
         str, one("--profile", "dev (seconds), ci (minutes) or soak (until --time-limit).")
     ] = "dev",
     machine: Annotated[
-        str, one("--machine", "crash (all properties) or reference (a plain specification).")
+        str,
+        one(
+            "--machine",
+            "crash (all properties), reference (a plain specification) or "
+            "differential (what differs from bh-ordered).",
+        ),
     ] = "crash",
     design: Annotated[Names, many("--design", "Designs [default: all].")] = None,
     mutant: Annotated[

@@ -9,8 +9,7 @@ other is the crash machine's and the reference machine's business.
 Rejected: overlapping calls (the designs take different locks, so their orders differ).
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, ClassVar
@@ -34,10 +33,12 @@ from properties.machines.differential import (
     Difference,
     Legal,
     Side,
+    Wrong,
     differences,
 )
 from properties.machines.reference import SYNCS
 from properties.machines.setups import Setup
+from properties.machines.tally import Tally
 
 PASSES = 200
 _IMAGES = 64
@@ -58,12 +59,15 @@ class Differs(AssertionError):
     """Two designs differ in a way that is not legal."""
 
     def __init__(self, difference: Difference, jobs: Sequence[str], sides: Sequence[Side]) -> None:
-        stories = "\n".join(f"  {side.run.setup.design.name}: {side.story()}" for side in sides)
-        text = f"{difference.kind}: {difference.detail}\n  {'; '.join(jobs)}\n{stories}"
-        super().__init__(text)
         self.difference = difference
         self.jobs = tuple(jobs)
         self.sides = tuple(sides)
+        super().__init__(f"{difference.kind}: {self.told()}")
+
+    def told(self) -> str:
+        """Say what differs, after which calls and jobs, and who ran on either side."""
+        stories = (f"  {side.run.setup.design.name}: {side.story()}" for side in self.sides)
+        return "\n".join((self.difference.detail, f"  {'; '.join(self.jobs)}", *stories))
 
 
 _CLASSES: dict[str, type[Differs]] = {}
@@ -81,7 +85,7 @@ def differs(difference: Difference, jobs: Sequence[str], sides: Sequence[Side]) 
 @st.composite
 def pairs(
     draw: st.DrawFn, designs: tuple[Design, Design], mutant: Mutant | None,
-    geometries: Sequence[Geometry], errors: bool,
+    geometries: Sequence[Geometry],
 ) -> tuple[Setup, Setup]:  # fmt: skip
     """Two set-ups that differ in the design alone; ``mutant`` is planted in the second."""
     geometry = draw(st.sampled_from(geometries))
@@ -91,7 +95,6 @@ def pairs(
         geometry=geometry,
         initial_size_cells=draw(st.integers(0, cells)),
         timer=Timer.FREE,
-        max_errors=int(errors and draw(st.booleans())),
         nodelalloc=draw(st.sampled_from((False, False, True))),
         flusher_passes=PASSES,
     )
@@ -99,19 +102,25 @@ def pairs(
 
 
 class DifferentialMachine(RuleBasedStateMachine):
-    """Use :func:`differential_machine`; ``met`` counts the legal and known kinds that were met."""
+    """Use :func:`differential_machine`; ``tally`` counts examples, steps, and what is known.
+
+    ``legal`` and ``found`` are the two tables, ``passed_over`` kinds that are in neither and are
+    not reported; ``first_failure`` becomes the number of the example that failed first.
+    """
 
     legal: ClassVar[Sequence[Legal]] = LEGAL
-    met: ClassVar[Counter[str]] = Counter()
+    found: ClassVar[Sequence[Wrong]] = FOUND
+    passed_over: ClassVar[Collection[str]] = ()
+    tally: ClassVar[Tally] = Tally()
+    first_failure: ClassVar[int] = 0
     sides: tuple[Side, Side]
 
     def begin(self, setups: tuple[Setup, Setup]) -> None:
         """Mount the same disk with both designs."""
         self.sides = (Side(setups[0]), Side(setups[1], place=1))
         self.jobs: list[str] = []
-        self._passed = {entry.kind for entry in self.legal}
-        self._passed |= {entry.kind for entry in FOUND if entry.when(setups[0])}
         self._over = False
+        self.tally.examples += 1
 
     @rule(task=_TASKS, pos=_CELLS, length=_LENGTHS, jobs=_JOBS)
     def write(self, task: int, pos: int, length: int, jobs: Jobs) -> None:
@@ -153,11 +162,6 @@ class DifferentialMachine(RuleBasedStateMachine):
             self._job(job)
 
     @rule()
-    def fail(self) -> None:
-        """The first bio in flight fails."""
-        self._job(Side.fail)
-
-    @rule()
     def rest(self) -> None:
         """Everything is written and committed."""
         self._job(Side.rest, phase=REST)
@@ -174,12 +178,14 @@ class DifferentialMachine(RuleBasedStateMachine):
             self.jobs.append(f"cut the power, leaving {files}")
             for side, outcomes in zip(self.sides, (first, second), strict=True):
                 side.run.remount(outcomes[files])
+            self.tally.power_cuts += 1
             self._compare(CRASH)
 
     def teardown(self) -> None:
         """Compare once more at rest."""
         if hasattr(self, "sides"):
             self._job(Side.rest, phase=REST)
+            self.tally.steps += sum(side.run.steps for side in self.sides)
 
     def _job(self, job: Callable[[Side], None], phase: str = CRASH) -> None:
         if self._over:
@@ -220,9 +226,26 @@ class DifferentialMachine(RuleBasedStateMachine):
             self._fail(difference)
 
     def _fail(self, difference: Difference) -> None:
-        self.met[difference.kind] += 1
-        if difference.kind not in self._passed:
+        reason = self.explains(difference.kind)
+        if reason:
+            design = self.sides[1].run.setup.design.name
+            self.tally.known[design, difference.kind, reason] += 1
+        elif difference.kind not in self.passed_over:
+            machine = type(self)
+            machine.first_failure = machine.first_failure or self.tally.examples
             raise differs(difference, self.jobs, self.sides)
+
+    def explains(self, kind: str) -> str:
+        """Return why a difference of ``kind`` is no news in this mount; "" if it is."""
+        for entry in self.legal:
+            if entry.kind == kind:
+                return entry.reason
+        names = {side.run.setup.design.name for side in self.sides}
+        for wrong in self.found:
+            concerned = wrong.kind == kind and names & set(wrong.designs)
+            if concerned and any(wrong.when(side.run) for side in self.sides):
+                return wrong.finding
+        return ""
 
 
 def _outcomes(side: Side) -> dict[Files, Disk]:
@@ -241,15 +264,20 @@ def differential_machine(
     geometries: Sequence[Geometry],
     mutant: Mutant | None = None,
     *,
-    errors: bool = False,
     legal: Sequence[Legal] = LEGAL,
-    met: Counter[str] | None = None,
+    found: Sequence[Wrong] = FOUND,
+    passed_over: Collection[str] = (),
+    tally: Tally | None = None,
 ) -> type[DifferentialMachine]:
     """Return the machine that compares two designs; ``mutant`` is planted in the second one."""
 
-    @initialize(setups=pairs(designs, mutant, tuple(geometries), errors))
+    @initialize(setups=pairs(designs, mutant, tuple(geometries)))
     def mount(self: Any, setups: tuple[Setup, Setup]) -> None:
         self.begin(setups)
 
-    members = {"mount": mount, "legal": tuple(legal), "met": Counter() if met is None else met}
+    members = {
+        "mount": mount, "legal": tuple(legal), "found": tuple(found),
+        "passed_over": passed_over,
+        "tally": Tally() if tally is None else tally, "first_failure": 0,
+    }  # fmt: skip
     return type("DifferentialMachine", (DifferentialMachine,), members)

@@ -92,7 +92,8 @@ CRASHES = CrashCache()
 
 
 class Judge:
-    """Watches one run.  ``muted`` are the (property, kind) pairs it no longer reports."""
+    """Watches one run.  ``muted`` are the (property, kind) pairs it no longer reports, until the
+    run is rewound."""
 
     def __init__(self, run: LiveRun) -> None:
         self.run = run
@@ -102,8 +103,9 @@ class Judge:
         self._invariants = list(invariants.items())
 
     def rewind(self) -> None:
-        """The run went back to the start of its mount."""
+        """The run is somewhere else: what was known there explains nothing here."""
         self._projection = b""
+        self.muted.clear()
 
     def look(self) -> Iterator[Seen]:
         """Yield what is wrong in the state of the run and in any crash image of it."""

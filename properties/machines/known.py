@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from checkers.engine.outcome import DEADLOCK
 from model.recovery import cell_content
 from model.scope import Op, OpCode
-from model.state import IOEND_BUILDING, T_FLUSH, ZERO
+from model.state import IOEND_BUILDING, T_FLUSH, WRITTEN, ZERO
 from properties.crash import DURABILITY, STALE, STRUCTURE, UNSTABLE_CONVERSION
 from properties.machines.judge import (
     ANY_KIND,
@@ -42,11 +42,6 @@ class Known:
     when: Condition = lambda run: True
 
 
-def _ops(run: LiveRun, *codes: OpCode) -> list[Op]:
-    """Return the operations of this mount that have one of ``codes``."""
-    return [op for ops in run.tasks for op in ops if op.code in codes]
-
-
 def _tails(run: LiveRun, *, whole_blocks: bool) -> set[int]:
     """Return the files with data on disk behind their size when this mount began.
 
@@ -66,15 +61,28 @@ def _tails(run: LiveRun, *, whole_blocks: bool) -> set[int]:
 
 def _may_have_a_tail(run: LiveRun) -> bool:
     """The EOF block has data behind EOF on disk, or a store or a truncate may leave some."""
-    return bool(_tails(run, whole_blocks=False)) or _stores_or_truncates(run)
+    return bool(_tails(run, whole_blocks=False)) or _stores_or_cuts(run)
 
 
-def _stores_or_truncates(run: LiveRun) -> bool:
-    return bool(_ops(run, OpCode.STORE, OpCode.TRUNCATE))
+def _stores_or_cuts(run: LiveRun) -> bool:
+    return _stores(run) or any(_cuts(run, op) for op in run.calls(OpCode.TRUNCATE))
+
+
+def _cuts(run: LiveRun, truncate: Op) -> bool:
+    """The file may be larger than what ``truncate`` leaves of it."""
+    ends = [
+        op.pos_cells + op.length_cells for op in run.calls(*OpCode) if op.inode == truncate.inode
+    ]
+    return truncate.pos_cells < max(*ends, run.start_disk.inodes[truncate.inode].size)
+
+
+def _a_bio_failed(run: LiveRun) -> bool:
+    """A bio failed in this mount."""
+    return any(run.threads[thread].kind == "failing_disk" for thread in run.schedule)
 
 
 def _stores(run: LiveRun) -> bool:
-    return bool(_ops(run, OpCode.STORE))
+    return bool(run.calls(OpCode.STORE))
 
 
 def _appends_over_a_tail(run: LiveRun) -> bool:
@@ -83,12 +91,12 @@ def _appends_over_a_tail(run: LiveRun) -> bool:
     return any(
         op.inode in dirty
         and op.pos_cells <= run.start_disk.inodes[op.inode].size < op.pos_cells + op.length_cells
-        for op in _ops(run, OpCode.WRITE)
+        for op in run.calls(OpCode.WRITE)
     )
 
 
 def _loses_a_zeroed_tail(run: LiveRun) -> bool:
-    return run.setup.max_errors > 0 and _may_have_a_tail(run)
+    return _a_bio_failed(run) and _may_have_a_tail(run)
 
 
 def _reaches_blocks_behind_eof(run: LiveRun) -> bool:
@@ -100,32 +108,41 @@ def _stores_in_folios(run: LiveRun) -> bool:
     return _stores(run) and run.setup.geometry.blocks_per_folio > 1
 
 
-def _aborts_on_data_errors(run: LiveRun) -> bool:
-    return run.setup.data_err_abort
+def _overwrites(run: LiveRun) -> bool:
+    """A file had a written block when this mount began, or is used by more than one call."""
+    used = [op.inode for op in run.calls(*OpCode)]
+    return any(
+        used.count(i) > 1 or any(state == WRITTEN for state, _ in run.start_disk.inodes[i].extents)
+        for i in used
+    )
+
+
+def _misses_an_overwrite(run: LiveRun) -> bool:
+    return run.setup.data_err_abort and _a_bio_failed(run) and _overwrites(run)
 
 
 def _merges_a_truncate(run: LiveRun) -> bool:
     """All completions are ext4's, and a truncate may leave i_disksize to one of them."""
-    return run.setup.data_err_abort and bool(_ops(run, OpCode.TRUNCATE))
+    return run.setup.data_err_abort and bool(run.calls(OpCode.TRUNCATE))
 
 
 def _punches(run: LiveRun) -> bool:
-    return bool(_ops(run, OpCode.PUNCH, OpCode.ZERO_RANGE))
+    return bool(run.calls(OpCode.PUNCH, OpCode.ZERO_RANGE))
 
 
 def _punches_in_folios(run: LiveRun) -> bool:
-    return run.setup.geometry.blocks_per_folio > 1 and bool(_ops(run, OpCode.PUNCH))
+    return run.setup.geometry.blocks_per_folio > 1 and bool(run.calls(OpCode.PUNCH))
 
 
 def _refills_a_punch(run: LiveRun) -> bool:
     """After the punch of a block its place is filled with an unwritten one."""
-    fills = run.setup.nodelalloc or bool(_ops(run, OpCode.FALLOCATE, OpCode.ZERO_RANGE))
+    fills = run.setup.nodelalloc or bool(run.calls(OpCode.FALLOCATE, OpCode.ZERO_RANGE))
     return fills and run.setup.geometry.blocks_per_folio > 1 and _punches(run)
 
 
 def _exposes_new_blocks(run: LiveRun) -> bool:
     """nodelalloc allocates written blocks, whose pages fail or are dropped before the commit."""
-    return run.setup.nodelalloc and (_punches(run) or run.setup.max_errors > 0)
+    return run.setup.nodelalloc and (_punches(run) or _a_bio_failed(run))
 
 
 def _may_run_out_of_blocks(run: LiveRun) -> bool:
@@ -134,20 +151,20 @@ def _may_run_out_of_blocks(run: LiveRun) -> bool:
 
 
 def _rewrites_after_errors(run: LiveRun) -> bool:
-    """A bio may fail, and a file is written or stored to twice in this mount."""
+    """A bio failed, and a file is written or stored to twice in this mount."""
     written = [run.tasks[task][number].inode for task, number in run.colours]
-    return run.setup.max_errors > 0 and len(set(written)) < len(written)
+    return _a_bio_failed(run) and len(set(written)) < len(written)
 
 
 def _truncates_new_blocks(run: LiveRun) -> bool:
     """nodelalloc, and a truncate of what an append allocated."""
-    return run.setup.nodelalloc and bool(_ops(run, OpCode.TRUNCATE))
+    return run.setup.nodelalloc and bool(run.calls(OpCode.TRUNCATE))
 
 
 def _cuts_twice(run: LiveRun) -> bool:
     """A truncate hides what a commit has to write over that which another one cut."""
     behind = _tails(run, whole_blocks=False) | _tails(run, whole_blocks=True)
-    cuts = len(_ops(run, OpCode.TRUNCATE))
+    cuts = len(run.calls(OpCode.TRUNCATE))
     return cuts > 1 or (cuts == 1 and bool(behind))
 
 
@@ -255,7 +272,7 @@ KNOWN: tuple[Known, ...] = (
     Known(_EVERY, "read-back", ANY_KIND, "a later block of the EOF folio", _stores_in_folios),
     Known(
         (*_IOMAP, "mixed"), "data-err-abort", ANY_KIND,
-        "data_err=abort misses plain overwrites", _aborts_on_data_errors,
+        "data_err=abort misses plain overwrites", _misses_an_overwrite,
     ),
     Known(
         (*_IOMAP, "mixed"), "late-write", ANY_KIND,
@@ -265,6 +282,7 @@ KNOWN: tuple[Known, ...] = (
         Known((*_IOMAP, "mixed"), prop, kind, _REFILL, _refills_a_punch)
         for prop, kind in (
             (STALE, PREVIOUS_OWNER), (UNSTABLE_CONVERSION, ANY_KIND), ("read-back", ANY_KIND),
+            (CRASH, CONTENT), (READ, ANY_KIND),
         )
     ),
     Known(
@@ -281,9 +299,11 @@ KNOWN: tuple[Known, ...] = (
     Known(_V5, DEADLOCK, ANY_KIND, _PASSED, _waits_outside_a_punch),
     Known(_BH, STALE, PREVIOUS_OWNER, _NODELALLOC, _exposes_new_blocks),
     Known(_BH, DURABILITY, CONTENT, _NODELALLOC, _exposes_new_blocks),
+    Known(_BH, CRASH, CONTENT, _NODELALLOC, _exposes_new_blocks),
     Known(_BH, UNSTABLE_CONVERSION, ANY_KIND, _NODELALLOC, _exposes_new_blocks),
     Known(_BH, STALE, PREVIOUS_OWNER, _TRUNCATE, _truncates_new_blocks),
     Known(_BH, UNSTABLE_CONVERSION, ANY_KIND, _TRUNCATE, _truncates_new_blocks),
+    Known(_BH, CRASH, CONTENT, _TRUNCATE, _truncates_new_blocks),
     Known(
         _BH, STRUCTURE, BEHIND_SIZE,
         "a write that runs out of blocks keeps those it got, no orphan (of the model)",

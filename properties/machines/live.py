@@ -183,6 +183,10 @@ class LiveRun:
         """How many mounts there were, this one included."""
         return len(self.past) + 1
 
+    def calls(self, *codes: OpCode) -> list[Op]:
+        """Return the operations of this mount that have one of ``codes``."""
+        return [op for ops in self.tasks for op in ops if op.code in codes]
+
     def used_tasks(self) -> int:
         """How many tasks have an operation; they are always the first ones."""
         return sum(1 for ops in self.tasks if ops)

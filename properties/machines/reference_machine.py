@@ -1,8 +1,8 @@
 """The reference machine: the same runs, judged by the plain specification and nothing else.
 
-What: one task a file, no failing device, room for every block; after each call that returns, the
-page cache and the size must be the specification's version; after each step, every file a power cut
-could leave must be one it allows.
+What: one task a file (after a power cut another one may have it), no failing device, room for every
+block; after each call that returns, the page cache and the size must be the specification's
+version; after each step, every file a power cut could leave must be one it allows.
 Why so: with one program a file the specification is exact, and everything else (flusher, worker,
 device, journal, timer) still runs in any order.
 Rejected: comparing with the checkers' properties (what both miss would stay missed).
@@ -79,30 +79,29 @@ class ReferenceJudge(Judge):
 
     def look(self) -> Iterator[Seen]:
         """Yield what the specification does not allow here."""
-        for i, spec in enumerate(self._files):
-            yield from self._follow(i, spec)
+        for task, ops in enumerate(self.run.tasks):
+            if ops:
+                yield from self._follow(task, ops[0].inode)
         projection = self.run.state[self.run.system.projected]
         if projection != self._projection:
             self._projection = projection
             yield from self._crashed(projection)
 
-    def _follow(self, i: int, spec: FileSpec) -> Iterator[Seen]:
-        """Note calls that began or returned; what the last one left can be read now."""
-        run, ops = self.run, self.run.tasks[i]
-        returned = run.state[self._returned[i]]
-        if len(spec.begun) < min(returned + 1, len(ops)):
-            n = len(spec.begun)
-            if returned > self._done[i]:
-                yield from self._settled(i, spec, returned)
-            spec.begin(ops[n], run.colour_of(i, n) if (i, n) in run.colours else ZEROS)
-        elif returned > self._done[i]:
-            yield from self._settled(i, spec, returned)
+    def _follow(self, task: int, i: int) -> Iterator[Seen]:
+        """Note calls of file ``i`` that began or returned; what the last one left can be read."""
+        run, ops, spec = self.run, self.run.tasks[task], self._files[i]
+        returned = run.state[self._returned[task]]
+        if returned > self._done[i]:
+            yield from self._settled(task, i, returned)
+        n = len(spec.begun)
+        if n < min(returned + 1, len(ops)):
+            spec.begin(ops[n], run.colour_of(task, n) if (task, n) in run.colours else ZEROS)
 
-    def _settled(self, i: int, spec: FileSpec, returned: int) -> Iterator[Seen]:
+    def _settled(self, task: int, i: int, returned: int) -> Iterator[Seen]:
         self._done[i] = returned
-        op = self.run.tasks[i][returned - 1]
+        spec, op = self._files[i], self.run.tasks[task][returned - 1]
         k = self.run.system.view(self.run.state)
-        result = k.stable.calls[i].results >> (2 * (returned - 1)) & 3
+        result = k.stable.calls[task].results >> (2 * (returned - 1)) & 3
         if op.code in SYNCS and result == 0:
             spec.synced()
         inode = k.inode[i]

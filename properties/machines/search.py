@@ -18,14 +18,14 @@ from hypothesis import seed as seeded
 from hypothesis.stateful import run_state_machine_as_test
 
 from checkers.traces.format import Origin, Trace
-from model.designs import DESIGNS, Design
+from model.designs import Design
 from model.mutants import Mutant
 from model.scope import Geometry
 from properties.catalog import PROPERTIES
 from properties.crash import on_image
 from properties.machines.crash_machine import CrashMachine
 from properties.machines.factory import crash_machine
-from properties.machines.judge import CRASHES
+from properties.machines.judge import CRASHES, GROWN
 from properties.machines.setups import GEOMETRIES
 from properties.machines.tally import Tally
 from properties.machines.violated import Violated
@@ -84,8 +84,6 @@ PROFILES: dict[str, Profile] = {
         ),
     )
 }
-
-DEFAULT_DESIGNS = tuple(DESIGNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +179,46 @@ def search(
     """
     result = SearchResult(profile, seed)
     shapes = tuple(geometries) or tuple(GEOMETRIES[name] for name in profile.geometries)
+    passed_over: set[tuple[str, str, str]] = set()
+
+    def one_batch(design: Design, number: int) -> Failure | None:
+        machine = crash_machine(
+            [design], shapes, mutant, tally=result.tally, passed_over=passed_over,
+            schedules=profile.schedules, states=profile.states,
+            states_by_chance=profile.states_by_chance,
+            searches=profile.searches, base=base,
+        )  # fmt: skip
+        error = run_machine(machine, number, profile_settings(profile))
+        result.tally.files = CRASHES.files
+        result.tally.projections = CRASHES.judged
+        if error is None:
+            return None
+        passed_over.add((design.name, error.seen.prop, error.seen.kind))
+        return failure_of(error, number, machine.first_failure)
+
+    run_batches(
+        result, designs, one_batch, time_limit_s=time_limit_s, stop_at_first=stop_at_first,
+        on_batch=on_batch,
+    )  # fmt: skip
+    return result
+
+
+def run_batches(
+    result: SearchResult,
+    designs: Sequence[Design],
+    one_batch: Callable[[Design, int], Failure | None],
+    *,
+    time_limit_s: float | None = None,
+    stop_at_first: bool = False,
+    on_batch: OnBatch | None = None,
+) -> None:
+    """Run a batch for one design after the other, each with the next seed; fill in ``result``.
+
+    ``time_limit_s`` is looked at between batches; ``None`` is the limit of the profile.
+    """
+    profile = result.profile
     limit = profile.time_limit_s if time_limit_s is None else time_limit_s
     started, cpu_started = time.monotonic(), time.process_time()
-    passed_over: set[tuple[str, str, str]] = set()
     try:
         while not (profile.rounds and result.batches == profile.rounds * len(designs)):
             if time.monotonic() - started > limit:
@@ -191,31 +226,18 @@ def search(
                     result.stopped = f"time limit of {limit:g} s reached"
                 break
             design = designs[result.batches % len(designs)]
-            machine = crash_machine(
-                [design], shapes, mutant, tally=result.tally, passed_over=passed_over,
-                schedules=profile.schedules, states=profile.states,
-                states_by_chance=profile.states_by_chance,
-                searches=profile.searches, base=base,
-            )  # fmt: skip
-            before = result.tally.examples
-            error = run_machine(machine, seed + result.batches, profile_settings(profile))
+            failure = one_batch(design, result.seed + result.batches)
             result.batches += 1
-            if error is not None:
-                passed_over.add((design.name, error.seen.prop, error.seen.kind))
-                examples = machine.first_failure - before
-                failure = failure_of(error, seed + result.batches - 1, before + examples)
+            if failure is not None:
                 result.failures.append(failure)
             result.seconds = time.monotonic() - started
             result.cpu_seconds = time.process_time() - cpu_started
-            result.tally.files = CRASHES.files
-            result.tally.projections = CRASHES.judged
             if on_batch is not None:
                 on_batch(result)
             if stop_at_first and result.failures:
                 break
     except KeyboardInterrupt:
         result.stopped = "interrupted"
-    return result
 
 
 def failure_of(error: Violated, seed: int, examples: int) -> Failure:
@@ -225,13 +247,17 @@ def failure_of(error: Violated, seed: int, examples: int) -> Failure:
         if not replay(trace).reproduced:
             raise NotReproduced(f"{error}: the native replay does not show it")
         trace = minimise(trace, max_runs=MINIMISE_RUNS)
-    notes = " ".join(getattr(error, "__notes__", ()))
     seen, run = error.seen, error.run
-    blob = notes.partition("@reproduce_failure(")[2].partition(") as")[0]
     return Failure(
-        run.setup.design.name, seen.prop, seen.kind, seen.detail, seed, examples, blob, run.steps,
-        trace,
+        run.setup.design.name, seen.prop, seen.kind, seen.detail, seed, examples, blob_of(error),
+        run.steps, trace,
     )  # fmt: skip
+
+
+def blob_of(error: AssertionError) -> str:
+    """Return the arguments of the decorator with which Hypothesis repeats a failure."""
+    notes = " ".join(getattr(error, "__notes__", ()))
+    return notes.partition("@reproduce_failure(")[2].partition(") as")[0]
 
 
 def trace_of_violated(error: Violated) -> Trace | None:
@@ -251,11 +277,13 @@ def trace_of_violated(error: Violated) -> Trace | None:
 def property_of(error: Violated) -> str:
     """Return the property of the catalogue that is violated, if any.
 
-    What the reference finds wrong in a crash image is mostly what some property is about, too.
+    What the reference finds wrong in a crash image is mostly what some property is about, too; an
+    advisory one is about a size without data, and nothing else.
     """
     if error.seen.prop in PROPERTIES:
         return error.seen.prop
     if error.seen.image is None:
         return ""
     found = {f.prop for f in on_image(error.run.crash_state(), error.seen.image)}
-    return next((name for name in PROPERTIES if name in found), "")
+    names = (n for n, p in PROPERTIES.items() if not p.advisory or error.seen.prop == GROWN)
+    return next((name for name in names if name in found), "")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from powercut.fuzz import document, verdict_of
+from properties.machines import differential_machine
 from properties.machines import search as searching
 from properties.machines.known import Known
 from properties.machines.live import LiveRun
@@ -66,6 +67,29 @@ def test_a_situation_that_was_not_reached_is_inconclusive(
     assert "never reached: size-held-back" in ended.out
 
 
+def test_two_designs_are_compared(powercut: Runner) -> None:
+    argv = ("fuzz", "--machine", "differential", "--design", "seed")
+    ended = powercut(*argv, "--json")
+    assert (ended.code, ended.document["verdict"]) == (0, "holds")
+    assert ended.document["remounts"] > 0
+    kinds = {entry["property"] for entry in ended.document["known"]}
+    assert "crash-larger-size-on-buffer_head" in kinds
+    text = powercut(*argv)
+    assert text.code == 0
+    assert "known: crash-larger-size-on-buffer_head: " in text.out
+    assert text.out.endswith("0 failures\nholds (exit code 0)\n")
+
+
+def test_a_difference_that_is_not_legal_is_reported(
+    powercut: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(differential_machine.DifferentialMachine, "explains", lambda *_: "")
+    ended = powercut("fuzz", "--machine", "differential", "--design", "seed")
+    assert ended.code == 1
+    assert "seed: difference crash-" in ended.out
+    assert "bh-ordered: task0" in ended.out
+
+
 def test_the_exam_prints_a_row_a_mutant(powercut: Runner, tmp_path: Path) -> None:
     argv = ("fuzz", "--mutant", "no-preflush", "--seeds", "2", "--save-traces", tmp_path)
     ended = powercut(*argv)
@@ -97,6 +121,8 @@ def test_an_interrupt_keeps_what_there_is() -> None:
         (("--mutant", "no-preflash"), ("--mutant", "no-preflush")),
         (("--profile", "long"), ("--profile", "soak")),
         (("--machine", "crush"), ("--machine", "crash")),
+        (("--machine", "differential", "--design", "mixed"), ("--design", "mixed", "iomap")),
+        (("--machine", "differential", "--save-traces", "none"), ("--save-traces", "leave it out")),
     ],
 )
 def test_bad_options_are_refused(

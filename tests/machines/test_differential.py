@@ -1,6 +1,6 @@
 """The differential machine: what is planted is reported, and every legal difference is needed."""
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,13 +10,16 @@ from hypothesis.stateful import run_state_machine_as_test
 from model.designs import DESIGNS
 from model.mutants import MUTANTS
 from model.scope import Geometry
-from properties.machines.differential import LEGAL, Side
+from properties.machines.compare import compare as compare_designs
+from properties.machines.differential import FOUND, LEGAL, Side, Wrong
 from properties.machines.differential_machine import (
     DifferentialMachine,
     Differs,
     differential_machine,
 )
+from properties.machines.search import PROFILES
 from properties.machines.setups import GEOMETRIES, Setup
+from properties.machines.tally import Tally
 
 SMALL = [GEOMETRIES[name] for name in ("two-blocks", "two-block-folio")]
 IOMAP = ("seed", "seed-eof-ordered", "seed-gap-ordered", "series-v5", "series-v5-submit-first")
@@ -29,19 +32,19 @@ ENOUGH = 1_000
 """Examples for what takes fewer than a hundred: what a seed draws depends on the modules loaded."""
 
 
-def compare(design: str, slug: str = "", without: str = "", examples: int = 80) -> Counter[str]:
-    """Compare ``bh-ordered`` with ``design``; raises :class:`Differs`."""
-    met: Counter[str] = Counter()
+def compare(design: str, slug: str = "", without: str = "", examples: int = 80) -> set[str]:
+    """Return the kinds in which ``design`` differs from ``bh-ordered``; raises :class:`Differs`."""
+    tally = Tally()
     machine = differential_machine(
         (DESIGNS["bh-ordered"], DESIGNS[design]), SMALL, MUTANTS.get(slug),
-        legal=[entry for entry in LEGAL if entry.kind != without], met=met,
+        legal=[entry for entry in LEGAL if entry.kind != without], tally=tally,
     )  # fmt: skip
     chosen = settings(
         max_examples=examples, stateful_step_count=15, deadline=None, database=None,
         phases=[Phase.generate], verbosity=Verbosity.quiet, report_multiple_bugs=False,
     )  # fmt: skip
     run_state_machine_as_test(seed(1)(machine), settings=chosen)
-    return met
+    return {kind for _, kind, _ in tally.known}
 
 
 def test_two_designs_differ_in_legal_ways_only() -> None:
@@ -65,10 +68,14 @@ def test_a_legal_difference_that_is_left_out_is_reported(kind: str) -> None:
     assert "seed: " in text
 
 
-def started(design: str, slug: str = "", without: str = "", size: int = 1) -> DifferentialMachine:
+def started(
+    design: str, slug: str = "", without: str = "", size: int = 1, found: Sequence[Wrong] = FOUND
+) -> DifferentialMachine:
     """A machine at its first mount, to be driven by hand."""
-    legal = [entry for entry in LEGAL if entry.kind != without]
-    machine = differential_machine((DESIGNS["bh-ordered"], DESIGNS[design]), SMALL, legal=legal)()
+    machine = differential_machine(
+        (DESIGNS["bh-ordered"], DESIGNS[design]), SMALL, found=found,
+        legal=[entry for entry in LEGAL if entry.kind != without],
+    )()  # fmt: skip
     first = Setup(design=DESIGNS["bh-ordered"], initial_size_cells=size, flusher_passes=9)
     second = replace(first, design=DESIGNS[design], mutant=MUTANTS.get(slug))
     machine.begin((first, second))
@@ -89,6 +96,58 @@ def test_a_legal_difference_of_later_designs_is_needed(kind: str) -> None:
     with pytest.raises(Differs) as caught:
         run(kind)
     assert caught.value.difference.kind == kind
+
+
+def forgets_a_size(machine: DifferentialMachine) -> None:
+    """A size that is held back behind an unwritten EOF block, and a punch of that block."""
+    machine.change_range(0, "fallocate", 3, 1, [])
+    machine.change_range(0, "punch", 2, 2, [])
+    machine.rest()
+
+
+def commits_without_a_size(machine: DifferentialMachine) -> None:
+    """An overwrite behind i_disksize while its transaction runs."""
+    machine.write(0, 2, 1, [Side.flush])
+    machine.write(0, 3, 1, [])
+    machine.rest()
+
+
+CAUSES = {
+    "seed-eof-ordered": (3, forgets_a_size),
+    "seed-eof-deferred": (3, forgets_a_size),
+    "seed-without-07": (1, commits_without_a_size),
+}
+
+
+@pytest.mark.parametrize(("wrong", "design"), [(w, d) for w in FOUND for d in w.designs])
+def test_what_is_wrong_and_known_is_needed(wrong: Wrong, design: str) -> None:
+    size, cause = CAUSES[design]
+    machine = started(design, size=size)
+    cause(machine)
+    assert (design, wrong.kind, wrong.finding) in machine.tally.known
+    with pytest.raises(Differs) as caught:
+        cause(started(design, size=size, found=()))
+    assert caught.value.difference.kind == wrong.kind
+
+
+def test_a_size_is_not_forgotten_without_a_punch() -> None:
+    machine = started("seed-eof-ordered")
+    assert not machine.explains("rest-larger-size-on-buffer_head")
+    machine.change_range(0, "punch", 2, 2, [])
+    assert machine.explains("rest-larger-size-on-buffer_head")
+
+
+def test_a_comparison_reports_a_kind_once_and_goes_on() -> None:
+    profile = replace(PROFILES["dev"], examples=40, rounds=3)
+    result = compare_designs([DESIGNS["seed"]], profile, 1, mutant=MUTANTS["fsync-no-commit-wait"])
+    kinds = [failure.kind for failure in result.failures]
+    assert len(kinds) == len(set(kinds)) >= 1
+    assert result.batches == 3
+    (failure, *_) = result.failures
+    assert (failure.design, failure.trace) == ("seed", None)
+    assert "bh-ordered: " in failure.detail
+    assert failure.blob
+    assert 1 <= failure.examples <= result.tally.examples
 
 
 def test_a_planted_commit_mistake_on_one_side_is_reported() -> None:

@@ -14,6 +14,7 @@ from properties.crash import DURABILITY, STALE, STRUCTURE
 from properties.machines.judge import (
     ANY_KIND,
     BEHIND_SIZE,
+    CONTENT,
     GROWN,
     MISPLACED,
     OWN,
@@ -61,7 +62,9 @@ def a(design: str) -> Setup:
         (replace(a("seed-eof-ordered"), initial_dirty_tail=True), (OVER_EOF,), STALE, OWN, False),
         (replace(a("seed-eof-ordered"), geometry=FOLIO), (GAP, STORE), STALE, OWN, True),
         (replace(a("seed-eof-ordered"), max_errors=1), (STORE,), STALE, OWN, False),
-        (replace(a("seed-eof-deferred"), max_errors=1), (STORE,), STALE, OWN, True),
+        (replace(a("seed-eof-deferred"), max_errors=1), (STORE,), STALE, OWN, False),
+        (a("seed"), (Op(OpCode.TRUNCATE, 4),), STALE, OWN, False),
+        (a("seed"), (Op(OpCode.TRUNCATE, 4), Op(OpCode.TRUNCATE, 1)), STALE, OWN, True),
         (a("seed"), (GAP, PUNCH, FALLOCATE), STALE, PREVIOUS_OWNER, False),
         (replace(a("seed"), geometry=FOLIO), (GAP, PUNCH), STALE, PREVIOUS_OWNER, False),
         (replace(a("seed"), geometry=FOLIO), (PUNCH, FALLOCATE), STALE, PREVIOUS_OWNER, True),
@@ -98,17 +101,52 @@ def test_nobody_is_known_for_a_misplaced_write() -> None:
     assert not [entry for entry in KNOWN if entry.kind == MISPLACED]
 
 
+@pytest.mark.parametrize(
+    ("setup", "ops", "prop", "kind"),
+    [
+        (a("seed-eof-deferred"), (STORE,), STALE, OWN),
+        (a("bh-ordered"), (OVER_EOF, OVER_EOF), "read-back", ANY_KIND),
+        (a("bh-ordered"), (OVER_EOF, OVER_EOF), DURABILITY, CONTENT),
+        (replace(a("bh-ordered"), nodelalloc=True), (GAP,), STALE, PREVIOUS_OWNER),
+        (replace(a("seed"), data_err_abort=True), (OVER_EOF,), "data-err-abort", ANY_KIND),
+    ],
+)
+def test_a_budget_of_errors_excuses_nothing_until_a_bio_has_failed(
+    setup: Setup, ops: tuple[Op, ...], prop: str, kind: str
+) -> None:
+    run = live(replace(setup, max_errors=1), *ops)
+    assert not is_known(run, prop, kind)
+    run.schedule.append(run.indexes["failing_disk"][0])
+    assert is_known(run, prop, kind)
+
+
+def test_a_first_write_is_no_overwrite() -> None:
+    """data_err=abort has to see it."""
+    empty = replace(a("seed"), data_err_abort=True, max_errors=1, initial_size_cells=0)
+    for ops, excused in (((GAP,), False), ((GAP, GAP), True)):
+        run = live(empty, *ops)
+        run.schedule.append(run.indexes["failing_disk"][0])
+        assert is_known(run, "data-err-abort", ANY_KIND) is excused
+
+
 def test_a_run_that_does_nothing_excuses_little() -> None:
     """Only what its design may do with any operation, if it does anything at all."""
     always = {
-        (entry.prop, entry.kind)
+        (name, entry.prop, entry.kind)
         for entry in KNOWN
         for name in entry.designs
         if entry.when(live(a(name)))
     }
     assert always == {
-        (STRUCTURE, BEHIND_SIZE), (GROWN, ANY_KIND), ("sizes", ANY_KIND), (DURABILITY, SIZE),
-    }  # fmt: skip
+        ("seed-eof-ordered", STRUCTURE, BEHIND_SIZE),
+        ("bh-ordered", GROWN, ANY_KIND),
+        ("mixed", GROWN, ANY_KIND),
+        ("seed-gap-ordered", GROWN, ANY_KIND),
+        ("series-v5", GROWN, ANY_KIND),
+        ("series-v5-submit-first", GROWN, ANY_KIND),
+        ("seed-without-07", "sizes", ANY_KIND),
+        ("seed-without-07", DURABILITY, SIZE),
+    }
 
 
 def test_entries_name_designs_and_properties_that_exist() -> None:

@@ -1,0 +1,80 @@
+"""Compare designs with the buffer_head path under a profile; report what differs and is not legal.
+
+Why so: batches, seeds, limits and interrupts are those of every search, and so is the report.
+Rejected: a trace of what differs (it takes two runs to show it, and neither breaks a property).
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import seed as seeded
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from model.designs import DESIGNS, Design
+from model.mutants import Mutant
+from properties.machines.differential import BH, FOUND, LEGAL, Legal, Wrong, label_of
+from properties.machines.differential_machine import Differs, differential_machine
+from properties.machines.search import (
+    Failure,
+    OnBatch,
+    Profile,
+    SearchResult,
+    blob_of,
+    profile_settings,
+    run_batches,
+)
+from properties.machines.setups import GEOMETRIES
+
+FIRST = DESIGNS["bh-ordered"]
+COMPARABLE = [design for design in DESIGNS.values() if label_of(design) != BH]
+"""The designs whose first file is on the iomap path."""
+DIFFERENCE = "difference"
+CALLS = 15
+"""Rules an example may apply, most of them a call and some jobs of the background."""
+
+
+def compare(
+    designs: Sequence[Design],
+    profile: Profile,
+    seed: int,
+    *,
+    mutant: Mutant | None = None,
+    legal: Sequence[Legal] = LEGAL,
+    found: Sequence[Wrong] = FOUND,
+    time_limit_s: float | None = None,
+    stop_at_first: bool = False,
+    on_batch: OnBatch | None = None,
+) -> SearchResult:
+    """Compare each of ``designs``, with ``mutant`` planted, with the buffer_head path.
+
+    A kind of difference that is in neither table is one failure for each design; the tally's
+    ``known`` counts the others, with their reasons.  An interrupt keeps what was found so far.
+    """
+    result = SearchResult(replace(profile, needs=()), seed)
+    shapes = [GEOMETRIES[name] for name in profile.geometries if GEOMETRIES[name].nr_inodes == 1]
+    chosen = settings(profile_settings(profile), stateful_step_count=CALLS)
+    passed_over: defaultdict[str, set[str]] = defaultdict(set)
+
+    def one_batch(design: Design, number: int) -> Failure | None:
+        machine = differential_machine(
+            (FIRST, design), shapes, mutant, legal=legal, found=found,
+            passed_over=passed_over[design.name], tally=result.tally,
+        )  # fmt: skip
+        try:
+            run_state_machine_as_test(seeded(number)(machine), settings=chosen)
+        except Differs as error:
+            passed_over[design.name].add(error.difference.kind)
+            steps = sum(side.run.steps for side in error.sides)
+            return Failure(
+                design.name, DIFFERENCE, error.difference.kind, error.told(), number,
+                machine.first_failure, blob_of(error), steps, None,
+            )  # fmt: skip
+        return None
+
+    run_batches(
+        result, designs, one_batch, time_limit_s=time_limit_s, stop_at_first=stop_at_first,
+        on_batch=on_batch,
+    )  # fmt: skip
+    return result
