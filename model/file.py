@@ -1,6 +1,6 @@
-"""System calls on a regular file: buffered write, mmap store, truncate.
+"""System calls on a regular file: buffered write and truncate.
 
-Mirrors ext4_buffered_write_iter(), ext4_page_mkwrite(), ext4_setattr() and ext4_truncate() of a 7.x
+Mirrors ext4_buffered_write_iter(), ext4_setattr() and ext4_truncate() of a 7.x
 kernel with the series' write path (v3): the old EOF block is zeroed before any handle, and buffered
 writes never touch i_disksize.
 """
@@ -28,20 +28,17 @@ from model.oracle import (
     note_removal_begins,
     note_removal_ends,
     note_removed,
-    note_store,
     note_write,
 )
 from model.ordered import buffer_is_mapped
 from model.primitives import (
-    down_read,
     down_write,
     folio_lock,
     folio_unlock,
     folio_wait_writeback,
-    up_read,
     up_write,
 )
-from model.reclaim import fill_block, fill_folio, fill_for_write, is_cached, zero_new_block
+from model.reclaim import fill_block, fill_for_write, is_cached, zero_new_block
 from model.state import (
     ENOSPC,
     EOF_ORDERED_GAP,
@@ -287,24 +284,66 @@ def writes_into_mapped_buffer(k: Kernel, inode: Inode, stop: int) -> int:
     return stop > inode.i_disksize and buffer_is_mapped(k, inode, last)
 
 
+def zero_new_buffer(k: Kernel, inode: Inode, block: int) -> None:
+    """A block that a failing write got stays, with zeros to write.
+
+    kernel: folio_zero_new_buffers(); of an up-to-date folio nothing is zeroed.
+    """
+    dirty_block(k, inode, block)
+    map_written_buffers(k, inode, block, block)
+
+
 def get_blocks_for_write(k: Kernel, current: int, inode: Inode, first: int, last: int) -> Path[int]:
     """->write_begin under the folio lock: reserve, or with nodelalloc allocate *written* blocks.
 
-    kernel: ext4_da_get_block_prep(); ext4_write_begin(), which files the inode as ordered data.
-    What a new block has outside the write is zero.
+    kernel: ext4_da_get_block_prep(); ext4_get_block(), which files the inode as ordered data.  What
+    a new block has outside the write is zero.  Returns OK or ENOSPC.
     """
     if not k.conf.nodelalloc:
         return (yield from ext4_da_map_blocks(k, current, inode, first, last))
     if unmapped_blocks(k, inode, first, last) == 0:
         return OK
     yield from down_write(k, current, inode.i_data_sem)
+    holes = 0
     for b in range(first, last + 1):
         if inode.raw.extent[b].state == HOLE:
+            holes |= 1 << b
             zero_new_block(k, inode, b)
     error = allocate_blocks(k, inode, first, last, WRITTEN)
     up_write(k, inode.i_data_sem)
-    inode.on_running_list = 1
+    for b in range(first, last + 1):
+        if (holes >> b) & 1 and inode.raw.extent[b].state == WRITTEN:
+            inode.on_running_list = 1
+            ext4_mark_inode_dirty(k, current, inode)
+            if error:
+                zero_new_buffer(k, inode, b)
     return error
+
+
+def ext4_truncate_failed_write(k: Kernel, current: int, i: int) -> Path[None]:
+    """Take away what a failed write left behind i_size.  kernel: same name."""
+    inode = k.inode[i]
+    yield from down_write(k, current, inode.invalidate_lock)
+    yield from truncate_pagecache(k, current, inode, inode.i_size)
+    yield from ext4_truncate(k, current, i)
+    up_write(k, inode.invalidate_lock)
+
+
+def ext4_write_failed(k: Kernel, current: int, i: int, f: int, stop: int) -> Path[None]:
+    """->write_begin found no blocks for a write up to ``stop``: let go, and cut off what it got.
+
+    kernel: the error paths of ext4_write_begin() and ext4_da_write_begin().  The blocks may be
+    committed before the truncate, so the inode is an orphan from this handle on.
+    """
+    inode = k.inode[i]
+    extended = stop > inode.i_size
+    folio_unlock(k, inode.folio[f])
+    if k.conf.nodelalloc:
+        if extended:
+            inode.raw.orphan = 1
+        ext4_journal_stop(k, current)
+    if extended:
+        yield from ext4_truncate_failed_write(k, current, i)
 
 
 def ext4_da_write_folio(
@@ -326,9 +365,7 @@ def ext4_da_write_folio(
         k, current, inode, start // k.conf.cells_per_block, (stop - 1) // k.conf.cells_per_block
     )
     if error:
-        folio_unlock(k, inode.folio[f])
-        if k.conf.nodelalloc:
-            ext4_journal_stop(k, current)
+        yield from ext4_write_failed(k, current, i, f, stop)
         return error
     old_size = inode.i_size
     fill_for_write(k, inode, start, stop)
@@ -392,42 +429,6 @@ def ext4_buffered_write_iter(
             yield from generic_perform_write(k, current, i, pos, pos + length, colour)
     inode.extending = 0
     up_write(k, inode.i_rwsem)
-
-
-def store_through_mapping(k: Kernel, i: int, cell: int, colour: int) -> None:
-    """page_mkwrite dirtied the whole folio; the user's store lands in it."""
-    inode = k.inode[i]
-    f = cell // k.conf.cells_per_folio
-    for block in range(k.conf.nr_blocks):
-        if block // k.conf.blocks_per_folio == f:
-            dirty_block(k, inode, block)
-    inode.page[cell] = colour
-    note_store(k, i, cell, colour)
-
-
-def ext4_page_mkwrite(k: Kernel, current: int, i: int, cell: int, colour: int) -> Path[None]:
-    """A store at ``cell`` of a shared mapping: fault, then store.  kernel: iomap_page_mkwrite().
-
-    Faults outside the last folio of the file get SIGBUS.  Blocks are reserved up to EOF, the folio
-    is dirtied whole; nothing waits for writeback (no stable pages).
-    """
-    inode = k.inode[i]
-    folio = inode.folio[cell // k.conf.cells_per_folio]
-    first = cell // k.conf.cells_per_folio * k.conf.blocks_per_folio
-    yield from down_read(k, current, inode.invalidate_lock)
-    yield from folio_lock(k, current, folio)
-    if cell // k.conf.cells_per_folio * k.conf.cells_per_folio < inode.i_size:
-        end = min(inode.i_size, folio_end_cells(k, cell // k.conf.cells_per_folio))
-        error = yield from ext4_da_map_blocks(
-            k, current, inode, first, (end - 1) // k.conf.cells_per_block
-        )
-        if error == OK:
-            fill_folio(k, inode, cell // k.conf.cells_per_folio)
-            if not inode.buffered_iomap:
-                map_written_buffers(k, inode, first, (end - 1) // k.conf.cells_per_block)
-            store_through_mapping(k, i, cell, colour)
-    folio_unlock(k, folio)
-    up_read(k, current, inode.invalidate_lock)
 
 
 def needs_truncation(k: Kernel, inode: Inode, f: int, size: int) -> int:
@@ -502,7 +503,10 @@ def ext4_set_inode_size(k: Kernel, current: int, inode: Inode, size: int) -> Pat
 
 
 def ext4_truncate(k: Kernel, current: int, i: int) -> Path[None]:
-    """Zero the new tail and remove the blocks behind i_size.  kernel: ext4_truncate(), 7.x."""
+    """Zero the new tail and remove the blocks behind i_size.  kernel: ext4_truncate(), 7.x.
+
+    ext4_ext_truncate() raises i_disksize to i_size, which matters only after a failed write.
+    """
     inode = k.inode[i]
     error = OK
     if k.conf.mutant.zero_under_handle_truncate:
@@ -514,6 +518,8 @@ def ext4_truncate(k: Kernel, current: int, i: int) -> Path[None]:
         return
     inode.raw.orphan = 1
     yield from down_write(k, current, inode.i_data_sem)
+    if not inode.buffered_iomap:
+        inode.i_disksize = inode.i_size
     first = (inode.i_size + k.conf.cells_per_block - 1) // k.conf.cells_per_block
     ext4_es_remove_extent(k, inode, first, k.conf.nr_blocks - 1)
     ext4_ext_remove_space(k, inode, first)

@@ -7,8 +7,9 @@ holds.  Which threads exist depends on the scope: a thread that can never act wo
 from model.buffer_head import ext4_end_io_rsv_work
 from model.declare import Path, Program, Thread
 from model.device import disk, failing_disk
-from model.file import ext4_buffered_write_iter, ext4_page_mkwrite, ext4_setattr
+from model.file import ext4_buffered_write_iter, ext4_setattr
 from model.jbd2 import commit_timer, kjournald2
+from model.mkwrite import ext4_page_mkwrite
 from model.oracle import note_call_returned
 from model.page_io import ext4_iomap_end_io
 from model.ranges import ext4_change_range, ext4_fallocate

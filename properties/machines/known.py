@@ -145,11 +145,6 @@ def _exposes_new_blocks(run: LiveRun) -> bool:
     return run.setup.nodelalloc and (_punches(run) or _a_bio_failed(run))
 
 
-def _may_run_out_of_blocks(run: LiveRun) -> bool:
-    """nodelalloc, and a write of several blocks in a folio."""
-    return run.setup.nodelalloc and run.setup.geometry.blocks_per_folio > 1
-
-
 def _rewrites_after_errors(run: LiveRun) -> bool:
     """A bio failed, and a file is written or stored to twice in this mount."""
     written = [run.tasks[task][number].inode for task, number in run.colours]
@@ -304,11 +299,6 @@ KNOWN: tuple[Known, ...] = (
     Known(_BH, STALE, PREVIOUS_OWNER, _TRUNCATE, _truncates_new_blocks),
     Known(_BH, UNSTABLE_CONVERSION, ANY_KIND, _TRUNCATE, _truncates_new_blocks),
     Known(_BH, CRASH, CONTENT, _TRUNCATE, _truncates_new_blocks),
-    Known(
-        _BH, STRUCTURE, BEHIND_SIZE,
-        "a write that runs out of blocks keeps those it got, no orphan (of the model)",
-        _may_run_out_of_blocks,
-    ),
     Known(_BH, "read-back", ANY_KIND, _SWALLOWED, _rewrites_after_errors),
     Known(_BH, DURABILITY, CONTENT, _SWALLOWED, _rewrites_after_errors),
     Known(
