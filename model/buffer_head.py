@@ -11,7 +11,7 @@ of the file; both only narrow what can happen.
 """
 
 from model.declare import Path
-from model.extents import convert_blocks, ext4_map_create_blocks
+from model.extents import convert_blocks, ext4_es_remove_extent, ext4_map_create_blocks
 from model.ioend import first_worker_ioend, iomap_finish_ioends
 from model.jbd2 import (
     ext4_emergency_state,
@@ -35,7 +35,6 @@ from model.primitives import (
     folio_lock,
     folio_unlock,
     folio_wait_writeback,
-    mapping_set_error,
     percpu_down_read,
     up_read,
     up_write,
@@ -70,7 +69,8 @@ def mpage_map_one_folio(k: Kernel, current: int, inode: Inode, f: int) -> int:
     """Allocate for the folio's delayed blocks, as unwritten.  kernel: mpage_map_one_extent().
 
     Runs under i_data_sem (write).  Returns the block after the last one mapped: the folio's end, or
-    the block for which no space was found.
+    the block for which no space was found.  What is delayed has its reservation among the free
+    clusters, so a commit can free some for it: the kernel's "This should not happen!!" does not.
     """
     map = k.wpc[current].map
     for b in range(first_block(k, f), end_block(k, inode, f)):
@@ -87,6 +87,7 @@ def mpage_map_one_folio(k: Kernel, current: int, inode: Inode, f: int) -> int:
             map.m_pblk = 0
             map.current_cookie = 0
             if error:
+                assert ext4_count_free_clusters(k)
                 return b
             inode.folio[f].mapped |= 1 << (b % k.conf.blocks_per_folio)
     return end_block(k, inode, f)
@@ -95,10 +96,9 @@ def mpage_map_one_folio(k: Kernel, current: int, inode: Inode, f: int) -> int:
 def submits_partial_folio(k: Kernel, folio: Folio, converts: int) -> int:
     """Tell whether a folio of which only a part could be mapped is submitted.
 
-    kernel: mpage_submit_partial_folio(), since 6.17: if this pass has mapped anything in it and a
-    commit may free blocks for the rest.
+    kernel: mpage_submit_partial_folio(), since 6.17: if this pass has mapped anything in it.
     """
-    if k.conf.mutant.no_partial_submit or ext4_count_free_clusters(k) == 0:
+    if k.conf.mutant.no_partial_submit or ext4_emergency_state(k):
         return 0
     return (converts & folio.mapped) != 0
 
@@ -149,6 +149,21 @@ def mpage_prepare_mapped(
                 return
 
 
+def mpage_release_unused_folio(k: Kernel, current: int, inode: Inode, f: int) -> Path[None]:
+    """Writeback gave up on the locked folio: its data is gone, and nobody is told.
+
+    kernel: mpage_release_unused_pages() with ``invalidate``; it sets no mapping error.
+    """
+    yield from down_write(k, current, inode.i_data_sem)
+    ext4_es_remove_extent(k, inode, first_block(k, f), end_block(k, inode, f) - 1)
+    up_write(k, inode.i_data_sem)
+    for b in range(first_block(k, f), end_block(k, inode, f)):
+        if block_is_dirty(k, inode.folio[f], b):
+            note_written_back(k, inode, b, 1)
+    inode.folio[f].dirty = 0
+    inode.folio[f].mapped = 0
+
+
 def mpage_map_pass(k: Kernel, current: int, inode: Inode, sync: int, first: int) -> Path[int]:
     """Second pass: with the handle open, lock, wait, map and submit folio after folio."""
     for f in range(k.conf.nr_folios):
@@ -159,6 +174,8 @@ def mpage_map_pass(k: Kernel, current: int, inode: Inode, sync: int, first: int)
             if inode.folio[f].dirty and inode.folio[f].writeback == 0:
                 error = yield from mpage_map_and_submit_folio(k, current, inode, f)
                 if error:
+                    if ext4_emergency_state(k):
+                        yield from mpage_release_unused_folio(k, current, inode, f)
                     folio_unlock(k, inode.folio[f])
                     return error
             folio_unlock(k, inode.folio[f])
@@ -173,23 +190,12 @@ def any_needs_mapping(k: Kernel, inode: Inode, first: int) -> int:
     return 0
 
 
-def drop_unmapped(k: Kernel, inode: Inode) -> None:
-    """Allocation failed for good: drop dirty pages.  kernel: mpage_release_unused_pages()."""
-    k.failed_allocation = 1
-    for f in range(k.conf.nr_folios):
-        if inode.folio[f].writeback == 0:
-            for b in range(first_block(k, f), end_block(k, inode, f)):
-                if block_is_dirty(k, inode.folio[f], b):
-                    note_written_back(k, inode, b, 1)
-            inode.folio[f].dirty = 0
-            inode.folio[f].mapped = 0
-
-
 def ext4_do_writepages(k: Kernel, current: int, inode: Inode, sync: int, first: int) -> Path[int]:
     """->writepages of a buffer_head inode, from folio ``first`` on.
 
     kernel: ext4_writepages(), ext4_do_writepages().
-    ENOSPC with free clusters counted: stop the handle, commit without any folio lock, try again.
+    ENOSPC: stop the handle, commit without any folio lock, try again.  An error of the handle's
+    start is the caller's alone: the pages stay dirty, and no mapping error is set.
     """
     if ext4_emergency_state(k):
         return ext4_emergency_state(k)
@@ -201,14 +207,11 @@ def ext4_do_writepages(k: Kernel, current: int, inode: Inode, sync: int, first: 
         if error == OK:
             error = yield from mpage_map_pass(k, current, inode, sync, first)
             ext4_journal_stop(k, current)
-            if error == ENOSPC and ext4_count_free_clusters(k):
+            if error == ENOSPC:
                 yield from jbd2_journal_force_commit_nested(k, current)
                 error = OK
             elif error == OK:
                 break
-    if error:
-        drop_unmapped(k, inode)
-        mapping_set_error(k, inode)
     up_read(k, current, k.s_writepages_rwsem)
     return error
 

@@ -1,0 +1,67 @@
+"""buffer_head writeback that cannot start a handle, or cannot go on with one."""
+
+from typing import Any
+
+from checkers.engine.native import NativeRun
+from model.buffer_head import ext4_do_writepages
+from model.declare import Path
+from model.designs import DESIGNS
+from model.scope import Geometry, Mount, Scope
+from model.scopes import write
+from model.state import BLOCK_FREED_RUNNING, EROFS, FLUSHER, OK
+from properties.runner import make_system
+
+
+def _delayed() -> Any:
+    """The variables with one block of an empty file delayed and dirty, and no other task."""
+    scope = Scope(
+        "delayed", "", (Mount(((write(0),),)),), geometry=Geometry(nr_phys=1), initial_size_cells=0
+    )
+    system = make_system(scope, 0, DESIGNS["bh-ordered"], None)
+    k = NativeRun(system.build, system.constants, system.shared(system.initial)).root
+    inode = k.inode[0]
+    inode.i_size = 2
+    inode.delayed[0] = inode.i_reserved_data_blocks = inode.folio[0].dirty = 1
+    return k
+
+
+def _end(path: Path[int]) -> int:
+    """Run ``path`` alone to its end; what it waits for must be there."""
+    while True:
+        try:
+            guard = next(path)
+        except StopIteration as end:
+            return int(end.value)
+        assert guard is None or guard()
+
+
+def test_without_a_handle_the_pages_stay_dirty_and_only_the_caller_hears_of_it() -> None:
+    k = _delayed()
+    path = ext4_do_writepages(k, FLUSHER, k.inode[0], 1, 0)
+    next(path)
+    k.journal.aborted = 1
+    assert _end(path) == EROFS
+    inode = k.inode[0]
+    assert (inode.folio[0].dirty, inode.delayed[0], inode.i_reserved_data_blocks) == (1, 1, 1)
+    assert (inode.wb_err, inode.lost) == (0, 0)
+
+
+def test_a_folio_that_writeback_gives_up_is_dropped_and_no_error_is_recorded() -> None:
+    """No block is there, and the journal is aborted once the handle is open."""
+    k = _delayed()
+    k.block[0] = BLOCK_FREED_RUNNING
+    path = ext4_do_writepages(k, FLUSHER, k.inode[0], 1, 0)
+    while k.journal.t_updates == 0:
+        next(path)
+    k.journal.aborted = 1
+    inode = k.inode[0]
+    while inode.folio[0].dirty:
+        next(path)
+    assert (inode.delayed[0], inode.i_reserved_data_blocks) == (0, 0)
+    assert (inode.wb_err, inode.lost) == (0, 1)
+
+
+def test_delayed_blocks_are_written() -> None:
+    k = _delayed()
+    assert _end(ext4_do_writepages(k, FLUSHER, k.inode[0], 1, 0)) == OK
+    assert (k.inode[0].delayed[0], k.inode[0].folio[0].writeback) == (0, 1)
