@@ -1,7 +1,16 @@
-"""Writing files: a directory is checked before the work, a file appears whole or not at all."""
+"""Writing files: a place is checked before the work, a file appears whole or not at all.
+
+Why so: a temporary file beside the target takes its name at the end.  The target is what the path
+leads to, so that a link goes on being one, and it keeps its owner and mode.  What is no regular
+file (a pipe, /dev/null) cannot be replaced, and is written to.  Rejected: truncating and writing
+in place (an interrupt leaves half a file).
+"""
 
 import os
+import stat
+import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from powercut.errors import InputError
@@ -19,20 +28,72 @@ def make_writable(option: str, folder: Path) -> None:
         ) from None
 
 
+def make_writable_file(option: str, path: Path) -> None:
+    """See that :func:`write_whole` can write ``path``; make its folder.  Raises InputError."""
+    _refuse_folder(path, option)
+    try:
+        there = _stat(path)
+        if there is not None and not stat.S_ISREG(there.st_mode):
+            if not os.access(path, os.W_OK):
+                raise InputError(f"{option} {path}: not writable; give another name")
+            return
+    except (OSError, ValueError) as error:
+        raise InputError(f"{option} {path}: {_reason(error)}; give another name") from None
+    make_writable(option, Path(os.path.realpath(path)).parent)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write ``path`` atomically, over an existing file.  Raises :class:`InputError`."""
+    _refuse_folder(path)
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
+        there = _stat(path)
+        if there is not None and _is_output(there):
+            sys.stdout.flush()
+            with open(sys.stdout.fileno(), "wb", closefd=False) as file:
                 file.write(content)
-            os.chmod(name, 0o666 & ~_umask())
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
+        elif there is not None and not stat.S_ISREG(there.st_mode):
+            path.write_bytes(content)
+        else:
+            _replace(Path(os.path.realpath(path)), content, there)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be written: {_reason(error)}") from None
+
+
+def _replace(path: Path, content: bytes, old: os.stat_result | None) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        if old is not None:
+            with suppress(OSError):  # only root may give a file away
+                os.chown(name, old.st_uid, old.st_gid)
+        os.chmod(name, 0o666 & ~_umask() if old is None else stat.S_IMODE(old.st_mode))
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def _refuse_folder(path: Path, option: str = "") -> None:
+    if os.path.isdir(path):
+        name = ". (or empty)" if path == Path() else str(path)
+        text = f"{option} {name}".strip()
+        raise InputError(f"{text}: a folder, not a file; give the name of a file")
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _is_output(there: os.stat_result) -> bool:
+    """Tell whether this is standard output, which may be any file (``/dev/stdout``)."""
+    try:
+        return os.path.samestat(there, os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError):
+        return False
 
 
 def _umask() -> int:

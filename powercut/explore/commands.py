@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from checkers.traces.codec import save_trace
-from checkers.traces.errors import TraceError
+from checkers.traces.codec import encode_trace
 from checkers.traces.format import COLOURS
+from powercut.errors import InputError
 from powercut.explore import panes
 from powercut.explore.session import CommandError, Session
+from powercut.files import write_whole
 from powercut.names import quoted, suggestion
 from properties.crash import factored
 from properties.runner import describe_finding
@@ -206,8 +207,8 @@ def _save(session: Session, words: list[str]) -> list[str]:
     _count(words, 1, 2, "save")
     trace = session.trace(*words[1:])
     try:
-        save_trace(Path(words[0]), trace)
-    except TraceError as error:
+        write_whole(Path(words[0]), encode_trace(trace))
+    except InputError as error:
         raise CommandError(str(error)) from None
     return [f"saved {words[0]}: {trace.property} {trace.verdict}"]
 

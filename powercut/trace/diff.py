@@ -13,11 +13,12 @@ from checkers.traces.format import Trace, TraceStep
 from model.designs import DESIGNS
 from model.mutants import MUTANTS
 from powercut.errors import HOLDS, VIOLATED, InputError
-from powercut.files import make_writable, write_whole
+from powercut.files import make_writable_file, write_whole
 from powercut.names import pick
 from powercut.trace.documents import check_output, print_document, read_replay, subject
 from properties.comparison import Comparison, Parted, compare_traces, follow
 from properties.course import plan_of
+from properties.tracing import Subject
 
 _WIDTH = 100
 _SHOWN_STEPS = 8
@@ -41,15 +42,16 @@ def run_diff(path: Path, options: Options) -> int:
         raise InputError("diff: give a second trace, or --under and --mutant; one or the other")
     if options.output is not None and not followed:
         raise InputError("--output: only what --under or --mutant makes is written")
-    check_output(options.output, path)
-    if options.output is not None:
-        make_writable("--output", options.output.absolute().parent)
     first, _ = read_replay(path)
     if options.other is not None:
         second, _ = read_replay(options.other)
         names = str(path), str(options.other)
     else:
-        second = _followed(first, options)
+        wanted = _wanted(first, options)
+        check_output(options.output, path)
+        if options.output is not None:
+            make_writable_file("--output", options.output)
+        second = follow(first, wanted)
         names = str(path), _title(second)
         if options.output is not None:
             write_whole(options.output, encode_trace(second))
@@ -63,14 +65,14 @@ def run_diff(path: Path, options: Options) -> int:
     return code
 
 
-def _followed(trace: Trace, options: Options) -> Trace:
-    """Run the schedule of ``trace`` under the wanted design, without a mutant if none is wanted."""
-    plan = plan_of(trace)
-    design = plan.subject.design
+def _wanted(trace: Trace, options: Options) -> Subject:
+    """Return the wanted design over the workload of ``trace``; no mutant if none is wanted."""
+    given = plan_of(trace).subject
+    design = given.design
     if options.under is not None:
         design = pick("--under", options.under, DESIGNS, "design")
     mutant = None if options.mutant is None else pick("--mutant", options.mutant, MUTANTS)
-    return follow(trace, replace(plan.subject, design=design, mutant=mutant))
+    return replace(given, design=design, mutant=mutant)
 
 
 def _title(trace: Trace) -> str:

@@ -40,8 +40,15 @@ def write_or_print(output: Path | None, content: str) -> None:
 
 def check_output(output: Path | None, source: Path) -> None:
     """Refuse to write over the input.  Raises :class:`InputError`."""
-    if output is not None and output.exists() and output.samefile(source):
+    if output is not None and _is_same(output, source):
         raise InputError(f"--output {output}: that is the input; give another name")
+
+
+def _is_same(output: Path, source: Path) -> bool:
+    try:
+        return output.samefile(source)
+    except (OSError, ValueError):  # one of them is not there; reading or writing it says more
+        return False
 
 
 def print_document(verb: str, verdict: str, code: int, content: dict[str, Any]) -> None:

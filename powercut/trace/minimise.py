@@ -9,7 +9,7 @@ from checkers.traces.codec import encode_trace
 from checkers.traces.errors import TraceError
 from checkers.traces.format import Trace
 from powercut.errors import HOLDS, INCONCLUSIVE, InputError
-from powercut.files import make_writable, write_whole
+from powercut.files import make_writable_file, write_whole
 from powercut.trace.documents import check_output, print_document, read_trace, subject
 from properties.minimise import Minimiser, Size
 from properties.why import annotated
@@ -29,7 +29,7 @@ class Options:
 
 def run_minimise(path: Path, options: Options) -> int:
     """Minimise the trace at ``path`` and return the exit code: 3 if it was cut short."""
-    output = _output(path, options)
+    _check(options)
     trace = read_trace(path)
     shown = _Shown()
     try:
@@ -39,16 +39,10 @@ def run_minimise(path: Path, options: Options) -> int:
         )  # fmt: skip
     except TraceError as error:
         raise InputError(str(error)) from None
+    output = _output(path, options)
     before = minimiser.size
-    stopped = ""
-    try:
-        minimiser.run(options.max_runs)
-        if minimiser.runs >= options.max_runs:
-            stopped = f"limit of {options.max_runs} candidates reached"
-    except KeyboardInterrupt:
-        stopped = "interrupted"
+    best, stopped = _best(minimiser, options.max_runs)
     shown.clear()
-    best = annotated(minimiser.best)
     if output is not None:
         write_whole(output, encode_trace(best))
     code = INCONCLUSIVE if stopped else HOLDS
@@ -65,17 +59,35 @@ def run_minimise(path: Path, options: Options) -> int:
     return code
 
 
-def _output(path: Path, options: Options) -> Path | None:
+def _best(minimiser: Minimiser, max_runs: int) -> tuple[Trace, str]:
+    """Return the smallest trace found and what stopped the search; cut twice, it has no causes."""
+    stopped = ""
+    try:
+        minimiser.run(max_runs)
+        if minimiser.runs >= max_runs:
+            stopped = f"limit of {max_runs} candidates reached"
+    except KeyboardInterrupt:
+        stopped = "interrupted"
+    try:
+        return annotated(minimiser.best), stopped
+    except KeyboardInterrupt:
+        return minimiser.best, "interrupted"
+
+
+def _check(options: Options) -> None:
     if options.max_runs < 1 or options.max_states < 0:
         raise InputError("--max-runs and --max-states: give a number from 1 (states: from 0)")
     if options.in_place and options.output is not None:
         raise InputError("--in-place: the input is the output then; leave --output out")
-    if options.in_place:
-        return path
+
+
+def _output(path: Path, options: Options) -> Path | None:
+    """Return where the result goes, if anywhere, once it is known that it can be written."""
     check_output(options.output, path)
-    if options.output is not None:
-        make_writable("--output", options.output.absolute().parent)
-    return options.output
+    output = path if options.in_place else options.output
+    if output is not None:
+        make_writable_file("--in-place" if options.in_place else "--output", output)
+    return output
 
 
 def _print(
