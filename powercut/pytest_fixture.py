@@ -17,12 +17,13 @@ from checkers.traces.ladder import render_ladder
 from checkers.workload import load_workload, parse_workload
 from model.designs import DESIGNS
 from model.mutants import MUTANTS
+from powercut.errors import InputError
 from powercut.jobs import Job
 from powercut.names import pick
 from powercut.pytest_items import run_job
 from powercut.pytest_plugin import SCENARIOS
 from properties.catalog import PROPERTIES
-from properties.litmus import EXACT, NO_SET, explain, judge
+from properties.litmus import EXACT, NO_SET, explain, judge, load_litmus
 from properties.replay import replay
 from properties.runner import RunResult
 
@@ -117,25 +118,44 @@ class Scenarios:
         ladders = {name: _drawn(*saved) for name, saved in done.traces.items()}
         scenario = Scenario(design, done.result, ladders)
         self._item.stash.setdefault(SCENARIOS, []).append(scenario)
-        self._item.user_properties += [
-            ("powercut_design", design),
-            ("powercut_states", done.result.states),
-            ("powercut_verdict", scenario.verdict),
-        ]
+        self._note(design, done.result, scenario.verdict)
         if not done.result.exhaustive and not scenario.violations:
             pytest.fail(f"{design}: inconclusive: {done.result.stopped}", pytrace=False)
         return scenario
 
-    def litmus(self, text: str, *designs: str) -> None:
-        """Fail unless each of ``designs`` (default: all that it names) shows exactly ``text``."""
-        litmus = parse_litmus(text, self._item.name, tuple(PROPERTIES))
+    def litmus(self, test: str | Path, *designs: str) -> None:
+        """Fail unless each of ``designs`` (default: all that it names) shows exactly what it may.
+
+        ``test`` is the text of a litmus test, or the path of a file.  Raises
+        :class:`~checkers.workload.WorkloadError` for a bad test,
+        :class:`~powercut.errors.InputError` for an unknown design or one that ``test`` has no set
+        for.
+        """
+        litmus = (
+            load_litmus(test)
+            if isinstance(test, Path)
+            else parse_litmus(test, self._item.name, tuple(PROPERTIES))
+        )
         if not litmus.designs:
-            pytest.fail(NO_SET, pytrace=False)
+            pytest.fail(f"{litmus.file}: {NO_SET}", pytrace=False)
         for design in designs or litmus.designs:
-            job = Job(pick("design", design, DESIGNS), litmus.scope, observation=litmus.observation)
+            chosen = pick("design", design, DESIGNS)
+            if design not in litmus.designs:
+                known = ", ".join(litmus.designs)
+                raise InputError(f"{litmus.file}: no set for {design}; it has {known}")
+            job = Job(chosen, litmus.scope, observation=litmus.observation)
             run = judge(litmus, design, run_job(job).result)
+            self._note(design, run.result, run.verdict)
             if run.verdict != EXACT:
                 pytest.fail(explain(run), pytrace=False)
+
+    def _note(self, design: str, result: RunResult, verdict: str) -> None:
+        """Keep for JUnit what a run was."""
+        self._item.user_properties += [
+            ("powercut_design", design),
+            ("powercut_states", result.states),
+            ("powercut_verdict", verdict),
+        ]
 
 
 def _drawn(name: str, content: bytes) -> str:

@@ -19,7 +19,8 @@ LITMUS = ".litmus"
 TRACE = ".trace.json"
 COLLECT = "powercut_collect"
 DESIGNS = "powercut_design"
-_PEEKED_BYTES = 1024
+_PEEKED_BYTES = 4 * 1024 * 1024  # the largest trace
+_SCHEMA = b'"powercut.trace'
 
 SCENARIOS: "pytest.StashKey[list[Scenario]]" = pytest.StashKey()
 """What a test ran through the fixture, for the report if it fails."""
@@ -72,15 +73,15 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 def is_foreign(path: Path) -> bool:
     """Tell whether a ``*.trace.json`` file is some other program's.
 
-    Its beginning is JSON and does not speak of powercut; a file that is not even that is damaged,
-    and is collected so that somebody hears of it.
+    It begins like JSON and names no schema of ours anywhere (keys come in any order); a file that
+    is not even that is damaged, and is collected so that somebody hears of it.
     """
     try:
         with path.open("rb") as file:
-            start = file.read(_PEEKED_BYTES)
+            content = file.read(_PEEKED_BYTES)
     except OSError:
         return False
-    return start.lstrip()[:1] in (b"{", b"[") and b"powercut" not in start
+    return content.lstrip()[:1] in (b"{", b"[") and _SCHEMA not in content
 
 
 @pytest.fixture
@@ -93,11 +94,12 @@ def powercut(request: pytest.FixtureRequest) -> "Scenarios":
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the drawn runs of a failed test into its report."""
+    """Put the drawn runs of a failed test into its report, unless the failure shows them."""
     report = yield
     if report.when == "call" and report.failed:
-        for scenario in item.stash.get(SCENARIOS, []):
-            report.sections.extend(scenario.sections())
+        failure = call.excinfo.exconly() if call.excinfo else ""
+        parts = [part for run in item.stash.get(SCENARIOS, []) for part in run.sections()]
+        report.sections += [part for part in parts if part[1].rstrip() not in failure]
     return report

@@ -1,14 +1,20 @@
 """The pytest plugin in projects of its own: what it collects, how tests end, what JUnit says."""
 
+import json
 import tomllib
+from dataclasses import replace
 from fnmatch import fnmatch
 from importlib import metadata, resources
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 import properties.runner  # noqa: F401 - keeps the compiled models over the runs in this process
+from checkers.engine.outcome import Limits
+from powercut import pytest_items
+from powercut.jobs import Job, JobResult, execute
 from properties.litmus import shipped_files
 from tests.litmus.support import APPEND
 
@@ -91,6 +97,35 @@ def test_traces_of_other_programs_are_left_alone(project: pytest.Pytester) -> No
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
+def test_a_trace_is_known_by_its_schema_wherever_it_stands(project: pytest.Pytester) -> None:
+    document = json.loads((TRACES / SMALL_TRACE).read_text(encoding="utf-8"))
+    text = json.dumps(document, sort_keys=True)
+    assert "powercut" not in text[:1024]
+    add(project, "sorted.trace.json", text)
+    add(project, "profile.trace.json", '{"traceEvents": [{"name": "powercut.cli", "ph": "B"}]}')
+    result = project.runpytest("-v")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["sorted.trace.json::seed PASSED*"])
+
+
+def test_a_run_cut_short_fails_a_litmus_test(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(job: Job, *rest: Any) -> JobResult:
+        return execute(replace(job, limits=Limits(max_states=10)), *rest)
+
+    monkeypatch.setattr(pytest_items, "execute", short)
+    add(project, "append.litmus", APPEND)
+    project.makepyfile(f"def test_inline(powercut):\n    powercut.litmus({APPEND!r}, 'seed')\n")
+    result = project.runpytest("--powercut-design", "seed", "--junitxml=report.xml")
+    result.assert_outcomes(failed=2)
+    text = result.stdout.str()
+    assert text.count("seed: inconclusive") == 2
+    assert "cut short: mount 1: limit of 10 states reached" in text
+    found = properties_of(project.path / "report.xml")
+    assert [each["powercut_verdict"] for each in found.values()] == ["inconclusive"] * 2
+
+
 def test_a_failure_says_what_differs_and_draws_the_run(project: pytest.Pytester) -> None:
     add(project, "append.litmus", WRONG)
     result = project.runpytest("--powercut-design", "seed")
@@ -126,8 +161,14 @@ def test_bad_files_are_errors_and_do_not_stop_the_others(project: pytest.Pyteste
 def test_a_trace_that_lost_its_verdict_fails_with_its_ladder(project: pytest.Pytester) -> None:
     text = (TRACES / SMALL_TRACE).read_text(encoding="utf-8")
     add(project, "t.trace.json", text.replace('"verdict": "violated"', '"verdict": "holds"'))
-    result = project.runpytest()
+    result = project.runpytest("--junitxml=report.xml")
     result.assert_outcomes(failed=1)
+    (noted,) = properties_of(project.path / "report.xml").values()
+    assert noted == {
+        "powercut_design": "seed", "powercut_property": "data-err-abort",
+        "powercut_steps": str(text.count('"thread"')), "powercut_verdict": "holds",
+        "powercut_reproduced": "False",
+    }  # fmt: skip
     result.stdout.fnmatch_lines(["*t.trace.json: not reproduced: expected data-err-abort holds*",
                                  "*task0*", "*locks held after the step*"])  # fmt: skip
 
@@ -193,6 +234,41 @@ def test_the_fixture(project: pytest.Pytester) -> None:
     assert 'not allowed, but shown:   size=2 "Ao"' in text
 
 
+def test_litmus_files_and_their_sets_in_the_fixture(project: pytest.Pytester) -> None:
+    path = add(project, "append.litmus", APPEND)
+    project.makepyfile(f"""
+        from pathlib import Path
+        import pytest
+        from checkers.workload import WorkloadError
+        from powercut.errors import InputError
+
+        PATH = Path({str(path)!r})
+
+        def test_a_path(powercut):
+            powercut.litmus(PATH, "seed")
+
+        def test_no_such_file(powercut):
+            with pytest.raises(WorkloadError, match="nowhere.litmus:1:1: cannot be read"):
+                powercut.litmus(Path("nowhere.litmus"))
+
+        def test_no_such_set(powercut):
+            with pytest.raises(InputError, match="no set for mixed; it has seed, seed-gap-ordered"):
+                powercut.litmus(PATH.read_text(), "mixed")
+    """)
+    project.runpytest("--no-powercut").assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("how", ["result.assert_holds()", "assert not result.violations"])
+def test_a_failure_draws_each_run_once(project: pytest.Pytester, how: str) -> None:
+    text = "file size=1 dirty-tail\ntimer once\nmount\n  task write 2 1; fsync\n"
+    project.makepyfile(f"def test_it(powercut):\n    result = powercut.run({text!r})\n    {how}\n")
+    result = project.runpytest()
+    result.assert_outcomes(failed=1)
+    shown = result.stdout.str()
+    assert shown.count("*** power cut ***") == 1
+    assert ("powercut: seed, stale-data" in shown) == how.startswith("assert")
+
+
 def blocks(text: str) -> dict[str, str]:
     """Return the fenced blocks of a page that name a file in their first line."""
     found = {}
@@ -203,20 +279,26 @@ def blocks(text: str) -> dict[str, str]:
     return found
 
 
+def properties_of(report: Path) -> dict[str, dict[str | None, str | None]]:
+    """Return the properties of each test in a JUnit report."""
+    return {
+        f"{case.get('classname')}::{case.get('name')}": {
+            p.get("name"): p.get("value") for p in case.iter("property")
+        }
+        for case in ElementTree.parse(report).getroot().iter("testcase")
+    }
+
+
 def test_the_example_of_the_page_runs_in_two_processes(project: pytest.Pytester) -> None:
     page = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
     for name, text in blocks(page).items():
         add(project, name, text)
     result = project.runpytest_subprocess("-n", "2", "--junitxml=report.xml")
     result.assert_outcomes(passed=5)
-    suite = ElementTree.parse(project.path / "report.xml").getroot()
-    cases = {
-        f"{case.get('classname')}::{case.get('name')}": {
-            p.get("name"): p.get("value") for p in case.iter("property")
-        }
-        for case in suite.iter("testcase")
-    }
+    cases = properties_of(project.path / "report.xml")
     assert len(cases) == 5
+    for case in cases.values():
+        assert case.keys() == {"powercut_design", "powercut_states", "powercut_verdict"}
     litmus = next(value for name, value in cases.items() if name.endswith("::bh-ordered"))
     assert litmus["powercut_design"] == "bh-ordered"
     assert litmus["powercut_verdict"] == "exact"
