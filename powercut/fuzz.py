@@ -7,12 +7,13 @@ what was sampled, and the report says how much that is.
 """
 
 import json
+import math
 import sys
+import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -23,10 +24,11 @@ from model.mutants import MUTANTS
 from powercut.errors import InputError, exit_code_of
 from powercut.files import make_writable
 from powercut.names import pick, pick_all
+from powercut.pool import first_interrupt
 from properties.machines.compare import COMPARABLE, compare
 from properties.machines.crash_machine import CrashMachine
 from properties.machines.quality import MOST_EXAMPLES, MOST_STEPS, Mark, examine
-from properties.machines.reference_machine import GEOMETRIES, ReferenceMachine
+from properties.machines.reference_machine import GEOMETRIES, NEEDS, ReferenceMachine
 from properties.machines.search import (
     PROFILES,
     Failure,
@@ -44,6 +46,7 @@ MACHINES: dict[str, type[CrashMachine] | None] = {
     DIFFERENTIAL: None,
 }
 """``None``: two runs at a time, which :func:`compare` looks at."""
+DEFAULT_PROFILE, DEFAULT_MACHINE = "dev", "crash"
 PROGRESS_S = 2.0
 
 
@@ -66,8 +69,12 @@ def run_fuzz(options: Options) -> int:
     """Search, or examine the mutants; print the report and return the exit code."""
     if options.seed < 0 or options.seeds < 1:
         raise InputError("--seed and --seeds: give a whole number, at least 0 and 1")
-    if options.time_limit is not None and options.time_limit <= 0:
+    if options.time_limit is not None and not 0 < options.time_limit < math.inf:
         raise InputError("--time-limit: give seconds, more than 0")
+    if options.mutants:
+        _refuse_beside_mutants(options)
+    elif options.seeds != 1:
+        raise InputError("--seeds: only --mutant takes several; leave it out")
     if options.machine == DIFFERENTIAL and options.folder is not None:
         raise InputError("--save-traces: two designs that differ are no trace; leave it out")
     if options.folder is not None:
@@ -76,7 +83,9 @@ def run_fuzz(options: Options) -> int:
         return _run_exam(options)
     profile = pick("--profile", options.profile, PROFILES)
     progress = _Progress(options.folder)
-    result = _searched(options, profile, progress.show)
+    stop = threading.Event()
+    with first_interrupt(stop.set):
+        result = _searched(options, profile, progress.show, stop.is_set)
     progress.clear()
     verdict = verdict_of(result)
     if options.as_json:
@@ -87,7 +96,21 @@ def run_fuzz(options: Options) -> int:
     return exit_code_of(verdict)
 
 
-def _searched(options: Options, profile: Profile, on_batch: OnBatch) -> SearchResult:
+def _refuse_beside_mutants(options: Options) -> None:
+    """A mutant comes with its design, its machine, its profile and its limits."""
+    for name, given in (
+        ("--profile", options.profile != DEFAULT_PROFILE),
+        ("--machine", options.machine != DEFAULT_MACHINE),
+        ("--design", bool(options.designs)),
+        ("--time-limit", options.time_limit is not None),
+    ):
+        if given:
+            raise InputError(f"{name}: a mutant is looked for with its own; leave it out")
+
+
+def _searched(
+    options: Options, profile: Profile, on_batch: OnBatch, interrupted: Callable[[], bool]
+) -> SearchResult:
     """Run the machine that was asked for."""
     base = pick("--machine", options.machine, MACHINES)
     chosen = pick_all("--design", options.designs, DESIGNS)
@@ -100,12 +123,14 @@ def _searched(options: Options, profile: Profile, on_batch: OnBatch) -> SearchRe
                 )
         return compare(
             chosen or COMPARABLE, profile, options.seed, time_limit_s=options.time_limit,
-            on_batch=on_batch,
+            on_batch=on_batch, interrupted=interrupted,
         )  # fmt: skip
-    designs = chosen or list(DESIGNS.values())
+    by_reference = base is ReferenceMachine
     return search(
-        designs, profile, options.seed, base=base, time_limit_s=options.time_limit,
-        geometries=GEOMETRIES if base is ReferenceMachine else (), on_batch=on_batch,
+        chosen or list(DESIGNS.values()),
+        replace(profile, needs=NEEDS) if by_reference else profile,
+        options.seed, base=base, time_limit_s=options.time_limit,
+        geometries=GEOMETRIES if by_reference else (), on_batch=on_batch, interrupted=interrupted,
     )  # fmt: skip
 
 
@@ -169,6 +194,8 @@ def _print(result: SearchResult, verdict: str, saved: dict[int, str]) -> None:
         print(f"{failure.design}: {failure.prop} {failure.kind}".rstrip())
         print(f"  {failure.detail}")
         print(f"  seed {failure.seed}, {failure.steps} steps; {saved.get(n, 'not saved')}")
+        if n not in saved and failure.blob:
+            print(f"  @reproduce_failure({failure.blob})")
     for line in _known(result):
         print(line)
     if result.unreached:
@@ -234,27 +261,34 @@ def document(result: SearchResult, verdict: str, saved: dict[int, str]) -> dict[
 
 
 def _run_exam(options: Options) -> int:
-    slugs = list(MUTANTS) if "all" in options.mutants else list(options.mutants)
+    slugs = list(MUTANTS) if "all" in options.mutants else list(dict.fromkeys(options.mutants))
     pick_all("--mutant", slugs, MUTANTS)
     seeds = range(options.seed, options.seed + options.seeds)
     marks: list[Mark] = []
     if not options.as_json:
         print("| mutant | design | examples, by seed | found as | steps |")
         print("|---|---|--:|---|--:|", flush=True)
-    for _, same in groupby(examine(slugs, seeds), key=lambda mark: mark.mutant.slug):
-        new = [_saved(mark, options.folder) for mark in same]
-        marks += new
-        if not options.as_json:
-            print(_row(new), flush=True)
+    stop = threading.Event()
+    with first_interrupt(stop.set):
+        for mark in examine(slugs, seeds, interrupted=stop.is_set):
+            marks.append(_saved(mark, options.folder))
+            same = marks[-(1 + (len(marks) - 1) % len(seeds)) :]
+            if not options.as_json and (len(same) == len(seeds) or stop.is_set()):
+                print(_row(same), flush=True)
     found = sum(mark.good for mark in marks)
-    verdict = HOLDS if found == len(marks) else VIOLATED
+    cut = any(mark.stopped for mark in marks)
+    verdict = VIOLATED if found < len(marks) else HOLDS
+    if cut or len(marks) < len(slugs) * len(seeds):
+        verdict = INCONCLUSIVE
     if options.as_json:
         json.dump(_exam_document(marks, verdict), sys.stdout, indent=1)
         print()
     else:
         print(
             f"\n{found} of {len(marks)} searches found their mutant within {MOST_EXAMPLES:,} "
-            f"examples, and left at most {MOST_STEPS} steps (exit code {exit_code_of(verdict)})"
+            f"examples, and left at most {MOST_STEPS} steps"
+            f"{'; cut short' if verdict == INCONCLUSIVE else ''} "
+            f"(exit code {exit_code_of(verdict)})"
         )
     return exit_code_of(verdict)
 
@@ -269,7 +303,7 @@ def _saved(mark: Mark, folder: Path | None) -> Mark:
 def _row(marks: Sequence[Mark]) -> str:
     """Return the row of a mutant: how each seed fared with it, in order."""
     failures = [mark.failure for mark in marks]
-    found = [f"{f.prop} {f.kind}".strip() if f else "**not found**" for f in failures]
+    found = [_found_as(mark) for mark in marks]
     examples = ", ".join(f"{mark.examples:,}" for mark in marks)
     steps = ", ".join(str(f.steps) if f else "–" for f in failures)
     mutant = marks[0].mutant
@@ -277,6 +311,12 @@ def _row(marks: Sequence[Mark]) -> str:
         f"| `{mutant.slug}` | `{mutant.design}` | {examples} "
         f"| {', '.join(dict.fromkeys(found))} | {steps} |"
     )
+
+
+def _found_as(mark: Mark) -> str:
+    if mark.failure is None:
+        return "cut short" if mark.stopped else "**not found**"
+    return f"{mark.failure.prop} {mark.failure.kind}".strip()
 
 
 def _exam_document(marks: Sequence[Mark], verdict: str) -> dict[str, Any]:
@@ -291,6 +331,7 @@ def _exam_document(marks: Sequence[Mark], verdict: str) -> dict[str, Any]:
                 "slug": mark.mutant.slug,
                 "seed": mark.seed,
                 "good": mark.good,
+                "stopped": mark.stopped,
                 "examples": mark.examples,
                 "property": mark.failure.prop if mark.failure else None,
                 "kind": mark.failure.kind if mark.failure else None,

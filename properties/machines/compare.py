@@ -5,7 +5,7 @@ Rejected: a trace of what differs (it takes two runs to show it, and neither bre
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from hypothesis import seed as seeded
@@ -17,11 +17,14 @@ from model.mutants import Mutant
 from properties.machines.differential import BH, FOUND, LEGAL, Legal, Wrong, label_of
 from properties.machines.differential_machine import Differs, differential_machine
 from properties.machines.search import (
+    Check,
+    Cut,
     Failure,
     OnBatch,
     Profile,
     SearchResult,
     blob_of,
+    never,
     profile_settings,
     run_batches,
 )
@@ -46,6 +49,7 @@ def compare(
     time_limit_s: float | None = None,
     stop_at_first: bool = False,
     on_batch: OnBatch | None = None,
+    interrupted: Callable[[], bool] = never,
 ) -> SearchResult:
     """Compare each of ``designs``, with ``mutant`` planted, with the buffer_head path.
 
@@ -57,24 +61,35 @@ def compare(
     chosen = settings(profile_settings(profile), stateful_step_count=CALLS)
     passed_over: defaultdict[str, set[str]] = defaultdict(set)
 
-    def one_batch(design: Design, number: int) -> Failure | None:
+    def one_batch(design: Design, number: int, check: Check) -> Failure | None:
         machine = differential_machine(
             (FIRST, design), shapes, mutant, legal=legal, found=found,
-            passed_over=passed_over[design.name], tally=result.tally,
+            passed_over=passed_over[design.name], tally=result.tally, check=check,
         )  # fmt: skip
         try:
             run_state_machine_as_test(seeded(number)(machine), settings=chosen)
         except Differs as error:
             passed_over[design.name].add(error.difference.kind)
-            steps = sum(side.run.steps for side in error.sides)
-            return Failure(
-                design.name, DIFFERENCE, error.difference.kind, error.told(), number,
-                machine.first_failure, blob_of(error), steps, None,
-            )  # fmt: skip
+            return failure_of(error, number, machine.first_failure)
+        except KeyboardInterrupt as cause:
+            if machine.shortest is None:
+                raise
+            failure = failure_of(machine.shortest, number, machine.first_failure)
+            raise Cut(failure, cause) from None
         return None
 
     run_batches(
         result, designs, one_batch, time_limit_s=time_limit_s, stop_at_first=stop_at_first,
-        on_batch=on_batch,
+        on_batch=on_batch, interrupted=interrupted,
     )  # fmt: skip
     return result
+
+
+def failure_of(error: Differs, seed: int, examples: int) -> Failure:
+    """Return a difference as the failure of the second design."""
+    design = error.sides[1].run.setup.design.name
+    steps = sum(side.run.steps for side in error.sides)
+    return Failure(
+        design, DIFFERENCE, error.difference.kind, error.told(), seed, examples, blob_of(error),
+        steps, None,
+    )  # fmt: skip

@@ -35,7 +35,7 @@ from properties.machines.live import LiveRun
 from properties.machines.neighbourhood import explore
 from properties.machines.setups import Setup, setups
 from properties.machines.tally import Tally
-from properties.machines.violated import violated
+from properties.machines.violated import Violated, violated
 from properties.runner import predicates_of
 
 BURSTS = (0, 1, 2, 3, 4, 6, 8, 12)
@@ -97,7 +97,8 @@ class CrashMachine(RuleBasedStateMachine):
     cannot stand in for its judge.
     ``wanted`` restricts what fails to one property (empty: all); ``passed_over`` are (design,
     property, kind) that were reported before.
-    ``first_failure`` becomes the number of the example that failed first.
+    ``first_failure`` becomes the number of the example that failed first, ``shortest`` the
+    violation with the fewest steps.
     """
 
     tally: ClassVar[Tally] = Tally()
@@ -110,10 +111,15 @@ class CrashMachine(RuleBasedStateMachine):
     kinds: ClassVar[tuple[OpCode, ...]] = ()
     passed_over: ClassVar[set[tuple[str, str, str]]] = set()
     first_failure: ClassVar[int] = 0
+    shortest: ClassVar[Violated | None] = None
     setups: ClassVar[Callable[..., st.SearchStrategy[Setup]]] = staticmethod(setups)
     judge_class: ClassVar[type[Judge]] = Judge
     observes_calls: ClassVar[bool] = False
     run: LiveRun
+
+    @staticmethod
+    def check() -> None:
+        """Raise if the search has to end."""
 
     def begin(self, setup: Setup, order: int, seed: int) -> None:
         """Mount for the first time.
@@ -121,6 +127,7 @@ class CrashMachine(RuleBasedStateMachine):
         ``order`` numbers the order in which kinds of threads run, ``seed`` the schedules that are
         tried at the end.
         """
+        self.check()
         self._seed = seed
         self.tally.examples += 1
         self.run = LiveRun(setup, observes_calls=self.observes_calls)
@@ -285,6 +292,7 @@ class CrashMachine(RuleBasedStateMachine):
 
         Returns the way to a crash situation, chosen at random; the run may have moved.
         """
+        self.check()
         run = self.run
         here = run.here()
         seen = explore(run, self.judge, self._missing, self.states, choose)
@@ -377,6 +385,7 @@ class CrashMachine(RuleBasedStateMachine):
         run = self.run
         mark = run.mark()
         for number in range(self.schedules if run.used_tasks() else 0):
+            self.check()
             run.back_to(mark)
             self.judge.rewind()
             if number % 3 == 0:
@@ -524,7 +533,10 @@ class CrashMachine(RuleBasedStateMachine):
         ):
             machine = type(self)
             machine.first_failure = machine.first_failure or self.tally.examples
-            raise violated(self.run, seen)
+            error = violated(self.run, seen)
+            if machine.shortest is None or self.run.steps < machine.shortest.run.steps:
+                machine.shortest = error
+            raise error
         self.judge.muted.add((seen.prop, seen.kind))
 
     def explains(self, seen: Seen) -> Known | None:

@@ -105,7 +105,8 @@ class DifferentialMachine(RuleBasedStateMachine):
     """Use :func:`differential_machine`; ``tally`` counts examples, steps, and what is known.
 
     ``legal`` and ``found`` are the two tables, ``passed_over`` kinds that are in neither and are
-    not reported; ``first_failure`` becomes the number of the example that failed first.
+    not reported; ``first_failure`` becomes the number of the example that failed first,
+    ``shortest`` the difference with the fewest jobs.
     """
 
     legal: ClassVar[Sequence[Legal]] = LEGAL
@@ -113,10 +114,16 @@ class DifferentialMachine(RuleBasedStateMachine):
     passed_over: ClassVar[Collection[str]] = ()
     tally: ClassVar[Tally] = Tally()
     first_failure: ClassVar[int] = 0
+    shortest: ClassVar[Differs | None] = None
     sides: tuple[Side, Side]
+
+    @staticmethod
+    def check() -> None:
+        """Raise if the search has to end."""
 
     def begin(self, setups: tuple[Setup, Setup]) -> None:
         """Mount the same disk with both designs."""
+        self.check()
         self.sides = (Side(setups[0]), Side(setups[1], place=1))
         self.jobs: list[str] = []
         self._over = False
@@ -233,7 +240,10 @@ class DifferentialMachine(RuleBasedStateMachine):
         elif difference.kind not in self.passed_over:
             machine = type(self)
             machine.first_failure = machine.first_failure or self.tally.examples
-            raise differs(difference, self.jobs, self.sides)
+            error = differs(difference, self.jobs, self.sides)
+            if machine.shortest is None or len(error.jobs) < len(machine.shortest.jobs):
+                machine.shortest = error
+            raise error
 
     def explains(self, kind: str) -> str:
         """Return why a difference of ``kind`` is no news in this mount; "" if it is."""
@@ -268,6 +278,7 @@ def differential_machine(
     found: Sequence[Wrong] = FOUND,
     passed_over: Collection[str] = (),
     tally: Tally | None = None,
+    check: Callable[[], None] = DifferentialMachine.check,
 ) -> type[DifferentialMachine]:
     """Return the machine that compares two designs; ``mutant`` is planted in the second one."""
 
@@ -279,5 +290,6 @@ def differential_machine(
         "mount": mount, "legal": tuple(legal), "found": tuple(found),
         "passed_over": passed_over,
         "tally": Tally() if tally is None else tally, "first_failure": 0,
+        "shortest": None, "check": staticmethod(check),
     }  # fmt: skip
     return type("DifferentialMachine", (DifferentialMachine,), members)

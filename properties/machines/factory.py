@@ -3,7 +3,7 @@
 Why so: Hypothesis runs classes, and what a class draws is part of it; counts are kept beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -30,6 +30,7 @@ def crash_machine(
     states_by_chance: int = CrashMachine.states_by_chance,
     passed_over: set[tuple[str, str, str]] | None = None,
     base: type[CrashMachine] = CrashMachine,
+    check: Callable[[], None] = CrashMachine.check,
 ) -> type[CrashMachine]:
     """Return the machine class that draws from these designs and geometries.
 
@@ -55,5 +56,7 @@ def crash_machine(
         "states_by_chance": states_by_chance if base.explores else 0,
         "passed_over": set() if passed_over is None else passed_over,
         "first_failure": 0,
+        "shortest": None,
+        "check": staticmethod(check),
     }
     return type(base.__name__, (base,), members)

@@ -146,8 +146,9 @@ def _exposes_new_blocks(run: LiveRun) -> bool:
 
 
 def _rewrites_after_errors(run: LiveRun) -> bool:
-    """A bio failed, and a file is written or stored to twice in this mount."""
-    written = [run.tasks[task][number].inode for task, number in run.colours]
+    """A bio failed, and in this mount a file is written twice, zeroed edges of a block included."""
+    writers = (OpCode.WRITE, OpCode.STORE, OpCode.TRUNCATE, OpCode.PUNCH, OpCode.ZERO_RANGE)
+    written = [op.inode for op in run.calls(*writers)]
     return _a_bio_failed(run) and len(set(written)) < len(written)
 
 

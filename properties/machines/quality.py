@@ -8,11 +8,12 @@ Why so: a search that finds nothing must first show that it finds these.  A viol
 the design is not known for it without the mutant, and only if its trace replays natively.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
+from checkers.engine.outcome import INTERRUPTED
 from model.designs import DESIGNS, Design
 from model.mutants import MUTANTS, Mutant
 from model.scope import Geometry, OpCode, Scope
@@ -20,7 +21,7 @@ from model.scopes import SCOPES
 from model.setup import unlinks_files
 from properties.machines.crash_machine import CrashMachine
 from properties.machines.reference_machine import ReferenceMachine
-from properties.machines.search import PROFILES, Failure, Profile, search
+from properties.machines.search import PROFILES, Failure, Profile, never, search
 from properties.machines.setups import Setup, setups
 
 MOST_EXAMPLES = 1_500
@@ -36,13 +37,17 @@ EXAM = replace(
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How one mutant fared with one seed; ``failure`` is ``None`` if it was not found."""
+    """How one mutant fared with one seed; ``failure`` is ``None`` if it was not found.
+
+    ``stopped`` says why the search ended early, if it did and found nothing.
+    """
 
     mutant: Mutant
     seed: int
     examples: int
     failure: Failure | None
     cpu_seconds: float
+    stopped: str = ""
 
     @property
     def good(self) -> bool:
@@ -93,17 +98,20 @@ def as_mounted(setup: Setup, scope: Scope) -> Setup:
 
 def examine(
     slugs: Sequence[str] = tuple(MUTANTS), seeds: Sequence[int] = (1, 2, 3),
-    profile: Profile = EXAM,
+    profile: Profile = EXAM, interrupted: Callable[[], bool] = never,
 ) -> Iterator[Mark]:  # fmt: skip
-    """Search for every mutant with every seed; yield a mark each."""
+    """Search for every mutant with every seed; yield a mark each, the last one if interrupted."""
     for slug in slugs:
         mutant = MUTANTS[slug]
         for seed in seeds:
             result = search(
                 [DESIGNS[mutant.design]], profile, seed * 1_000_000, mutant=mutant,
                 geometries=[SCOPES[mutant.scope].geometry], base=machine_for(mutant),
-                stop_at_first=True,
+                stop_at_first=True, interrupted=interrupted,
             )  # fmt: skip
             failure = result.failures[0] if result.failures else None
             tried = failure.examples if failure else result.tally.examples
-            yield Mark(mutant, seed, tried, failure, result.cpu_seconds)
+            stopped = "" if failure else result.stopped
+            yield Mark(mutant, seed, tried, failure, result.cpu_seconds, stopped)
+            if result.stopped == INTERRUPTED:
+                return

@@ -71,7 +71,8 @@ class FileSpec:
     def removes(self, n: int, cell: int) -> bool:
         """Tell whether operation ``n`` makes ``cell`` unreadable for good once it is committed.
 
-        A partly punched block is zeroed in place instead, which is a write.
+        A partly punched block is zeroed in place instead, which is a write; but a punch up to EOF
+        takes EOF's block as a whole.
         """
         op = self.begun[n][0]
         if op.code == OpCode.TRUNCATE:
@@ -81,7 +82,8 @@ class FileSpec:
         block = cell // self.cells_per_block
         first, end = block * self.cells_per_block, (block + 1) * self.cells_per_block
         stop = op.pos_cells + op.length_cells
-        return op.pos_cells <= first and (end <= stop or self.versions[n].size <= stop)
+        to_eof = op.code == OpCode.PUNCH and self.versions[n].size <= stop
+        return op.pos_cells <= first and (end <= stop or to_eof)
 
     def touches(self, n: int, cell: int) -> bool:
         """Tell whether operation ``n`` may zero ``cell``, on disk or in the extent tree."""

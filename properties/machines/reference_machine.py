@@ -27,6 +27,8 @@ from properties.machines.reference import SYNCS, ZEROS, FileSpec
 from properties.machines.setups import Setup
 
 _IMAGES = 64
+NEEDS = ("data-in-flight", "completed-before-commit", "dirty-tail", "synced")
+"""The situations that a search has to reach."""
 GEOMETRIES = (
     Geometry(nr_phys=8),
     Geometry(blocks_per_folio=2, nr_phys=8),

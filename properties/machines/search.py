@@ -17,6 +17,7 @@ from hypothesis import Phase, Verbosity, settings
 from hypothesis import seed as seeded
 from hypothesis.stateful import run_state_machine_as_test
 
+from checkers.engine.outcome import INTERRUPTED
 from checkers.traces.format import Origin, Trace
 from model.designs import Design
 from model.mutants import Mutant
@@ -29,7 +30,7 @@ from properties.machines.judge import CRASHES, GROWN
 from properties.machines.setups import GEOMETRIES
 from properties.machines.tally import Tally
 from properties.machines.violated import Violated
-from properties.minimise import minimise
+from properties.minimise import Minimiser
 from properties.replay import replay
 from properties.tracing import Subject, make_trace
 
@@ -136,6 +137,28 @@ class SearchResult:
 
 
 OnBatch = Callable[[SearchResult], None]
+Check = Callable[[], None]
+"""Called where a search may end; raises if it has to."""
+OneBatch = Callable[[Design, int, Check], Failure | None]
+"""Runs a batch for a design with a seed."""
+
+
+class TimeIsUp(KeyboardInterrupt):
+    """The time limit was reached: it ends a batch as an interrupt does."""
+
+
+class Cut(KeyboardInterrupt):
+    """A batch was cut short, and ``failure`` had been seen."""
+
+    def __init__(self, failure: Failure, cause: KeyboardInterrupt) -> None:
+        super().__init__()
+        self.failure = failure
+        self.cause = cause
+
+
+def never() -> bool:
+    """Nobody interrupts."""
+    return False
 
 
 def profile_settings(profile: Profile) -> settings:
@@ -172,25 +195,34 @@ def search(
     time_limit_s: float | None = None,
     stop_at_first: bool = False,
     on_batch: OnBatch | None = None,
+    interrupted: Callable[[], bool] = never,
 ) -> SearchResult:
     """Search ``designs`` under ``profile``; an interrupt keeps what was found so far.
 
-    Raises :class:`NotReproduced` if a violation does not replay natively.
+    A violation that was seen is kept as it is if it could not be shrunk any more.  Raises
+    :class:`NotReproduced` if a violation does not replay natively.
     """
     result = SearchResult(profile, seed)
     shapes = tuple(geometries) or tuple(GEOMETRIES[name] for name in profile.geometries)
     passed_over: set[tuple[str, str, str]] = set()
 
-    def one_batch(design: Design, number: int) -> Failure | None:
+    def one_batch(design: Design, number: int, check: Check) -> Failure | None:
         machine = crash_machine(
             [design], shapes, mutant, tally=result.tally, passed_over=passed_over,
             schedules=profile.schedules, states=profile.states,
             states_by_chance=profile.states_by_chance,
-            searches=profile.searches, base=base,
+            searches=profile.searches, base=base, check=check,
         )  # fmt: skip
-        error = run_machine(machine, number, profile_settings(profile))
-        result.tally.files = CRASHES.files
-        result.tally.projections = CRASHES.judged
+        try:
+            error = run_machine(machine, number, profile_settings(profile))
+        except KeyboardInterrupt as cause:
+            if machine.shortest is None:
+                raise
+            failure = failure_of(machine.shortest, number, machine.first_failure, shrink=False)
+            raise Cut(failure, cause) from None
+        finally:
+            result.tally.files = CRASHES.files
+            result.tally.projections = CRASHES.judged
         if error is None:
             return None
         passed_over.add((design.name, error.seen.prop, error.seen.kind))
@@ -198,7 +230,7 @@ def search(
 
     run_batches(
         result, designs, one_batch, time_limit_s=time_limit_s, stop_at_first=stop_at_first,
-        on_batch=on_batch,
+        on_batch=on_batch, interrupted=interrupted,
     )  # fmt: skip
     return result
 
@@ -206,52 +238,77 @@ def search(
 def run_batches(
     result: SearchResult,
     designs: Sequence[Design],
-    one_batch: Callable[[Design, int], Failure | None],
+    one_batch: OneBatch,
     *,
     time_limit_s: float | None = None,
     stop_at_first: bool = False,
     on_batch: OnBatch | None = None,
+    interrupted: Callable[[], bool] = never,
 ) -> None:
     """Run a batch for one design after the other, each with the next seed; fill in ``result``.
 
-    ``time_limit_s`` is looked at between batches; ``None`` is the limit of the profile.
+    ``time_limit_s``, ``None`` for that of the profile, and ``interrupted`` are looked at in every
+    example.
     """
     profile = result.profile
     limit = profile.time_limit_s if time_limit_s is None else time_limit_s
     started, cpu_started = time.monotonic(), time.process_time()
+
+    def check() -> None:
+        if interrupted():
+            raise KeyboardInterrupt
+        if time.monotonic() - started > limit:
+            raise TimeIsUp
+
+    def note(failure: Failure | None) -> None:
+        if failure is not None:
+            result.failures.append(failure)
+        result.seconds = time.monotonic() - started
+        result.cpu_seconds = time.process_time() - cpu_started
+        if on_batch is not None:
+            on_batch(result)
+
     try:
         while not (profile.rounds and result.batches == profile.rounds * len(designs)):
-            if time.monotonic() - started > limit:
-                if profile.rounds:
-                    result.stopped = f"time limit of {limit:g} s reached"
-                break
+            check()
             design = designs[result.batches % len(designs)]
-            failure = one_batch(design, result.seed + result.batches)
+            failure = one_batch(design, result.seed + result.batches, check)
             result.batches += 1
-            if failure is not None:
-                result.failures.append(failure)
-            result.seconds = time.monotonic() - started
-            result.cpu_seconds = time.process_time() - cpu_started
-            if on_batch is not None:
-                on_batch(result)
+            note(failure)
             if stop_at_first and result.failures:
                 break
-    except KeyboardInterrupt:
-        result.stopped = "interrupted"
+    except KeyboardInterrupt as end:
+        cause = end.cause if isinstance(end, Cut) else end
+        if not isinstance(cause, TimeIsUp):
+            result.stopped = INTERRUPTED
+        elif profile.rounds:
+            result.stopped = f"time limit of {limit:g} s reached"
+        note(end.failure if isinstance(end, Cut) else None)
 
 
-def failure_of(error: Violated, seed: int, examples: int) -> Failure:
-    """Return a violation as its trace, minimised.  Raises :class:`NotReproduced`."""
-    trace = trace_of_violated(error)
+def failure_of(error: Violated, seed: int, examples: int, *, shrink: bool = True) -> Failure:
+    """Return a violation as its trace, minimised if ``shrink``.
+
+    Raises :class:`NotReproduced`, and :class:`Cut` if it is interrupted.
+    """
+    trace, cause = trace_of_violated(error), None
     if trace is not None:
         if not replay(trace).reproduced:
             raise NotReproduced(f"{error}: the native replay does not show it")
-        trace = minimise(trace, max_runs=MINIMISE_RUNS)
+        minimiser = Minimiser(trace)
+        try:
+            minimiser.run(MINIMISE_RUNS if shrink else 0)
+        except KeyboardInterrupt as interrupt:
+            cause = interrupt
+        trace = minimiser.best
     seen, run = error.seen, error.run
-    return Failure(
+    failure = Failure(
         run.setup.design.name, seen.prop, seen.kind, seen.detail, seed, examples, blob_of(error),
         run.steps, trace,
     )  # fmt: skip
+    if cause is not None:
+        raise Cut(failure, cause)
+    return failure
 
 
 def blob_of(error: AssertionError) -> str:

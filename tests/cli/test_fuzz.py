@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from model.mutants import MUTANTS
 from powercut.fuzz import document, verdict_of
 from properties.machines import differential_machine
 from properties.machines import search as searching
 from properties.machines.known import Known
 from properties.machines.live import LiveRun
+from properties.machines.quality import Mark
 from properties.machines.search import PROFILES, SearchResult
 from tests.cli.support import Runner, assert_refused
 
@@ -102,6 +104,22 @@ def test_the_exam_prints_a_row_a_mutant(powercut: Runner, tmp_path: Path) -> Non
     assert len(list(tmp_path.glob("*no-preflush*.trace.json"))) >= 1
 
 
+def test_an_exam_that_is_cut_short_says_so(
+    powercut: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its second seed is interrupted; nothing is said to be not found."""
+    mutant = MUTANTS["no-preflush"]
+    marks = [Mark(mutant, 1, 7, None, 0.1), Mark(mutant, 2, 9, None, 0.1, "interrupted")]
+    monkeypatch.setattr("powercut.fuzz.examine", lambda *_, **__: iter(marks))
+    argv = ("fuzz", "--mutant", "no-preflush", "--mutant", "no-relookup", "--seeds", "2")
+    ended = powercut(*argv)
+    assert ended.code == 3
+    assert "| 7, 9 | **not found**, cut short | –, – |" in ended.out
+    assert "0 of 2 searches found their mutant" in ended.out
+    assert "cut short (exit code 3)" in ended.out
+    assert powercut(*argv, "--json").document["verdict"] == "inconclusive"
+
+
 def test_an_interrupt_keeps_what_there_is() -> None:
     result = SearchResult(TINY, 1)
     result.tally.reached["data-in-flight"] += 1
@@ -117,6 +135,12 @@ def test_an_interrupt_keeps_what_there_is() -> None:
     [
         (("--seed", "-1"), ("--seed",)),
         (("--time-limit", "0"), ("--time-limit",)),
+        (("--time-limit", "nan"), ("--time-limit",)),
+        (("--seeds", "3"), ("--seeds", "--mutant")),
+        (("--mutant", "no-preflush", "--design", "seed"), ("--design", "leave it out")),
+        (("--mutant", "no-preflush", "--profile", "ci"), ("--profile", "leave it out")),
+        (("--mutant", "no-preflush", "--machine", "reference"), ("--machine", "leave it out")),
+        (("--mutant", "no-preflush", "--time-limit", "9"), ("--time-limit", "leave it out")),
         (("--design", "sed"), ("--design", "seed")),
         (("--mutant", "no-preflash"), ("--mutant", "no-preflush")),
         (("--profile", "long"), ("--profile", "soak")),

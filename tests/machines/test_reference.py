@@ -1,5 +1,7 @@
 """The plain specification of a file, and that it finds planted mistakes by itself."""
 
+from dataclasses import replace
+
 import pytest
 
 from model.designs import DESIGNS
@@ -7,8 +9,9 @@ from model.mutants import MUTANTS
 from model.scope import Op, OpCode
 from properties.machines.factory import crash_machine
 from properties.machines.reference import FileSpec
-from properties.machines.reference_machine import GEOMETRIES, ReferenceMachine
-from properties.machines.search import PROFILES, profile_settings, run_machine
+from properties.machines.reference_machine import GEOMETRIES, NEEDS, ReferenceMachine
+from properties.machines.search import PROFILES, profile_settings, run_machine, search
+from properties.machines.setups import Setup
 from properties.machines.violated import Violated
 
 A, B = 1, 2
@@ -50,6 +53,17 @@ def test_what_a_truncate_cut_off_does_not_come_back() -> None:
     assert spec.wrong_after_crash([A, A, 0])
 
 
+def test_a_part_of_a_block_is_zeroed_in_place() -> None:
+    """A write like any other, which a crash may take back; a punch up to EOF removes the block."""
+    zeroed = after([A], (Op(OpCode.ZERO_RANGE, 0, 1), 0), WRITE)
+    assert not zeroed.wrong_after_crash([A, B])
+    assert not zeroed.wrong_after_crash([0, B])
+    punched = after([A], (Op(OpCode.PUNCH, 0, 1), 0), WRITE)
+    assert punched.wrong_after_crash([A, B]).startswith("cell 0")
+    whole = after([A, A], (Op(OpCode.ZERO_RANGE, 0, 2), 0), (Op(OpCode.WRITE, 2, 1), B))
+    assert whole.wrong_after_crash([A, A, B]).startswith("cell 0")
+
+
 def test_a_size_without_its_data() -> None:
     assert after([A], WRITE).grew_without_data([A, 0])
     assert not after([A], WRITE).grew_without_data([A, B])
@@ -72,6 +86,26 @@ def look(design: str, slug: str, examples: int) -> Violated | None:
 @pytest.mark.parametrize("design", ["seed", "bh-ordered"])
 def test_designs_do_what_the_specification_says(design: str) -> None:
     assert look(design, "", 50) is None
+
+
+def test_a_file_may_change_its_task_with_a_mount() -> None:
+    """What a second mount does again of two tasks' calls need not begin with the first task's."""
+    machine = crash_machine([DESIGNS["seed"]], GEOMETRIES[3:], base=ReferenceMachine)()
+    machine.begin(Setup(geometry=GEOMETRIES[3], initial_size_cells=0), 0, 0)
+    machine.run.start_op(0, Op(OpCode.WRITE, 0, 1, 1))
+    machine.run.start_op(1, Op(OpCode.WRITE, 0, 2, 0))
+    machine.settle()
+    assert machine.run.system.view(machine.run.state).inode[1].i_size == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", DESIGNS)
+def test_every_design_does_what_the_specification_says(design: str) -> None:
+    profile = replace(PROFILES["ci"], examples=150, rounds=2, needs=NEEDS)
+    result = search([DESIGNS[design]], profile, 1, geometries=GEOMETRIES, base=ReferenceMachine)
+    assert not result.failures
+    assert not result.unreached
+    assert result.tally.power_cuts > 0
 
 
 @pytest.mark.parametrize(
