@@ -12,21 +12,18 @@ Rejected: one image a power cut (a million runs would miss what one look at the 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from checkers.crash.image import CrashState, decode, file_images
 from checkers.engine.bfs import BreadthFirst
 from checkers.engine.outcome import DEADLOCK, INTERRUPTED, LIVELOCK, Limits, Watch
 from checkers.engine.system import Predicate
 from model.recovery import Disk, cell_content, read_file, recover
+from model.scope import Geometry
 from model.state import FOREIGN, OLD, POLLUTION
 from properties.catalog import PROPERTIES
 from properties.crash import DURABILITY, STALE, STRUCTURE, ZEROS, Finding, factored
 from properties.machines.live import LiveRun
 from properties.runner import describe_finding, evidence_image, predicates_of
-
-if TYPE_CHECKING:
-    from model.scope import Geometry
 
 OWN = "own"
 MISPLACED = "misplaced"
@@ -63,6 +60,7 @@ class CrashCache:
 
     def __init__(self) -> None:
         self._findings: dict[tuple[Geometry, bytes], tuple[Finding, ...]] = {}
+        self._noted: set[tuple[Geometry, bytes]] = set()
         self.judged = 0
         self.files: set[tuple[int, tuple[int, ...]]] = set()
 
@@ -79,6 +77,16 @@ class CrashCache:
             self.judged += 1
             self._note_files(state)
         return found
+
+    def note(self, geometry: Geometry, projection: bytes, state: CrashState) -> None:
+        """Count a projection that somebody else judges."""
+        if (geometry, projection) in self._noted:
+            return
+        if len(self._noted) >= _CACHE_LIMIT:
+            self._noted.clear()
+        self._noted.add((geometry, projection))
+        self.judged += 1
+        self._note_files(state)
 
     def _note_files(self, state: CrashState) -> None:
         """Remember what recovered files look like, size and colours, for some of the images."""

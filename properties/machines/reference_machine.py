@@ -21,7 +21,17 @@ from model.recovery import Disk, read_file, recover
 from model.scope import Geometry, OpCode, Timer
 from model.state import ZERO
 from properties.machines.crash_machine import CrashMachine
-from properties.machines.judge import ANY_KIND, CONTENT, CRASH, GROWN, READ, SIZE, Judge, Seen
+from properties.machines.judge import (
+    ANY_KIND,
+    CONTENT,
+    CRASH,
+    CRASHES,
+    GROWN,
+    READ,
+    SIZE,
+    Judge,
+    Seen,
+)
 from properties.machines.live import LiveRun
 from properties.machines.reference import SYNCS, ZEROS, FileSpec
 from properties.machines.setups import Setup
@@ -116,6 +126,7 @@ class ReferenceJudge(Judge):
     def _crashed(self, projection: bytes) -> Iterator[Seen]:
         run, geometry = self.run, self.run.setup.geometry
         state = decode(run.system.build.layout, projection, geometry)
+        CRASHES.note(geometry, projection, state)
         for image in islice(file_images(state), _IMAGES):
             disk = recover(image, geometry)
             for i, spec in enumerate(self._files):
