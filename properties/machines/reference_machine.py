@@ -37,7 +37,7 @@ from properties.machines.reference import SYNCS, ZEROS, FileSpec
 from properties.machines.setups import Setup
 
 _IMAGES = 64
-NEEDS = ("data-in-flight", "completed-before-commit", "dirty-tail", "synced")
+NEEDS = ("data-in-flight", "completed-before-commit", "dirty-tail")
 """The situations that a search has to reach."""
 GEOMETRIES = (
     Geometry(nr_phys=8),
