@@ -276,7 +276,7 @@ def _run_exam(options: Options) -> int:
             if not options.as_json and (len(same) == len(seeds) or stop.is_set()):
                 print(_row(same), flush=True)
     found = sum(mark.good for mark in marks)
-    cut = any(mark.stopped for mark in marks)
+    cut = any(mark.stopped and not mark.good for mark in marks)
     verdict = VIOLATED if found < len(marks) else HOLDS
     if cut or len(marks) < len(slugs) * len(seeds):
         verdict = INCONCLUSIVE

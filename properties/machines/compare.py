@@ -47,7 +47,6 @@ def compare(
     legal: Sequence[Legal] = LEGAL,
     found: Sequence[Wrong] = FOUND,
     time_limit_s: float | None = None,
-    stop_at_first: bool = False,
     on_batch: OnBatch | None = None,
     interrupted: Callable[[], bool] = never,
 ) -> SearchResult:
@@ -79,8 +78,8 @@ def compare(
         return None
 
     run_batches(
-        result, designs, one_batch, time_limit_s=time_limit_s, stop_at_first=stop_at_first,
-        on_batch=on_batch, interrupted=interrupted,
+        result, designs, one_batch, time_limit_s=time_limit_s, on_batch=on_batch,
+        interrupted=interrupted,
     )  # fmt: skip
     return result
 

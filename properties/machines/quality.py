@@ -39,7 +39,7 @@ EXAM = replace(
 class Mark:
     """How one mutant fared with one seed; ``failure`` is ``None`` if it was not found.
 
-    ``stopped`` says why the search ended early, if it did and found nothing.
+    ``stopped`` says why the search ended early, if it did: what it found is not shrunk then.
     """
 
     mutant: Mutant
@@ -111,7 +111,6 @@ def examine(
             )  # fmt: skip
             failure = result.failures[0] if result.failures else None
             tried = failure.examples if failure else result.tally.examples
-            stopped = "" if failure else result.stopped
-            yield Mark(mutant, seed, tried, failure, result.cpu_seconds, stopped)
+            yield Mark(mutant, seed, tried, failure, result.cpu_seconds, result.stopped)
             if result.stopped == INTERRUPTED:
                 return
