@@ -138,11 +138,11 @@ def test_a_size_is_not_forgotten_without_a_punch() -> None:
 
 
 def test_a_comparison_reports_a_kind_once_and_goes_on() -> None:
-    profile = replace(PROFILES["dev"], examples=40, rounds=3)
+    profile = replace(PROFILES["dev"], examples=12, rounds=2)
     result = compare_designs([DESIGNS["seed"]], profile, 1, mutant=MUTANTS["fsync-no-commit-wait"])
     kinds = [failure.kind for failure in result.failures]
     assert len(kinds) == len(set(kinds)) >= 1
-    assert result.batches == 3
+    assert result.batches == 2
     (failure, *_) = result.failures
     assert (failure.design, failure.trace) == ("seed", None)
     assert "bh-ordered: " in failure.detail
