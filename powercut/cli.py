@@ -20,6 +20,7 @@ from powercut.errors import (
     InternalError,
     one_line,
 )
+from powercut.streams import discard_output, usable_streams
 
 VERBS = {
     "check": "explore designs × scopes with a power cut at every step; a verdict per property",
@@ -47,13 +48,12 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        code = _dispatch(argv)
-        sys.stdout.flush()
+        with usable_streams():
+            code = _dispatch(argv)
     except InputError as error:
         return _fail(BAD_INPUT, str(error))
     except BrokenPipeError:
-        # Python flushes standard output once more at exit; give it somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output(sys.stdout)
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return _fail(INTERRUPTED, "interrupted")

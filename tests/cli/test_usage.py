@@ -138,6 +138,59 @@ def test_a_closed_pipe_ends_quietly() -> None:
     assert (process.returncode, err) == (141, "")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("argv", [("--help",), ("list",), ("list", "--json"), ("check", "--help")])
+def test_a_full_disk_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, argv: tuple[str, ...], unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    with Path("/dev/full").open("wb") as full:
+        process = start(*argv, stdout=full)
+        _, err = process.communicate(timeout=30)
+    line = "powercut: standard output: cannot be written: No space left on device\n"
+    assert (process.returncode, err) == (2, line)
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "out", "err"),
+    [
+        (0, 0, "powercut.list/1", ""),
+        (1, 2, "", "powercut: standard output is closed; send it to a file or to /dev/null\n"),
+        (2, 0, "powercut.list/1", ""),
+    ],
+)
+def test_a_closed_stream(closed: int, code: int, out: str, err: str) -> None:
+    process = start("list", "--json", preexec_fn=lambda: os.close(closed))
+    found_out, found_err = process.communicate(timeout=30)
+    assert (process.returncode, found_err) == (code, err)
+    assert out in found_out
+    assert bool(found_out) == bool(out)
+
+
+def test_a_closed_standard_error_takes_its_messages_along() -> None:
+    process = start("chekc", preexec_fn=lambda: os.close(2))
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 2
+
+
+def test_a_closed_standard_input_ends_an_exploration(one_mount: Path) -> None:
+    process = start("explore", one_mount, preexec_fn=lambda: os.close(0))
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+
+
+@pytest.mark.parametrize("columns", ["0", "00", "7"])
+def test_help_ends_whatever_the_width(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    process = start("trace", "show", "--help")
+    try:
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, err) == (0, "")
+    assert "--format" in out
+
+
 def test_engine_c_needs_a_compiler(powercut: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler")
     assert_refused(powercut("check", "--engine", "c"), "no C compiler", "--engine python")
