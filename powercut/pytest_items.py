@@ -131,7 +131,7 @@ class TraceItem(_Item):
         if done.code == HOLDS:
             return
         if done.result is None or done.trace is None:
-            pytest.fail(f"{self.path}: not reproduced: {done.error}", pytrace=False)
+            pytest.fail(f"{self.path}: not reproduced: {done.reason}", pytrace=False)
         ladder = render_ladder(done.trace, done.result.epochs)
         detail = f"expected {done.result.expected}, but {done.result.detail}"
         pytest.fail(f"{self.path}: not reproduced: {detail}\n\n{ladder}", pytrace=False)

@@ -17,11 +17,14 @@ from checkers.traces.digest import model_digest
 from checkers.traces.errors import TraceError, TraceMismatch
 from checkers.traces.format import Trace
 from checkers.traces.ladder import render_ladder
-from powercut.errors import BAD_INPUT, HOLDS, VIOLATED, InputError, one_line
+from powercut.errors import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, InputError, one_line
 from powercut.style import Style
 from properties.replay import ReplayResult, replay
 
-_WORDS = {HOLDS: "reproduced", VIOLATED: "not reproduced", BAD_INPUT: "bad input"}
+_WORDS = {
+    HOLDS: "reproduced", VIOLATED: "not reproduced", BAD_INPUT: "bad input",
+    INCONCLUSIVE: "inconclusive",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +37,37 @@ class Replayed:
     error: str = ""
     code: int = HOLDS
 
+    @property
+    def reason(self) -> str:
+        """What went wrong, without the name of the file."""
+        return self.error.removeprefix(f"{self.path}: ")
+
 
 def run_replay(paths: Sequence[Path], ladder: bool, as_json: bool) -> int:
     """Replay every trace, print what came out and return the exit code."""
     if not paths:
         raise InputError("replay: no trace given; give files that end in .trace.json")
-    replays = []
-    for path in paths:
-        done = replay_file(path)
-        replays.append(done)
-        if done.code == BAD_INPUT:
-            print(f"powercut: {one_line(done.error)}", file=sys.stderr)
-        elif not as_json:
-            _print_replay(done, ladder, len(replays) > 1)
-    code = max(done.code for done in replays)
+    replays: list[Replayed] = []
+    try:
+        for path in paths:
+            done = replay_file(path)
+            replays.append(done)
+            if done.code == BAD_INPUT:
+                print(f"powercut: {one_line(done.error)}", file=sys.stderr)
+            elif not as_json:
+                _print_replay(done, ladder, len(replays) > 1)
+    except KeyboardInterrupt:
+        pass  # those that were replayed count, and the others are counted
+    missing = len(paths) - len(replays)
+    code = max((done.code for done in replays), default=HOLDS)
+    code = INCONCLUSIVE if missing and code == HOLDS else code
     if as_json:
-        json.dump(replay_document(replays, code), sys.stdout, indent=1, ensure_ascii=False)
+        json.dump(replay_document(replays, code, missing), sys.stdout, indent=1, ensure_ascii=False)
         print()
-    elif len(replays) > 1:
+    elif len(paths) > 1 or missing:
         kept = sum(done.code == HOLDS for done in replays)
-        print(f"\n{kept} of {len(replays)} traces kept their verdict (exit code {code})")
+        stopped = f"; interrupted, {missing} not replayed" if missing else ""
+        print(f"\n{kept} of {len(paths)} traces kept their verdict{stopped} (exit code {code})")
     return code
 
 
@@ -73,12 +87,13 @@ def replay_file(path: Path) -> Replayed:
     return Replayed(path, trace, result, "", HOLDS if result.reproduced else VIOLATED)
 
 
-def replay_document(replays: Sequence[Replayed], code: int) -> dict[str, Any]:
-    """Return the document of ``powercut replay --json``."""
+def replay_document(replays: Sequence[Replayed], code: int, missing: int = 0) -> dict[str, Any]:
+    """Return the document of ``powercut replay --json``; ``missing`` traces were not replayed."""
     return {
         "schema": "powercut.replay/1",
         "verdict": _WORDS[code],
         "exit_code": code,
+        "stopped": f"interrupted, {missing} not replayed" if missing else None,
         "traces": [_entry(done) for done in replays],
     }
 
@@ -111,7 +126,7 @@ def _print_replay(done: Replayed, ladder: bool, is_later: bool) -> None:
         print(render_ladder(done.trace, done.result.epochs).rstrip())
         print()
     if done.result is None:
-        print(f"{done.path}: {style.paint('violated', 'NOT reproduced')}: {one_line(done.error)}")
+        print(f"{done.path}: {style.paint('violated', 'NOT reproduced')}: {one_line(done.reason)}")
         return
     result = done.result
     word = style.paint("holds", "reproduced")

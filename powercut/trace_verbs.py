@@ -7,6 +7,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from powercut.errors import InputError
+from powercut.names import quoted, suggestion
 from powercut.parameters import JsonFlag, flag, one
 
 VERBS = ("show", "minimise", "diff", "convert", "schema")
@@ -21,8 +22,10 @@ Every verb takes --json for one document on standard output.""",
 
 
 @app.default
-def no_verb() -> int:
+def no_verb(*words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]) -> int:
     """Raise: a verb is needed."""
+    if words:
+        raise InputError(f"trace: unknown verb {quoted(words[0])}; {suggestion(words[0], VERBS)}")
     raise InputError(f"trace: no verb given; give one of {', '.join(VERBS)}, or --help")
 
 

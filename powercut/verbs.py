@@ -211,7 +211,8 @@ def replay(
     """Re-run saved traces on the native model and compare the verdict.
 
     Exit codes: 0 every trace kept its recorded verdict, 1 some did not,
-    2 some could not be used (the others are still replayed).
+    2 some could not be used (the others are still replayed), 3 interrupted,
+    with nothing wrong until then.
     """
     from powercut import replay as verb
 

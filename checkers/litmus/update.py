@@ -28,7 +28,8 @@ def updated(litmus: Litmus, shown: Mapping[str, Shown]) -> str:
 
     Designs that the file does not name join a block with an equal set, or get one at the end.
     """
-    lines = litmus.text.rstrip("\n").split("\n")
+    end = "\r\n" if _ends_in_crlf(litmus.text) else "\n"
+    lines = litmus.text.rstrip(end).split(end)
     sets = {
         design: shown.get(design) or _allowed(block)
         for block in litmus.blocks
@@ -49,7 +50,12 @@ def updated(litmus: Litmus, shown: Mapping[str, Shown]) -> str:
     text += lines[at:]
     for designs, wanted in _groups(new, shown):
         text += ["", *_fresh_block(litmus, designs, wanted)]
-    return "\n".join(text) + "\n"
+    return end.join(text) + end
+
+
+def _ends_in_crlf(text: str) -> bool:
+    """Tell whether every line of ``text`` ends as in files of Windows."""
+    return 0 < text.count("\r\n") == text.count("\n")
 
 
 def _allowed(block: Allowed) -> Shown:

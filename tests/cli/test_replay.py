@@ -30,6 +30,7 @@ def test_the_document(powercut: Runner, traces: Path) -> None:
         assert trace["verdict"] == "violated"
         assert trace["steps"] > 0
         assert trace["error"] is None
+    assert document["stopped"] is None
 
 
 def test_a_bad_file_does_not_stop_the_others(
@@ -46,6 +47,40 @@ def test_a_bad_file_does_not_stop_the_others(
     document = powercut("replay", bad, live, "--json").document
     assert [trace["reproduced"] for trace in document["traces"]] == [False, True]
     assert "bad.trace.json" in document["traces"][0]["error"]
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the second file is replayed."""
+    from powercut import replay
+
+    seen: list[Path] = []
+
+    def replay_first(path: Path) -> replay.Replayed:
+        seen.append(path)
+        if len(seen) % 2 == 0:
+            raise KeyboardInterrupt
+        return replay_file(path)
+
+    replay_file = replay.replay_file
+    monkeypatch.setattr(replay, "replay_file", replay_first)
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_an_interrupt_keeps_what_was_replayed(
+    powercut: Runner, one_mount: Path, live: Path, tmp_path: Path
+) -> None:
+    document = powercut("replay", one_mount, live, live, "--json").document
+    assert (document["verdict"], document["exit_code"]) == ("inconclusive", 3)
+    assert document["stopped"] == "interrupted, 2 not replayed"
+    assert [trace["trace"] for trace in document["traces"]] == [str(one_mount)]
+    ended = powercut("replay", one_mount, live, "--no-ladder")
+    assert ended.code == 3
+    assert "1 of 2 traces kept their verdict; interrupted, 1 not replayed" in ended.out
+    bad = tmp_path / "bad.trace.json"
+    bad.write_text("{")
+    document = powercut("replay", bad, live, "--json").document
+    assert (document["verdict"], document["exit_code"]) == ("bad input", 2)
 
 
 def test_another_verdict(powercut: Runner, one_mount: Path, tmp_path: Path) -> None:
@@ -74,4 +109,5 @@ def test_a_trace_the_model_does_not_follow(
     ended = powercut("replay", path)
     assert ended.code == code
     assert ("the model has changed since" in ended.out) == (code == 1)
+    assert (ended.out + ended.err).count(str(path)) == 1
     assert len(ended.err.splitlines()) == (code == 2)

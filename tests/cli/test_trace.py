@@ -317,9 +317,19 @@ def test_convert_refuses(
     assert EIO.read_bytes() == before
 
 
-@pytest.mark.parametrize("argv", [(), ("shwo",), ("show",), ("show", EIO, "--format", "x")])
-def test_usage(powercut: Runner, argv: tuple[str | Path, ...]) -> None:
-    assert_refused(powercut("trace", *argv))
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ((), ("no verb given", "show, minimise, diff, convert, schema")),
+        (("shwo", EIO, "--why"), ('unknown verb "shwo"; did you mean "show"?',)),
+        (("quite-different",), ("unknown verb", "known: show, minimise")),
+        (("show",), ("TRACE",)),
+        (("show", EIO, "--format", "x"), ("unknown",)),
+        (("convert", EIO, "--output", ""), ("(or empty)", "give the name of a file")),
+    ],
+)
+def test_usage(powercut: Runner, argv: tuple[str | Path, ...], words: tuple[str, ...]) -> None:
+    assert_refused(powercut("trace", *argv), *words)
 
 
 # ---- the corpus ---------------------------------------------------------------------------------

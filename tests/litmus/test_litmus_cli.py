@@ -102,6 +102,17 @@ def test_an_update_writes_the_set_and_shows_the_difference(
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
+def test_an_update_keeps_the_line_ends(powercut_run: Runner, tmp_path: Path) -> None:
+    text = APPEND.replace('=- size=2 "oo"', '=- size=2 "o."').replace("seed seed-gap-", "seed-gap-")
+    plain, other = written(tmp_path, text), tmp_path / "other.litmus"
+    other.write_bytes(text.replace("\n", "\r\n").encode())
+    argv = ("--update", "--design", "seed-gap-ordered", "seed", "--jobs", "1")
+    assert powercut_run("litmus", plain, other, *argv).code == 0
+    assert plain.read_bytes() != text.encode()
+    assert other.read_bytes() == plain.read_bytes().replace(b"\n", b"\r\n")
+    assert powercut_run("litmus", other, "--jobs", "1").code == 0
+
+
 def test_an_update_makes_sets_for_new_designs(powercut_run: Runner, tmp_path: Path) -> None:
     path = written(tmp_path, APPEND.partition("allowed")[0])
     ended = powercut_run("litmus", path, "--update", "--design", "seed", "--jobs", "1", "--json")
