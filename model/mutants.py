@@ -293,5 +293,11 @@ MUTANTS: dict[str, Mutant] = {
             "ext4_iomap_wb_submit_zeroed_eof(), v5",
             "deadlock", "pending-punch", "series-v5",
         ),
+        Mutant(
+            "evict-keeps-marks", "evict_keeps_marks",
+            "an eviction drops the pending EOF block, and its mark stays",
+            "ext4_evict_inode(), v5",
+            "deadlock", "unlink-pending", "series-v5",
+        ),
     )
 }  # fmt: skip

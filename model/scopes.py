@@ -397,6 +397,11 @@ def _unlinks() -> tuple[Scope, ...]:
             initial_size_cells=0, timer=Timer.ONCE, nodelalloc=True,
         ),
         Scope(
+            "unlink-pending", "a gap append while the flusher is in the file, which is unlinked",
+            (Mount(((write(0), write(2, 2), unlink()),), flusher_passes=2),),
+            initial_size_cells=1, timer=Timer.NEVER,
+        ),
+        Scope(
             "unlink-open", "a file is unlinked while another task writes and syncs it",
             (Mount(((unlink(),), (write(0, 2), FSYNC)), flusher_passes=0),),
             geometry=Geometry(nr_blocks=1, nr_phys=2), initial_size_cells=0, timer=Timer.ONCE,

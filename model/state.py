@@ -131,6 +131,7 @@ class Mutants(Struct):
     no_ordered_truncate: Bit
     no_partial_submit: Bit
     no_early_submit: Bit
+    evict_keeps_marks: Bit
     reads_new_block: Bit
 
 

@@ -66,12 +66,16 @@ def ext4_free_inode(k: Kernel, current: int, i: int) -> None:
 def ext4_evict_inode(k: Kernel, current: int, i: int) -> Path[None]:
     """Delete the inode.  kernel: evict(), ext4_evict_inode().
 
+    An EOF block that something waits for is dropped with the pages, so the mark goes first (v5).
     i_size and i_disksize go to zero with the blocks, under i_data_sem: nobody could look between.
     Without a handle only the reservations are given back; the next mount finds the orphan.
     """
     inode = k.inode[i]
     inode.i_freeing = 1
     yield lambda: inode.i_sync == 0  # wait for the flusher to leave the inode
+    if not k.conf.mutant.evict_keeps_marks:
+        inode.disksize_grow_pending = 0
+        unmark_all(k, inode, 0)
     yield from ext4_begin_ordered_truncate(k, current, inode, 0)
     yield from truncate_inode_pages_final(k, current, inode)
     error = yield from ext4_journal_start(k, current)
@@ -82,7 +86,6 @@ def ext4_evict_inode(k: Kernel, current: int, i: int) -> Path[None]:
     yield from down_write(k, current, inode.i_data_sem)
     inode.i_size = 0
     inode.i_disksize = 0
-    unmark_all(k, inode, 0)
     ext4_es_remove_extent(k, inode, 0, k.conf.nr_blocks - 1)
     ext4_ext_remove_space(k, inode, 0)
     up_write(k, inode.i_data_sem)

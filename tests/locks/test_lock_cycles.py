@@ -168,8 +168,8 @@ MUTANT_CYCLES = {
     "data-sem-first-mapping": ("i_data_sem", "jbd2_handle"),
     "unreserved-conversion": ("folio_writeback[bh]", "jbd2_handle"),
 }
-NO_CYCLE = {"no-early-submit"}
-"""Its worker waits for a block that nobody writes and nobody holds: there is no edge to close."""
+NO_CYCLE = {"no-early-submit", "evict-keeps-marks"}
+"""Their worker waits for a block that nobody writes and nobody holds: there is no edge to close."""
 BROKEN = {
     "jbd2_handle": "no-folio-under-handle",
     "i_data_sem": "handle-outside",
