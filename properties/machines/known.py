@@ -147,8 +147,8 @@ def _exposes_new_blocks(run: LiveRun) -> bool:
 
 def _rewrites_after_errors(run: LiveRun) -> bool:
     """A bio failed, and in this mount a file is written twice, zeroed edges of a block included."""
-    writers = (OpCode.WRITE, OpCode.STORE, OpCode.TRUNCATE, OpCode.PUNCH, OpCode.ZERO_RANGE)
-    written = [op.inode for op in run.calls(*writers)]
+    reads_or_syncs = (OpCode.READ, OpCode.FSYNC, OpCode.FDATASYNC, OpCode.SYNC, OpCode.UNLINK)
+    written = [op.inode for op in run.calls(*OpCode) if op.code not in reads_or_syncs]
     return _a_bio_failed(run) and len(set(written)) < len(written)
 
 

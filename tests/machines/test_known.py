@@ -107,6 +107,7 @@ def test_nobody_is_known_for_a_misplaced_write() -> None:
         (a("seed-eof-deferred"), (STORE,), STALE, OWN),
         (a("bh-ordered"), (OVER_EOF, OVER_EOF), "read-back", ANY_KIND),
         (a("bh-ordered"), (OVER_EOF, OVER_EOF), DURABILITY, CONTENT),
+        (a("mixed"), (OVER_EOF, FALLOCATE), "read-back", ANY_KIND),
         (replace(a("bh-ordered"), nodelalloc=True), (GAP,), STALE, PREVIOUS_OWNER),
         (replace(a("seed"), data_err_abort=True), (OVER_EOF,), "data-err-abort", ANY_KIND),
     ],
