@@ -34,6 +34,7 @@ VIOLATED = {
     ("seed-eof-ordered", "punch-folio"),
 }
 
+QUICK = [("seed", "append-fsync"), ("seed", "eof-truncate-up"), ("seed-eof-ordered", "folio-tail")]
 CASES = [
     *SMALL,
     ("seed", "truncate-truncate"),
@@ -61,7 +62,10 @@ def shell_of(build: Build, shells: dict[int, tuple[Build, Shell]], folder: Path)
     return shells[id(build)][1]
 
 
-@pytest.mark.parametrize(("design", "scope"), CASES)
+@pytest.mark.parametrize(
+    ("design", "scope"),
+    [case if case in QUICK else pytest.param(*case, marks=pytest.mark.slow) for case in CASES],
+)
 def test_spin_agrees(
     design: str, scope: str, shells: dict[int, tuple[Build, Shell]], tmp_path: Path
 ) -> None:

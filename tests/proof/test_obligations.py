@@ -116,6 +116,7 @@ def without_rank(design: str, mutant: str = "") -> set[str]:
     return {row.name for row in rows if row.result == REFUTED}
 
 
+@pytest.mark.slow
 def test_ranks_rise_but_for_the_waits_that_deadlock() -> None:
     behind_a_mark = "lock-order/folio_writeback[iomap]/eof_block_write"
     assert without_rank("seed") == set()
@@ -128,7 +129,11 @@ def test_ranks_rise_but_for_the_waits_that_deadlock() -> None:
 @pytest.mark.parametrize(
     ("mutant", "edge"),
     [
-        ("truncate-under-handle", "lock-order/jbd2_handle/folio_lock[iomap]"),
+        pytest.param(
+            "truncate-under-handle",
+            "lock-order/jbd2_handle/folio_lock[iomap]",
+            marks=pytest.mark.slow,
+        ),
         ("data-sem-first-mapping", "lock-order/jbd2_handle/i_data_sem"),
     ],
 )
