@@ -16,6 +16,7 @@ from tests.cli.support import Runner, assert_refused
 AUDIT = ("check", "--audit", "--design", "seed", "--scope")
 
 
+@pytest.mark.slow
 def test_nothing_differs(powercut: Runner) -> None:
     ended = powercut(*AUDIT, "eio-overwrite", "punch-folio", "--json")
     document = ended.document

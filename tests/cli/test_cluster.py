@@ -251,6 +251,7 @@ def test_without_the_extra(tmp_path: Path) -> None:
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_known(tmp_path: Path) -> None:
     from tests.cli.test_processes import ENDLESS
 

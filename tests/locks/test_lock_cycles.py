@@ -53,6 +53,7 @@ def deadlocks(report: LockReport, *classes: str) -> int:
     return len(found.trace.epochs[0].steps)
 
 
+@pytest.mark.slow
 def test_the_buffer_head_design_has_no_cycle() -> None:
     report = decided("bh-ordered", "", *SMALL)
     assert report.verdict == HOLDS
@@ -98,6 +99,7 @@ def test_the_commit_thread_cannot_wait_for_itself() -> None:
     assert "jbd2_commit" in found.guard
 
 
+@pytest.mark.slow
 def test_a_mixed_mount_deadlocks_through_the_one_slot_of_the_queue() -> None:
     report = decided("mixed", "", "two-files")
     assert report.verdict == VIOLATED
@@ -116,6 +118,7 @@ QUEUE_AND_LOG = Scope(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_mixed_mount_also_deadlocks_between_the_queue_and_a_full_log() -> None:
     report = decide(DESIGNS["mixed"], [QUEUE_AND_LOG])
     (found,) = report.explorations

@@ -83,7 +83,7 @@ def look(design: str, slug: str, examples: int) -> Violated | None:
     return None
 
 
-@pytest.mark.parametrize("design", ["seed", "bh-ordered"])
+@pytest.mark.parametrize("design", ["seed", pytest.param("bh-ordered", marks=pytest.mark.slow)])
 def test_designs_do_what_the_specification_says(design: str) -> None:
     assert look(design, "", 50) is None
 

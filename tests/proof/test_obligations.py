@@ -30,6 +30,7 @@ def unproved(rules: Rules) -> set[str]:
     return {row.name for row in rows if row.result != PROVED}
 
 
+@pytest.mark.slow
 def test_everything_is_proved_of_the_deferred_design() -> None:
     assert unproved(rules_of("seed-eof-deferred")) == set()
 
@@ -145,6 +146,7 @@ def test_ordered_iomap_data_has_no_rank() -> None:
     assert without_rank("seed-without-07")
 
 
+@pytest.mark.slow
 def test_what_rests_on_the_order_of_folios_says_so() -> None:
     rows = {row.name: row for row in ranks.decisions(ranks.edges_of(DESIGNS["seed"]))}
     next_folio = rows["lock-order/folio_writeback[iomap]/folio_lock[iomap]/later"]
