@@ -121,9 +121,13 @@ def _misses_an_overwrite(run: LiveRun) -> bool:
     return run.setup.data_err_abort and _a_bio_failed(run) and _overwrites(run)
 
 
-def _merges_a_truncate(run: LiveRun) -> bool:
-    """All completions are ext4's, and a truncate may leave i_disksize to one of them."""
-    return run.setup.data_err_abort and bool(run.calls(OpCode.TRUNCATE))
+def _merges_a_mark(run: LiveRun) -> bool:
+    """A call that leaves i_disksize to a marked ioend, which may be merged behind another.
+
+    Of a truncate only where all completions are ext4's.
+    """
+    truncates = run.setup.data_err_abort and bool(run.calls(OpCode.TRUNCATE))
+    return truncates or bool(run.calls(OpCode.FALLOCATE))
 
 
 def _punches(run: LiveRun) -> bool:
@@ -254,8 +258,8 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(_HOLDING, "sizes", ANY_KIND, _HELD, _punches),
     Known(_HOLDING, DURABILITY, SIZE, _HELD, _punches),
-    Known(_V5, "sizes", ANY_KIND, "a marked ioend is merged", _merges_a_truncate),
-    Known(_V5, DURABILITY, SIZE, "a marked ioend is merged", _merges_a_truncate),
+    Known(_V5, "sizes", ANY_KIND, "a marked ioend is merged", _merges_a_mark),
+    Known(_V5, DURABILITY, SIZE, "a marked ioend is merged", _merges_a_mark),
     Known(
         _BH, GROWN, ANY_KIND,
         "the buffer_head path raises i_disksize before the data is written, by design",
@@ -292,6 +296,10 @@ KNOWN: tuple[Known, ...] = (
         _an_ioend_is_new,
     ),
     Known(("seed-eof-deferred",), DEADLOCK, ANY_KIND, _PASSED, _waits_for_the_next_flusher),
+    Known(
+        ("seed-eof-deferred",), DEADLOCK, ANY_KIND,
+        "a punch drops the EOF block that an ioend is left on the list for", _punches,
+    ),
     Known(_V5, DEADLOCK, ANY_KIND, _PASSED, _waits_outside_a_punch),
     Known(_BH, STALE, PREVIOUS_OWNER, _NODELALLOC, _exposes_new_blocks),
     Known(_BH, DURABILITY, CONTENT, _NODELALLOC, _exposes_new_blocks),
