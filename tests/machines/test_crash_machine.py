@@ -13,11 +13,12 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from model.designs import DESIGNS
 from model.mutants import MUTANTS
-from model.scope import OpCode
+from model.scope import Op, OpCode
+from model.state import ZERO
 from properties.crash import STALE
 from properties.machines.crash_machine import CrashMachine, permuted
 from properties.machines.factory import crash_machine
-from properties.machines.judge import Seen
+from properties.machines.judge import OWN, Seen
 from properties.machines.known import Known
 from properties.machines.quality import MOST_EXAMPLES, MOST_STEPS
 from properties.machines.search import PROFILES, profile_settings, run_machine, search
@@ -119,6 +120,21 @@ def test_a_known_violation_is_counted_and_passed() -> None:
     result = search([DESIGNS["seed"]], profile, 11, geometries=TWO_BLOCKS)
     assert not result.failures
     assert any(design == "seed" for design, _, _ in result.tally.known)
+
+
+def test_what_is_known_in_one_mount_is_looked_for_in_the_next() -> None:
+    """The first mount has a tail on disk, which excuses it; the second one has none."""
+    machine = crash_machine([DESIGNS["seed"]], TWO_BLOCKS)()
+    machine.begin(Setup(initial_dirty_tail=True), 0, 0)
+    machine.run.start_op(0, Op(OpCode.WRITE, 2, 2))
+    stale = Seen(STALE, OWN, "")
+    machine._report(stale)
+    clean = replace(machine.run.start_disk, cells=tuple(ZERO for _ in machine.run.start_disk.cells))
+    machine.run.remount(clean)
+    machine.judge.rewind()
+    assert (STALE, OWN) not in machine.judge.muted
+    with pytest.raises(Violated):
+        machine._report(stale)
 
 
 def test_a_situation_that_is_never_reached_is_reported() -> None:
