@@ -27,8 +27,13 @@ WRONG = APPEND.replace('=- size=2 "oo"', '=- size=2 "o."')
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
-    """A project whose warnings are errors and whose markers are strict."""
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A project whose warnings are errors and whose markers are strict, on nobody's CI.
+
+    There pytest prints whole messages a second time, in its summary.
+    """
+    for name in ("CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
     pytester.makeini(
         "[pytest]\naddopts = --strict-markers -p no:cacheprovider\nfilterwarnings = error\n"
     )
