@@ -64,6 +64,8 @@ def _replace(path: Path, content: bytes, old: os.stat_result | None) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # a rename may outlive a power cut that the data does not
         if old is not None:
             with suppress(OSError):  # only root may give a file away
                 os.chown(name, old.st_uid, old.st_gid)

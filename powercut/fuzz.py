@@ -18,11 +18,11 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from checkers.traces.codec import save_trace
+from checkers.traces.codec import encode_trace
 from model.designs import DESIGNS
 from model.mutants import MUTANTS
 from powercut.errors import InputError, exit_code_of
-from powercut.files import make_writable
+from powercut.files import make_writable, write_whole
 from powercut.names import pick, pick_all
 from powercut.pool import first_interrupt
 from properties.machines.compare import COMPARABLE, compare
@@ -169,7 +169,7 @@ def saved_as(failure: Failure, number: int, folder: Path | None) -> dict[int, st
         return {}
     parts = [trace.design, "machine", failure.prop, failure.kind, trace.mutant, str(failure.seed)]
     path = folder / ("-".join(part for part in parts if part) + ".trace.json")
-    save_trace(path, trace)
+    write_whole(path, encode_trace(trace))
     return {number: str(path)}
 
 

@@ -40,10 +40,10 @@ from checkers.proof.rules import (
     is_covered,
     rules_of,
 )
-from checkers.traces.codec import save_trace
+from checkers.traces.codec import encode_trace
 from model.designs import DESIGNS
 from powercut.errors import InputError, exit_code_of
-from powercut.files import make_writable
+from powercut.files import make_writable, write_whole
 from powercut.names import pick, pick_all
 from powercut.proof_runs import replay_run
 from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED
@@ -246,7 +246,7 @@ def _shown(run: Run, wrong: WrongDesign, folder: Path | None) -> tuple[str, str,
     name = ""
     if folder is not None:
         path = folder / f"proof-{wrong.slug or wrong.design}-{wrong.prop}.trace.json"
-        save_trace(path, done.trace)
+        write_whole(path, encode_trace(done.trace))
         name = str(path)
     return (
         (

@@ -15,7 +15,6 @@ from .codec import (
     encode_trace,
     json_schema,
     load_trace,
-    save_trace,
     trace_file_name,
 )
 from .digest import model_digest
@@ -47,6 +46,5 @@ __all__ = [
     "render_ladder",
     "render_list",
     "render_mermaid",
-    "save_trace",
     "trace_file_name",
 ]

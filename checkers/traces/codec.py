@@ -1,20 +1,16 @@
-"""Read, check and write trace files.
+"""Read, check and encode trace files.
 
 Why so: a trace comes from a mail or an old checkout, so everything about it is doubted once, here,
 and whatever is wrong is one line that names the place in the document.  Types, enumerations and
 bounds are checked by the typed decoder; then the workload must parse and every disk must fit its
-geometry, so that a loaded trace can be replayed without further care.  Writing goes through a
-temporary file in the same folder, so that no reader ever sees half a trace.
+geometry, so that a loaded trace can be replayed without further care.
 Rejected: ``json`` and checks by hand (the schema would be written twice), and a plain indented
 document (25 steps become 180 lines; here a step is a line, which is what a diff should show).
 """
 
 import json
-import os
 import re
-import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -113,29 +109,6 @@ def decode_trace(data: bytes, name: str) -> Trace:
 def encode_trace(trace: Trace) -> bytes:
     """Return ``trace`` as JSON, one line a step, the same bytes every time."""
     return (_pretty(msgspec.to_builtins(trace), 0, 0) + "\n").encode()
-
-
-def save_trace(path: Path, trace: Trace) -> None:
-    """Write ``trace`` to ``path`` in one go: the old file or the new one, never half of one.
-
-    The folder must exist.  Raises :class:`TraceError`; nothing is left behind then.
-    """
-    data = encode_trace(trace)
-    temporary = path.with_name(f".{path.name[:150]}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        if not isinstance(error, OSError):
-            raise
-        reason = error.strerror or "unknown error"
-        message = f"cannot be written: {reason}; give a file name in a writable folder"
-        raise TraceError(str(path), "$", message) from None
 
 
 def trace_file_name(trace: Trace) -> str:

@@ -40,6 +40,26 @@ def test_a_new_file_has_the_mode_of_the_umask(tmp_path: Path) -> None:
     assert mode(tmp_path / "a") == 0o640
 
 
+@pytest.mark.parametrize("broken", ["fsync", "replace"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failed_write_changes_nothing(
+    broken: str, error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise error
+
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, broken, fail)
+    expected = InputError if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(expected) as caught:
+        write_whole(path, b"new")
+    if expected is InputError:
+        assert "cannot be written: No space left" in str(caught.value)
+    assert path.read_bytes() == b"old"
+    assert list(files_below(tmp_path)) == [str(path)]
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_a_link_stays_a_link(tmp_path: Path, there: bool) -> None:
     (tmp_path / "below").mkdir()

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from checkers.traces.codec import load_trace, save_trace, trace_file_name
+from checkers.traces.codec import encode_trace, load_trace, trace_file_name
 from checkers.traces.format import Trace
 from model.designs import DESIGNS
 from model.mutants import MUTANTS
 from model.scopes import SCOPES
+from powercut.files import write_whole
 from properties.comparison import follow
 from properties.minimise import minimise
 from properties.runner import run_scope
@@ -135,7 +136,7 @@ def save_all(folder: Path, *, only_missing: bool = False) -> Iterator[Path]:
         made += [counterpart(made[0], case.stem, design) for design in case.prevented_by]
         for file, trace in zip(files, made, strict=True):
             assert file.name == trace_file_name(trace)
-            save_trace(file, trace)
+            write_whole(file, encode_trace(trace))
             yield file
 
 

@@ -24,7 +24,6 @@ from checkers.traces import (
     json_schema,
     load_trace,
     model_digest,
-    save_trace,
 )
 from checkers.traces.format import (
     COLOURS,
@@ -276,42 +275,7 @@ def test_unreadable_is_one_line(name: str, tmp_path: Path) -> None:
     assert "cannot be read" in str(caught.value)
 
 
-# ---- writing ------------------------------------------------------------------------------------
-
-
-def test_save_replaces_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "a.trace.json"
-    path.write_text("old")
-    trace = decode_trace(SAMPLE, "t")
-    save_trace(path, trace)
-    assert load_trace(path) == trace
-    assert os.listdir(tmp_path) == [path.name]
-
-
-@pytest.mark.parametrize("broken", ["fsync", "replace"])
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_a_failed_save_changes_nothing(
-    broken: str, error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*arguments: object) -> None:
-        raise error
-
-    path = tmp_path / "a.trace.json"
-    path.write_text("old")
-    monkeypatch.setattr(os, broken, fail)
-    expected = TraceError if isinstance(error, OSError) else KeyboardInterrupt
-    with pytest.raises(expected) as caught:
-        save_trace(path, decode_trace(SAMPLE, "t"))
-    if expected is TraceError:
-        assert "No space left" in str(caught.value)
-    assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == [path.name]
-
-
-def test_save_without_a_folder_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(TraceError, match="cannot be written: No such file or directory"):
-        save_trace(tmp_path / "no" / "a.trace.json", decode_trace(SAMPLE, "t"))
-    assert os.listdir(tmp_path) == []
+# ---- the model ----------------------------------------------------------------------------------
 
 
 def test_digest_names_this_model() -> None:
