@@ -318,6 +318,11 @@ def _shortages() -> tuple[Scope, ...]:
             geometry=_THREE, initial_size_cells=3, timer=Timer.NEVER, data_err_abort=True,
         ),
         Scope(
+            "fallocate-merge", "a write over EOF into the next block, fallocate behind it, fsync",
+            (Mount(((write(1, 2), fallocate(4, 1), FSYNC),)),),
+            geometry=_THREE, timer=Timer.NEVER,
+        ),
+        Scope(
             "eio-rewrite", "a new block and fsync, written again and fsync; one bio fails",
             (Mount(((write(0, 2), FSYNC, write(0), FSYNC),)),),
             initial_size_cells=0, max_errors=1, timer=Timer.ONCE,
