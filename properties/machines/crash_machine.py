@@ -32,7 +32,7 @@ from properties.machines.chance import kinds_of, workload
 from properties.machines.judge import ANY_KIND, Judge, Seen
 from properties.machines.known import Known, known
 from properties.machines.live import LiveRun
-from properties.machines.neighbourhood import explore
+from properties.machines.neighbourhood import explore, key_of
 from properties.machines.setups import Setup, setups
 from properties.machines.tally import Tally
 from properties.machines.violated import Violated, violated
@@ -316,8 +316,7 @@ class CrashMachine(RuleBasedStateMachine):
         if found.name == LIVELOCK:
             self._report(Seen(LIVELOCK, ANY_KIND, "no continuation of this run comes to rest"))
         self._check_end()
-        prop, _, kind = found.name.partition(" ")
-        if (prop, kind) not in self.judge.muted:
+        if key_of(found.name) not in self.judge.muted:
             raise EngineError(f"{found.name}: explored, but not seen when walked to")
 
     def _search_a_few(self, choose: Random) -> None:
@@ -537,7 +536,7 @@ class CrashMachine(RuleBasedStateMachine):
             if machine.shortest is None or self.run.steps < machine.shortest.run.steps:
                 machine.shortest = error
             raise error
-        self.judge.muted.add((seen.prop, seen.kind))
+        self.judge.muted.add(seen.key)
 
     def explains(self, seen: Seen) -> Known | None:
         """Return what is known about ``seen``; a machine that looks for one of these says less."""

@@ -40,6 +40,9 @@ READ = "reference-read"
 CRASH = "reference-crash"
 GROWN = "reference-size"
 
+Key = tuple[str, str, int | None]
+"""Property, kind and file."""
+
 _CACHE_LIMIT = 200_000
 _LIVELOCK_STATES = 30_000
 _NOTED_IMAGES = 16
@@ -47,12 +50,21 @@ _NOTED_IMAGES = 16
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A violated property, its kind, a line about it, and the crash image that shows it, if any."""
+    """A violated property, its kind and a line about it.
+
+    ``image`` is the crash image that shows it and ``inode`` the file it is about, if there is one.
+    """
 
     prop: str
     kind: str
     detail: str
     image: Disk | None = None
+    inode: int | None = None
+
+    @property
+    def key(self) -> Key:
+        """What is muted once it is known."""
+        return self.prop, self.kind, self.inode
 
 
 class CrashCache:
@@ -100,12 +112,11 @@ CRASHES = CrashCache()
 
 
 class Judge:
-    """Watches one run.  ``muted`` are the (property, kind) pairs it no longer reports, until the
-    run is rewound."""
+    """Watches one run.  ``muted`` is what it no longer reports, until the run is rewound."""
 
     def __init__(self, run: LiveRun) -> None:
         self.run = run
-        self.muted: set[tuple[str, str]] = set()
+        self.muted: set[Key] = set()
         self._projection = b""
         invariants, _ = predicates_of(run.system)
         self._invariants = list(invariants.items())
@@ -119,7 +130,7 @@ class Judge:
         """Yield what is wrong in the state of the run and in any crash image of it."""
         state = self.run.state
         for name, broken in self._invariants:
-            if broken(state) and (name, ANY_KIND) not in self.muted:
+            if broken(state) and (name, ANY_KIND, None) not in self.muted:
                 yield Seen(name, ANY_KIND, f"not so: {PROPERTIES[name].statement}")
         projection = state[self.run.system.projected]
         if projection != self._projection:
@@ -129,18 +140,18 @@ class Judge:
     def _crashes(self, projection: bytes) -> Iterator[Seen]:
         for finding, kind in self.after_crash(projection):
             image = evidence_image(self.run.crash_state(), finding)
-            yield Seen(finding.prop, kind, describe_finding(finding), image)
+            yield Seen(finding.prop, kind, describe_finding(finding), image, finding.inode)
 
     def after_crash(self, projection: bytes) -> Iterator[tuple[Finding, str]]:
         """Yield what is wrong in some image of ``projection``, with its kind."""
         for finding in CRASHES.findings(self.run, projection):
             kind = kind_of(self.run, finding)
-            if (finding.prop, kind) not in self.muted:
+            if (finding.prop, kind, finding.inode) not in self.muted:
                 yield finding, kind
 
     def invariants(self) -> dict[str, Predicate]:
         """Return the state properties that are still reported."""
-        return {n: broken for n, broken in self._invariants if (n, ANY_KIND) not in self.muted}
+        return {n: b for n, b in self._invariants if (n, ANY_KIND, None) not in self.muted}
 
     def stuck(self) -> Seen | None:
         """Return the deadlock, if nobody can run and some program has not finished."""

@@ -2,7 +2,8 @@
 
 Why so: no design here is free of violations, and a search that stops at the first known one finds
 nothing new.  An entry excuses one kind of one property in one design, where its condition holds in
-the run: it says what that violation cannot do without.  The run goes on, and everything else fails.
+the mount: it says what that violation cannot do without, asked of the file that it is about.  The
+run goes on, and everything else fails.
 Rejected: excusing a property as a whole (a design with a stale tail could then hide a stale block).
 """
 
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from checkers.engine.outcome import DEADLOCK
 from model.recovery import cell_content
 from model.scope import Op, OpCode
-from model.state import IOEND_BUILDING, T_FLUSH, WRITTEN, ZERO
+from model.state import IOEND_BUILDING, T_FLUSH, WRITTEN, ZERO, Kernel
 from properties.crash import DURABILITY, STALE, STRUCTURE, UNSTABLE_CONVERSION
 from properties.machines.judge import (
     ANY_KIND,
@@ -27,8 +28,45 @@ from properties.machines.judge import (
     Seen,
 )
 from properties.machines.live import LiveRun
+from properties.machines.setups import Setup
 
-Condition = Callable[[LiveRun], bool]
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is around a violation: the mount it was seen in, and the files it may be about.
+
+    A stale block, a lost size or content is one file's; a deadlock or a state that is wrong is
+    nobody's, and then it may be about any.
+    """
+
+    run: LiveRun
+    inode: int | None = None
+
+    @property
+    def setup(self) -> Setup:
+        return self.run.setup
+
+    def kernel(self) -> Kernel:
+        """Return the state the run is in."""
+        k: Kernel = self.run.system.view(self.run.state)
+        return k
+
+    def calls(self, *codes: OpCode) -> list[Op]:
+        """Return the operations of this mount on these files that have one of ``codes``."""
+        return [op for op in self.run.calls(*codes) if op.inode in self.files()]
+
+    def files(self) -> range:
+        """Return the files it may be about."""
+        if self.inode is not None:
+            return range(self.inode, self.inode + 1)
+        return range(self.setup.geometry.nr_inodes)
+
+    def size_at_mount(self, i: int) -> int:
+        """Return the size of file ``i`` that recovery left, in cells."""
+        return self.run.start_disk.inodes[i].size
+
+
+Condition = Callable[[Around], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,148 +77,148 @@ class Known:
     prop: str
     kind: str
     finding: str
-    when: Condition = lambda run: True
+    when: Condition = lambda around: True
 
 
-def _tails(run: LiveRun, *, whole_blocks: bool) -> set[int]:
+def _tails(around: Around, *, whole_blocks: bool) -> set[int]:
     """Return the files with data on disk behind their size when this mount began.
 
     It is in the EOF block, or with ``whole_blocks`` in a later one.
     """
     found = set()
-    geometry, disk = run.setup.geometry, run.start_disk
+    geometry, disk = around.setup.geometry, around.run.start_disk
     per_block = geometry.cells_per_block
-    for i, inode in enumerate(disk.inodes):
-        end = -(-inode.size // per_block) * per_block
+    for i in around.files():
+        size = around.size_at_mount(i)
+        end = -(-size // per_block) * per_block
         last = geometry.nr_blocks * per_block
-        cells = range(end, last) if whole_blocks else range(inode.size, end)
+        cells = range(end, last) if whole_blocks else range(size, end)
         if any(cell_content(disk, geometry, i, cell) != ZERO for cell in cells):
             found.add(i)
     return found
 
 
-def _may_have_a_tail(run: LiveRun) -> bool:
+def _may_have_a_tail(around: Around) -> bool:
     """The EOF block has data behind EOF on disk, or a store or a truncate may leave some."""
-    return bool(_tails(run, whole_blocks=False)) or _stores_or_cuts(run)
+    return bool(_tails(around, whole_blocks=False)) or _stores_or_cuts(around)
 
 
-def _stores_or_cuts(run: LiveRun) -> bool:
-    return _stores(run) or any(_cuts(run, op) for op in run.calls(OpCode.TRUNCATE))
+def _stores_or_cuts(around: Around) -> bool:
+    return _stores(around) or any(_cuts(around, op) for op in around.calls(OpCode.TRUNCATE))
 
 
-def _cuts(run: LiveRun, truncate: Op) -> bool:
+def _cuts(around: Around, truncate: Op) -> bool:
     """The file may be larger than what ``truncate`` leaves of it."""
-    ends = [
-        op.pos_cells + op.length_cells for op in run.calls(*OpCode) if op.inode == truncate.inode
-    ]
-    return truncate.pos_cells < max(*ends, run.start_disk.inodes[truncate.inode].size)
+    i = truncate.inode
+    ends = [op.pos_cells + op.length_cells for op in around.calls(*OpCode) if op.inode == i]
+    return truncate.pos_cells < max(*ends, around.size_at_mount(i))
 
 
-def _a_bio_failed(run: LiveRun) -> bool:
+def _a_bio_failed(around: Around) -> bool:
     """A bio failed in this mount."""
+    run = around.run
     return any(run.threads[thread].kind == "failing_disk" for thread in run.schedule)
 
 
-def _stores(run: LiveRun) -> bool:
-    return bool(run.calls(OpCode.STORE))
+def _stores(around: Around) -> bool:
+    return bool(around.calls(OpCode.STORE))
 
 
-def _appends_over_a_tail(run: LiveRun) -> bool:
+def _appends_over_a_tail(around: Around) -> bool:
     """A write begins at or before EOF, ends behind it, and EOF's block has data there on disk."""
-    dirty = _tails(run, whole_blocks=False)
+    dirty = _tails(around, whole_blocks=False)
     return any(
         op.inode in dirty
-        and op.pos_cells <= run.start_disk.inodes[op.inode].size < op.pos_cells + op.length_cells
-        for op in run.calls(OpCode.WRITE)
+        and op.pos_cells <= around.size_at_mount(op.inode) < op.pos_cells + op.length_cells
+        for op in around.calls(OpCode.WRITE)
     )
 
 
-def _loses_a_zeroed_tail(run: LiveRun) -> bool:
-    return _a_bio_failed(run) and _may_have_a_tail(run)
+def _loses_a_zeroed_tail(around: Around) -> bool:
+    return _a_bio_failed(around) and _may_have_a_tail(around)
 
 
-def _reaches_blocks_behind_eof(run: LiveRun) -> bool:
+def _reaches_blocks_behind_eof(around: Around) -> bool:
     """The mount began with a written block wholly behind the size."""
-    return bool(_tails(run, whole_blocks=True))
+    return bool(_tails(around, whole_blocks=True))
 
 
-def _stores_in_folios(run: LiveRun) -> bool:
-    return _stores(run) and run.setup.geometry.blocks_per_folio > 1
+def _stores_in_folios(around: Around) -> bool:
+    return _stores(around) and around.setup.geometry.blocks_per_folio > 1
 
 
-def _overwrites(run: LiveRun) -> bool:
+def _overwrites(around: Around) -> bool:
     """A file had a written block when this mount began, or is used by more than one call."""
-    used = [op.inode for op in run.calls(*OpCode)]
+    used, inodes = [op.inode for op in around.calls(*OpCode)], around.run.start_disk.inodes
     return any(
-        used.count(i) > 1 or any(state == WRITTEN for state, _ in run.start_disk.inodes[i].extents)
-        for i in used
+        used.count(i) > 1 or any(state == WRITTEN for state, _ in inodes[i].extents) for i in used
     )
 
 
-def _misses_an_overwrite(run: LiveRun) -> bool:
-    return run.setup.data_err_abort and _a_bio_failed(run) and _overwrites(run)
+def _misses_an_overwrite(around: Around) -> bool:
+    return around.setup.data_err_abort and _a_bio_failed(around) and _overwrites(around)
 
 
-def _merges_a_mark(run: LiveRun) -> bool:
+def _merges_a_mark(around: Around) -> bool:
     """A call that leaves i_disksize to a marked ioend, which may be merged behind another.
 
     Of a truncate only where all completions are ext4's.
     """
-    truncates = run.setup.data_err_abort and bool(run.calls(OpCode.TRUNCATE))
-    return truncates or bool(run.calls(OpCode.FALLOCATE))
+    truncates = around.setup.data_err_abort and bool(around.calls(OpCode.TRUNCATE))
+    return truncates or bool(around.calls(OpCode.FALLOCATE))
 
 
-def _punches(run: LiveRun) -> bool:
-    return bool(run.calls(OpCode.PUNCH, OpCode.ZERO_RANGE))
+def _punches(around: Around) -> bool:
+    return bool(around.calls(OpCode.PUNCH, OpCode.ZERO_RANGE))
 
 
-def _punches_in_folios(run: LiveRun) -> bool:
-    return run.setup.geometry.blocks_per_folio > 1 and bool(run.calls(OpCode.PUNCH))
+def _punches_in_folios(around: Around) -> bool:
+    return around.setup.geometry.blocks_per_folio > 1 and bool(around.calls(OpCode.PUNCH))
 
 
-def _refills_a_punch(run: LiveRun) -> bool:
+def _refills_a_punch(around: Around) -> bool:
     """After the punch of a block its place is filled with an unwritten one."""
-    fills = run.setup.nodelalloc or bool(run.calls(OpCode.FALLOCATE, OpCode.ZERO_RANGE))
-    return fills and run.setup.geometry.blocks_per_folio > 1 and _punches(run)
+    fills = around.setup.nodelalloc or bool(around.calls(OpCode.FALLOCATE, OpCode.ZERO_RANGE))
+    return fills and around.setup.geometry.blocks_per_folio > 1 and _punches(around)
 
 
-def _exposes_new_blocks(run: LiveRun) -> bool:
+def _exposes_new_blocks(around: Around) -> bool:
     """nodelalloc allocates written blocks, whose pages fail or are dropped before the commit."""
-    return run.setup.nodelalloc and (_punches(run) or _a_bio_failed(run))
+    return around.setup.nodelalloc and (_punches(around) or _a_bio_failed(around))
 
 
-def _rewrites_after_errors(run: LiveRun) -> bool:
+def _rewrites_after_errors(around: Around) -> bool:
     """A bio failed, and in this mount a file is written twice, zeroed edges of a block included."""
     reads_or_syncs = (OpCode.READ, OpCode.FSYNC, OpCode.FDATASYNC, OpCode.SYNC, OpCode.UNLINK)
-    written = [op.inode for op in run.calls(*OpCode) if op.code not in reads_or_syncs]
-    return _a_bio_failed(run) and len(set(written)) < len(written)
+    written = [op.inode for op in around.calls(*OpCode) if op.code not in reads_or_syncs]
+    return _a_bio_failed(around) and len(set(written)) < len(written)
 
 
-def _truncates_new_blocks(run: LiveRun) -> bool:
+def _truncates_new_blocks(around: Around) -> bool:
     """nodelalloc, and a truncate of what an append allocated."""
-    return run.setup.nodelalloc and bool(run.calls(OpCode.TRUNCATE))
+    return around.setup.nodelalloc and bool(around.calls(OpCode.TRUNCATE))
 
 
-def _cuts_twice(run: LiveRun) -> bool:
+def _cuts_twice(around: Around) -> bool:
     """A truncate hides what a commit has to write over that which another one cut."""
-    behind = _tails(run, whole_blocks=False) | _tails(run, whole_blocks=True)
-    cuts = len(run.calls(OpCode.TRUNCATE))
+    behind = _tails(around, whole_blocks=False) | _tails(around, whole_blocks=True)
+    cuts = len(around.calls(OpCode.TRUNCATE))
     return cuts > 1 or (cuts == 1 and bool(behind))
 
 
-def _slot_is_held(run: LiveRun) -> bool:
+def _slot_is_held(around: Around) -> bool:
     """A worker is at work, so in a deadlock it is one of those who wait."""
-    return bool(run.system.view(run.state).rsv_conversion_wq)
+    return bool(around.kernel().rsv_conversion_wq)
 
 
-def _slot_is_held_beside_a_new_ioend(run: LiveRun) -> bool:
-    return _slot_is_held(run) and _an_ioend_is_new(run)
+def _slot_is_held_beside_a_new_ioend(around: Around) -> bool:
+    return _slot_is_held(around) and _an_ioend_is_new(around)
 
 
-def _an_ioend_is_new(run: LiveRun) -> bool:
+def _an_ioend_is_new(around: Around) -> bool:
     """Somebody has an ioend that is not submitted."""
-    geometry = run.setup.geometry
-    k = run.system.view(run.state)
+    geometry = around.setup.geometry
+    k = around.kernel()
     return any(
         k.inode[i].ioend[b].state == IOEND_BUILDING
         for i in range(geometry.nr_inodes)
@@ -188,10 +226,10 @@ def _an_ioend_is_new(run: LiveRun) -> bool:
     )
 
 
-def _waits_for_the_next_flusher(run: LiveRun) -> bool:
+def _waits_for_the_next_flusher(around: Around) -> bool:
     """An EOF block that has to be written first is dirty, and nobody is writing it."""
-    geometry = run.setup.geometry
-    k = run.system.view(run.state)
+    geometry = around.setup.geometry
+    k = around.kernel()
     for i in range(geometry.nr_inodes):
         inode = k.inode[i]
         pending = {b for b in range(geometry.nr_blocks) if inode.eof_needed[b]}
@@ -204,20 +242,20 @@ def _waits_for_the_next_flusher(run: LiveRun) -> bool:
     return False
 
 
-def _waits_outside_a_punch(run: LiveRun) -> bool:
+def _waits_outside_a_punch(around: Around) -> bool:
     """The same, and no punch is at work: its own pass writes the EOF block first.
 
     A task that holds the invalidate_lock for writing is a truncate or a punch.
     """
-    inodes = run.system.view(run.state).inode
-    holders = {inodes[i].invalidate_lock.writer - 1 for i in range(run.setup.geometry.nr_inodes)}
-    punches = {n for n, ops in enumerate(run.tasks) if any(op.code == OpCode.PUNCH for op in ops)}
-    return _waits_for_the_next_flusher(run) and not holders & punches
+    inodes, tasks = around.kernel().inode, enumerate(around.run.tasks)
+    holders = {inodes[i].invalidate_lock.writer - 1 for i in range(around.setup.geometry.nr_inodes)}
+    punches = {n for n, ops in tasks if any(op.code == OpCode.PUNCH for op in ops)}
+    return _waits_for_the_next_flusher(around) and not holders & punches
 
 
-def _commit_takes_folios(run: LiveRun) -> bool:
+def _commit_takes_folios(around: Around) -> bool:
     """A commit has begun and is not past its data."""
-    return bool(run.system.view(run.state).journal.committing == T_FLUSH)
+    return bool(around.kernel().journal.committing == T_FLUSH)
 
 
 _SEED = ("seed", "seed-without-07")
@@ -325,8 +363,9 @@ KNOWN: tuple[Known, ...] = (
 
 def known(run: LiveRun, seen: Seen) -> Known | None:
     """Return the entry that explains ``seen`` in this run."""
+    around = Around(run, seen.inode)
     for entry in KNOWN:
         same = (seen.prop, seen.kind) == (entry.prop, entry.kind)
-        if same and run.setup.design.name in entry.designs and entry.when(run):
+        if same and run.setup.design.name in entry.designs and entry.when(around):
             return entry
     return None

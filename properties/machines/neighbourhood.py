@@ -18,7 +18,8 @@ from random import Random
 from checkers.engine.engines import PYTHON, best_engine, search_with
 from checkers.engine.outcome import INTERRUPTED, Found, Limits, Watch
 from checkers.engine.system import Build, Predicate
-from properties.machines.judge import Judge
+from properties.crash import Finding
+from properties.machines.judge import Judge, Key
 from properties.machines.live import LiveRun
 
 PYTHON_SHARE = 20
@@ -38,6 +39,18 @@ class Neighbourhood:
     reached: frozenset[str]
     found: tuple[Found, ...]
     cut: tuple[int, ...]
+
+
+def name_of(finding: Finding, kind: str) -> str:
+    """Return the name under which a crash finding is looked for."""
+    return f"{finding.prop} {kind} {finding.inode}"
+
+
+def key_of(name: str) -> Key:
+    """Return the key of what was found under ``name``."""
+    prop, _, rest = name.partition(" ")
+    kind, _, inode = rest.partition(" ")
+    return prop, kind, int(inode) if inode else None
 
 
 @lru_cache(maxsize=32)
@@ -61,8 +74,8 @@ def explore(
 
     def crash(projection: bytes, number: int) -> list[str]:
         cuts.append(number)
-        kinds = (f"{found.prop} {kind}" for found, kind in judge.after_crash(projection))
-        return list(dict.fromkeys(kinds))
+        wrong = judge.after_crash(projection)
+        return list(dict.fromkeys(name_of(f, kind) for f, kind in wrong))
 
     watch = Watch(judge.invariants(), dict(situations), crash, find_stuck=True)
     engine = _engine(run.system.build)

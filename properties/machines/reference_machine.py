@@ -119,9 +119,9 @@ class ReferenceJudge(Judge):
         inode = k.inode[i]
         shown = _values([inode.page[c] for c in range(inode.i_size)])
         wanted = spec.versions[-1].cells
-        if tuple(shown) != wanted and (READ, ANY_KIND) not in self.muted:
+        if tuple(shown) != wanted and (READ, ANY_KIND, i) not in self.muted:
             text = f"inode {i}: after {op.code.name} a read shows {shown}, expected {list(wanted)}"
-            yield Seen(READ, ANY_KIND, text)
+            yield Seen(READ, ANY_KIND, text, inode=i)
 
     def _crashed(self, projection: bytes) -> Iterator[Seen]:
         run, geometry = self.run, self.run.setup.geometry
@@ -138,10 +138,10 @@ class ReferenceJudge(Judge):
         found = _values(colours)
         wrong = spec.wrong_after_crash(found)
         kind = SIZE if wrong.startswith(SIZE) else CONTENT
-        if wrong and (CRASH, kind) not in self.muted:
-            yield Seen(CRASH, kind, f"inode {i}: {wrong}", image)
-        if spec.grew_without_data(found) and (GROWN, ANY_KIND) not in self.muted:
-            yield Seen(GROWN, ANY_KIND, f"inode {i}: size {len(found)} covers no data", image)
+        if wrong and (CRASH, kind, i) not in self.muted:
+            yield Seen(CRASH, kind, f"inode {i}: {wrong}", image, i)
+        if spec.grew_without_data(found) and (GROWN, ANY_KIND, i) not in self.muted:
+            yield Seen(GROWN, ANY_KIND, f"inode {i}: size {len(found)} covers no data", image, i)
 
 
 def _values(colours: Sequence[int]) -> list[int]:

@@ -23,7 +23,7 @@ from properties.machines.judge import (
     Judge,
     Seen,
 )
-from properties.machines.known import KNOWN, known
+from properties.machines.known import KNOWN, Around, known
 from properties.machines.live import LiveRun
 from properties.machines.quality import as_mounted
 from properties.machines.setups import GEOMETRIES, Setup
@@ -101,6 +101,13 @@ def test_a_written_block_behind_the_size_excuses_what_shows_it() -> None:
     assert is_known(run, STALE, OWN)
 
 
+@pytest.mark.parametrize(("i", "excused"), [(0, True), (1, False), (None, True)])
+def test_a_cause_in_one_file_excuses_nothing_in_another(i: int | None, excused: bool) -> None:
+    two = replace(a("seed"), geometry=GEOMETRIES["two-large-files"])
+    run = live(two, STORE, replace(GAP, inode=1))
+    assert (known(run, Seen(STALE, OWN, "", inode=i)) is not None) is excused
+
+
 def test_nobody_is_known_for_a_misplaced_write() -> None:
     assert not [entry for entry in KNOWN if entry.kind == MISPLACED]
 
@@ -140,7 +147,7 @@ def test_a_run_that_does_nothing_excuses_little() -> None:
         (name, entry.prop, entry.kind)
         for entry in KNOWN
         for name in entry.designs
-        if entry.when(live(a(name)))
+        if entry.when(Around(live(a(name))))
     }
     assert always == {
         ("seed-eof-ordered", STRUCTURE, BEHIND_SIZE),

@@ -12,7 +12,7 @@ from model.scopes import SCOPES
 from properties.machines.chance import KINDS, kinds_of, workload
 from properties.machines.judge import ANY_KIND, Judge
 from properties.machines.live import LiveRun
-from properties.machines.neighbourhood import Neighbourhood, explore
+from properties.machines.neighbourhood import Neighbourhood, explore, key_of
 from properties.machines.setups import GEOMETRIES, Setup
 from properties.runner import run_scope
 
@@ -67,7 +67,7 @@ def test_the_run_does_not_move_and_what_is_found_is_where_it_says() -> None:
 def test_what_is_muted_is_not_looked_for() -> None:
     run, judge = live(SCOPES["append-fsync"], "fsync-no-commit-wait")
     first = explored(run, judge).found
-    judge.muted = {(f.name.split()[0], f.name.partition(" ")[2]) for f in first}
+    judge.muted = {key_of(f.name) for f in first}
     assert first
     assert not explored(run, judge).found
 
