@@ -109,6 +109,14 @@ def unmapped_blocks(k: Kernel, inode: Inode, first: int, last: int) -> int:
     return count
 
 
+def any_unwritten(k: Kernel, inode: Inode, first: int, last: int) -> int:
+    """Tell whether one of the blocks is a hole or unwritten."""
+    for b in range(first, last + 1):
+        if inode.raw.extent[b].state != WRITTEN:
+            return 1
+    return 0
+
+
 def ext4_insert_delayed_blocks(k: Kernel, inode: Inode, first: int, last: int) -> int:
     """Reserve and insert delayed extents over the holes.  kernel: ext4_insert_delayed_blocks().
 

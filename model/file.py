@@ -9,6 +9,8 @@ from model.declare import Path
 from model.eof import disksize_limit, mark_eof_block, unmark_all, unmark_cut
 from model.extents import (
     allocate_blocks,
+    any_unwritten,
+    convert_blocks,
     ext4_da_map_blocks,
     ext4_es_remove_extent,
     ext4_es_status,
@@ -293,26 +295,39 @@ def zero_new_buffer(k: Kernel, inode: Inode, block: int) -> None:
     map_written_buffers(k, inode, block, block)
 
 
-def get_blocks_for_write(k: Kernel, current: int, inode: Inode, first: int, last: int) -> Path[int]:
-    """->write_begin under the folio lock: reserve, or with nodelalloc allocate *written* blocks.
+def get_written_block(k: Kernel, inode: Inode, block: int) -> int:
+    """Make ``block`` a written one: allocate it, or convert it at once.
 
-    kernel: ext4_da_get_block_prep(); ext4_get_block(), which files the inode as ordered data.  What
-    a new block has outside the write is zero.  Returns OK or ENOSPC.
+    kernel: ext4_get_block(), ext4_ext_convert_to_initialized(): only dioread_nolock, which needs
+    delayed allocation, waits for the data.  What the new buffer has outside the write is zero.
+    """
+    zero_new_block(k, inode, block)
+    if inode.raw.extent[block].state == UNWRITTEN:
+        return convert_blocks(k, inode, block, 1)
+    return allocate_blocks(k, inode, block, block, WRITTEN)
+
+
+def get_blocks_for_write(k: Kernel, current: int, inode: Inode, first: int, last: int) -> Path[int]:
+    """->write_begin under the folio lock: reserve, or with nodelalloc get *written* blocks.
+
+    kernel: ext4_da_get_block_prep(); ext4_get_block(), which files the inode as ordered data.
+    Returns OK or ENOSPC.
     """
     if not k.conf.nodelalloc:
         return (yield from ext4_da_map_blocks(k, current, inode, first, last))
-    if unmapped_blocks(k, inode, first, last) == 0:
+    if not any_unwritten(k, inode, first, last):
         return OK
     yield from down_write(k, current, inode.i_data_sem)
-    holes = 0
+    error = OK
+    new = 0
     for b in range(first, last + 1):
-        if inode.raw.extent[b].state == HOLE:
-            holes |= 1 << b
-            zero_new_block(k, inode, b)
-    error = allocate_blocks(k, inode, first, last, WRITTEN)
+        if error == OK and inode.raw.extent[b].state != WRITTEN:
+            error = get_written_block(k, inode, b)
+            if error == OK:
+                new |= 1 << b
     up_write(k, inode.i_data_sem)
     for b in range(first, last + 1):
-        if (holes >> b) & 1 and inode.raw.extent[b].state == WRITTEN:
+        if (new >> b) & 1:
             inode.on_running_list = 1
             ext4_mark_inode_dirty(k, current, inode)
             if error:
