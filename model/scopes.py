@@ -233,6 +233,12 @@ def _ranges() -> tuple[Scope, ...]:
             geometry=two, initial_size_cells=2, timer=Timer.ONCE,
         ),
         Scope(
+            "punch-other-file", "a write and a punch in a file; another one gets the block, fsync",
+            (Mount(((write(0), punch(0, 1), write(0, 2, 1), Op(OpCode.FSYNC, inode=1)),)),),
+            geometry=Geometry(blocks_per_folio=2, nr_phys=2, nr_inodes=2), initial_size_cells=0,
+            timer=Timer.ONCE,
+        ),
+        Scope(
             "pending-punch", "a gap append, then a punch in it that writes its range; no flusher",
             (Mount(((write(2, 2), punch(3, 1)),), flusher_passes=0),),
             initial_size_cells=1, timer=Timer.ONCE,
@@ -243,9 +249,21 @@ def _ranges() -> tuple[Scope, ...]:
             geometry=two, initial_size_cells=3, timer=Timer.ONCE,
         ),
         Scope(
+            "zero-range-tail", "a gap append over a dirty tail, then a zero range over both blocks",
+            (Mount(((write(2), zero_range(0, 4)),)),), initial_size_cells=1,
+            initial_dirty_tail=True, timer=Timer.ONCE,
+        ),
+        Scope(
             "fallocate", "an extending fallocate races with an append and fsync",
             (Mount(((write(1, 2),), (fallocate(3, 1), FSYNC))),), timer=Timer.ONCE,
         ),
+    )  # fmt: skip
+
+
+def _ordered_data() -> tuple[Scope, ...]:
+    """Return the scopes without delayed allocation, and of data that a commit has to write."""
+    two = Geometry(blocks_per_folio=2)
+    return (
         Scope(
             "nodelalloc", "two writers of one folio and an fsync, without delayed allocation",
             (Mount(((write(0, 2), FSYNC), (write(0), write(2, 2)))),),
@@ -427,8 +445,8 @@ def _unlinks() -> tuple[Scope, ...]:
 
 def _all() -> tuple[Scope, ...]:
     return (
-        *_data(), *_eof(), *_truncates(), *_ranges(), *_journals(), *_shortages(), *_reclaim(),
-        *_unlinks(),
+        *_data(), *_eof(), *_truncates(), *_ranges(), *_ordered_data(), *_journals(), *_shortages(),
+        *_reclaim(), *_unlinks(),
     )  # fmt: skip
 
 

@@ -282,10 +282,10 @@ class CrashMachine(RuleBasedStateMachine):
 
     def _explore_from_here(self, choose: Random) -> None:
         """Explore what may happen next; the run does not move."""
-        here = self.run.here()
+        here, muted = self.run.here(), frozenset(self.judge.muted)
         self._explore(choose)
         self.run.return_to(here)
-        self.judge.rewind()
+        self.judge.stand_at(muted)
 
     def _explore(self, choose: Random) -> tuple[int, ...]:
         """Explore from the state of the run; walk to whatever is wrong, and report it.
@@ -294,7 +294,7 @@ class CrashMachine(RuleBasedStateMachine):
         """
         self.check()
         run = self.run
-        here = run.here()
+        here, muted = run.here(), frozenset(self.judge.muted)
         seen = explore(run, self.judge, self._missing, self.states, choose)
         self.tally.states += seen.states
         for name in seen.reached & self._missing.keys():
@@ -302,11 +302,11 @@ class CrashMachine(RuleBasedStateMachine):
             self.tally.reached[name] += 1
         for found in seen.found:
             run.return_to(here)
-            self.judge.rewind()
+            self.judge.stand_at(muted)
             self._confirm(found)
         if seen.found:
             run.return_to(here)
-            self.judge.rewind()
+            self.judge.stand_at(muted)
         return seen.cut
 
     def _confirm(self, found: Found) -> None:
@@ -540,7 +540,7 @@ class CrashMachine(RuleBasedStateMachine):
 
     def explains(self, seen: Seen) -> Known | None:
         """Return what is known about ``seen``; a machine that looks for one of these says less."""
-        return known(self.run, seen)
+        return known(self.run, seen, {prop for prop, _, _ in self.judge.muted})
 
     def _settle(self) -> None:
         """Everybody runs by priority until nobody can; then nobody may be left waiting."""

@@ -10,6 +10,7 @@ Rejected: one image a power cut (a million runs would miss what one look at the 
 """
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
 
@@ -123,8 +124,12 @@ class Judge:
 
     def rewind(self) -> None:
         """The run is somewhere else: what was known there explains nothing here."""
+        self.stand_at(frozenset())
+
+    def stand_at(self, muted: AbstractSet[Key]) -> None:
+        """The run is back where only ``muted`` was known."""
         self._projection = b""
-        self.muted.clear()
+        self.muted = set(muted)
 
     def look(self) -> Iterator[Seen]:
         """Yield what is wrong in the state of the run and in any crash image of it."""

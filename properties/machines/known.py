@@ -8,6 +8,7 @@ Rejected: excusing a property as a whole (a design with a stale tail could then 
 """
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from checkers.engine.outcome import DEADLOCK
@@ -21,6 +22,7 @@ from properties.machines.judge import (
     CONTENT,
     CRASH,
     GROWN,
+    MISPLACED,
     OWN,
     PREVIOUS_OWNER,
     READ,
@@ -41,6 +43,8 @@ class Around:
 
     run: LiveRun
     inode: int | None = None
+    before: AbstractSet[str] = frozenset()
+    """The properties that were seen violated in this mount before."""
 
     @property
     def setup(self) -> Setup:
@@ -182,6 +186,16 @@ def _refills_a_punch(around: Around) -> bool:
     return fills and around.setup.geometry.blocks_per_folio > 1 and _punches(around)
 
 
+def _a_bio_came_late(around: Around) -> bool:
+    """A bio was in flight to a block that was no longer its file's, whoever got that then."""
+    return LATE_WRITE in around.before
+
+
+def _drops_a_zeroed_tail(around: Around) -> bool:
+    """A punch or zero range over an EOF block that may have been zeroed in memory only."""
+    return _punches(around) and _may_have_a_tail(around)
+
+
 def _exposes_new_blocks(around: Around) -> bool:
     """nodelalloc allocates written blocks, whose pages fail or are dropped before the commit."""
     return around.setup.nodelalloc and (_punches(around) or _a_bio_failed(around))
@@ -277,9 +291,12 @@ _STALE: tuple[tuple[tuple[str, ...], str, Condition], ...] = (
     ),
     (_EVERY, "a later block of the EOF folio", _stores_in_folios),
     (_BH, _TRUNCATE, _cuts_twice),
+    (_BH, "a zero range drops the zeroed EOF block", _drops_a_zeroed_tail),
     (("seed-eof-ordered",), "a block behind the held size", _reaches_blocks_behind_eof),
 )  # fmt: skip
 
+LATE_WRITE = "late-write"
+LATE = "a punch frees a block that writeback has just submitted"
 _NODELALLOC = "a written block without its data: nodelalloc on the buffer_head path"
 _REFILL = "a late conversion finds another block where the punched one was"
 _HELD = "a size that was held back is forgotten"
@@ -313,8 +330,14 @@ KNOWN: tuple[Known, ...] = (
         "data_err=abort misses plain overwrites", _misses_an_overwrite,
     ),
     Known(
-        (*_IOMAP, "mixed"), "late-write", ANY_KIND,
-        "a punch frees a block that writeback has just submitted", _punches_in_folios,
+        (*_IOMAP, "mixed"), LATE_WRITE, ANY_KIND, LATE, _punches_in_folios,
+    ),
+    *(
+        Known((*_IOMAP, "mixed"), prop, kind, LATE, _a_bio_came_late)
+        for prop, kind in (
+            ("read-back", ANY_KIND), (DURABILITY, CONTENT), (UNSTABLE_CONVERSION, ANY_KIND),
+            (STALE, OWN), (STALE, PREVIOUS_OWNER), (STALE, MISPLACED),
+        )
     ),
     *(
         Known((*_IOMAP, "mixed"), prop, kind, _REFILL, _refills_a_punch)
@@ -361,9 +384,9 @@ KNOWN: tuple[Known, ...] = (
 )  # fmt: skip
 
 
-def known(run: LiveRun, seen: Seen) -> Known | None:
-    """Return the entry that explains ``seen`` in this run."""
-    around = Around(run, seen.inode)
+def known(run: LiveRun, seen: Seen, before: AbstractSet[str] = frozenset()) -> Known | None:
+    """Return the entry that explains ``seen``, if ``before`` was seen in this mount before it."""
+    around = Around(run, seen.inode, before)
     for entry in KNOWN:
         same = (seen.prop, seen.kind) == (entry.prop, entry.kind)
         if same and run.setup.design.name in entry.designs and entry.when(around):

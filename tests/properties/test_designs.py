@@ -84,6 +84,7 @@ for _name in EXPECTED:
 for _name in EXPECTED.keys() - {"bh-ordered", "mixed", "series-v5", "series-v5-submit-first"}:
     EXPECTED[_name]["eio-overwrite"] = {"data-err-abort"}
     EXPECTED[_name]["punch-folio"] = {"late-write"}
+    EXPECTED[_name]["punch-other-file"] = {"late-write", "read-back", "durability"}
     EXPECTED[_name]["punch-refill"] = {
         "late-write", "read-back", "stale-data", "unstable-conversion",
     }  # fmt: skip
@@ -93,11 +94,16 @@ for _name in ("series-v5", "series-v5-submit-first", "seed-eof-deferred"):
 EXPECTED["seed-without-07"]["cut-twice"] = {"sizes"}
 for _name in ("bh-ordered", "mixed"):
     EXPECTED[_name]["cut-twice"] = {"stale-data"}
+    EXPECTED[_name]["zero-range-tail"] = {"stale-data"}
     EXPECTED[_name]["eio-rewrite"] = {"durability", "read-back"}
     EXPECTED[_name]["evict-eio"] = {"durability", "read-back"}
     EXPECTED[_name]["punch-nodelalloc"] = {"stale-data", "unstable-conversion"}
     EXPECTED[_name]["truncate-nodelalloc"] = {"stale-data", "unstable-conversion"}
     EXPECTED[_name]["eio-nodelalloc"] = {"stale-data", "unstable-conversion"}
+for _name in ("seed", "seed-without-07"):
+    EXPECTED[_name]["zero-range-tail"] = {"stale-data"}
+EXPECTED["seed-eof-ordered"]["zero-range-tail"] = {"sizes", "structure"}
+EXPECTED["seed-eof-deferred"]["zero-range-tail"] = {"sizes", "deadlock"}
 EXPECTED["seed-eof-ordered"]["behind-eof"] = {"structure", "stale-data"}
 EXPECTED["seed-eof-ordered"]["folio-tail"] = {"structure", "stale-data"}
 

@@ -60,6 +60,7 @@ FINDINGS = (
     Case("seed", "eio-overwrite", "data-err-abort", prevented_by=("series-v5",)),
     Case("seed", "folio-tail", "stale-data"),
     Case("seed", "punch-folio", "late-write", prevented_by=("series-v5", "bh-ordered")),
+    Case("seed", "punch-other-file", "durability", prevented_by=("series-v5", "bh-ordered")),
     Case("seed", "punch-refill", "stale-data", prevented_by=("series-v5", "bh-ordered")),
     Case("seed", "eio-eof", "stale-data", prevented_by=("seed-eof-ordered",)),
     Case("seed", "three-blocks", "zeros-for-data"),
@@ -79,12 +80,15 @@ FINDINGS = (
     Case("bh-ordered", "new-file", "stale-data"),
     Case("bh-ordered", "eof-in-block", "stale-data"),
     Case("bh-ordered", "folio-tail", "stale-data"),
+    Case("bh-ordered", "zero-range-tail", "stale-data", prevented_by=("seed-gap-ordered",)),
     Case("bh-ordered", "eio-eof", "stale-data"),
     Case("bh-ordered", "eio-rewrite", "durability", prevented_by=("seed",)),
     Case("seed-eof-ordered", "eof-two-mounts", "structure", prevented_by=("seed-eof-deferred",)),
     Case("seed-eof-ordered", "behind-eof", "stale-data"),
     Case("seed-eof-deferred", "eof-unsubmitted", "deadlock", prevented_by=("seed-eof-ordered",)),
     Case("seed-eof-deferred", "eio-eof", "stale-data"),
+    Case("seed-eof-deferred", "zero-range-tail", "deadlock", prevented_by=("series-v5",)),
+    Case("seed-eof-ordered", "zero-range-tail", "sizes", prevented_by=("series-v5",)),
 )
 PLANTED = tuple(
     Case(mutant.design, mutant.scope, mutant.caught_by, mutant.slug, (mutant.design,))
