@@ -333,6 +333,10 @@ KNOWN: tuple[Known, ...] = (
         (*_IOMAP, "mixed"), LATE_WRITE, ANY_KIND, LATE, _punches_in_folios,
     ),
     *(
+        Known((*_IOMAP, "mixed"), prop, kind, LATE, _punches_in_folios)
+        for prop, kind in ((CRASH, CONTENT), (GROWN, ANY_KIND))
+    ),
+    *(
         Known((*_IOMAP, "mixed"), prop, kind, LATE, _a_bio_came_late)
         for prop, kind in (
             ("read-back", ANY_KIND), (DURABILITY, CONTENT), (UNSTABLE_CONVERSION, ANY_KIND),

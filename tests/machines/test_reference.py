@@ -6,13 +6,25 @@ import pytest
 
 from model.designs import DESIGNS
 from model.mutants import MUTANTS
-from model.scope import Op, OpCode
+from model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
+from model.scopes import FSYNC as FSYNC_CALL
+from model.scopes import punch, write
+from properties.crash import DURABILITY
 from properties.machines.factory import crash_machine
+from properties.machines.judge import CONTENT, CRASH, Seen
+from properties.machines.known import known
+from properties.machines.live import LiveRun
 from properties.machines.reference import FileSpec
-from properties.machines.reference_machine import GEOMETRIES, NEEDS, ReferenceMachine
+from properties.machines.reference_machine import (
+    GEOMETRIES,
+    NEEDS,
+    ReferenceJudge,
+    ReferenceMachine,
+)
 from properties.machines.search import PROFILES, profile_settings, run_machine, search
 from properties.machines.setups import Setup
 from properties.machines.violated import Violated
+from properties.runner import build_of, run_scope
 
 A, B = 1, 2
 
@@ -96,6 +108,31 @@ def test_a_file_may_change_its_task_with_a_mount() -> None:
     machine.run.start_op(1, Op(OpCode.WRITE, 0, 2, 0))
     machine.settle()
     assert machine.run.system.view(machine.run.state).inode[1].i_size == 1
+
+
+def test_the_specification_sees_a_late_bio_too() -> None:
+    """And knows it: it is found as lost data, without a look at the bio."""
+    geometry = Geometry(nr_blocks=4, blocks_per_folio=2, nr_phys=8)
+    ops = (write(0), punch(0, 1), write(4, 2), FSYNC_CALL)
+    scope = Scope(
+        "late", "", (Mount((ops,)),), geometry=geometry, initial_size_cells=0, timer=Timer.ONCE
+    )
+    design = DESIGNS["seed"]
+    result = run_scope(design, scope, stop_at=DURABILITY)
+    (lost,) = [each for each in result.violations if each.prop == DURABILITY]
+    setup = Setup(design, geometry=geometry, initial_size_cells=0, timer=Timer.ONCE)
+    run = LiveRun(setup, observes_calls=True)
+    judge = ReferenceJudge(run)
+    found: list[Seen] = []
+    for op in ops:
+        run.start_op(0, op)
+    names = [info.name for info in build_of(scope, 0).threads]
+    indexes = {info.name: n for n, info in enumerate(run.threads)}
+    for thread in lost.epochs[-1].schedule:
+        run.step(indexes[names[thread]])
+        found += judge.look()
+    assert {(seen.prop, seen.kind) for seen in found} == {(CRASH, CONTENT)}
+    assert all(known(run, seen) for seen in found)
 
 
 @pytest.mark.slow
