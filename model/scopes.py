@@ -336,8 +336,8 @@ def _shortages() -> tuple[Scope, ...]:
             geometry=_THREE, initial_size_cells=3, timer=Timer.NEVER, data_err_abort=True,
         ),
         Scope(
-            "fallocate-merge", "a write over EOF into the next block, fallocate behind it, fsync",
-            (Mount(((write(1, 2), fallocate(4, 1), FSYNC),)),),
+            "write-up-merge", "a write over EOF into the next block, truncate up and fsync",
+            (Mount(((write(1, 2), truncate(5), FSYNC),)),),
             geometry=_THREE, timer=Timer.NEVER,
         ),
         Scope(

@@ -164,12 +164,8 @@ def _misses_an_overwrite(around: Around) -> bool:
 
 
 def _merges_a_mark(around: Around) -> bool:
-    """A call that leaves i_disksize to a marked ioend, which may be merged behind another.
-
-    Of a truncate only where all completions are ext4's.
-    """
-    truncates = around.setup.data_err_abort and bool(around.calls(OpCode.TRUNCATE))
-    return truncates or bool(around.calls(OpCode.FALLOCATE))
+    """A call that leaves i_disksize to a marked ioend, which may be merged behind another."""
+    return bool(around.calls(OpCode.TRUNCATE, OpCode.FALLOCATE))
 
 
 def _punches(around: Around) -> bool:

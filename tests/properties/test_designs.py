@@ -51,14 +51,14 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "new-file": {"stale-data"},
         "eof-unsubmitted": {"deadlock"},
         "truncate-up-merge": {"sizes", "durability"},
-        "fallocate-merge": {"sizes", "durability"},
+        "write-up-merge": {"sizes", "durability"},
     },
     "series-v5-submit-first": {
         "eof-in-block": {"stale-data"},
         "folio-tail": {"stale-data"},
         "new-file": {"stale-data"},
         "truncate-up-merge": {"sizes", "durability"},
-        "fallocate-merge": {"sizes", "durability"},
+        "write-up-merge": {"sizes", "durability"},
     },
     "bh-ordered": {
         "eof-in-block": {"stale-data"},

@@ -71,7 +71,7 @@ FINDINGS = (
     Case("series-v5", "new-file", "stale-data"),
     Case("series-v5-submit-first", "late-gap", "deadlock", prevented_by=("seed",)),
     Case("series-v5", "truncate-up-merge", "durability"),
-    Case("series-v5", "fallocate-merge", "durability", prevented_by=("seed", "bh-ordered")),
+    Case("series-v5", "write-up-merge", "durability", prevented_by=("seed", "bh-ordered")),
     Case("series-v5", "eio-eof", "stale-data"),
     Case("series-v5", "eof-in-block", "stale-data"),
     Case("series-v5", "folio-tail", "stale-data"),
