@@ -321,6 +321,7 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(_EVERY, READ, ANY_KIND, "a later block of the EOF folio", _stores_in_folios),
     Known(_EVERY, "read-back", ANY_KIND, "a later block of the EOF folio", _stores_in_folios),
+    Known(_EVERY, DURABILITY, CONTENT, "a later block of the EOF folio", _stores_in_folios),
     Known(
         (*_IOMAP, "mixed"), "data-err-abort", ANY_KIND,
         "data_err=abort misses plain overwrites", _misses_an_overwrite,

@@ -73,6 +73,8 @@ def a(design: str) -> Setup:
         (replace(a("bh-ordered"), nodelalloc=True), (TRUNCATE,), STALE, PREVIOUS_OWNER, True),
         (a("bh-ordered"), (TRUNCATE, GAP), STALE, OWN, False),
         (a("bh-ordered"), (GAP, PUNCH), STALE, OWN, False),
+        (a("seed"), (GAP, STORE), DURABILITY, CONTENT, False),
+        (replace(a("seed"), geometry=FOLIO), (GAP, STORE), DURABILITY, CONTENT, True),
         (replace(a("bh-ordered"), nodelalloc=True), (GAP, PUNCH), STALE, OWN, True),
         (replace(a("bh-ordered"), nodelalloc=True), (TRUNCATE,), STALE, OWN, True),
         (replace(a("bh-ordered"), initial_dirty_tail=True), (GAP, PUNCH), STALE, OWN, True),
