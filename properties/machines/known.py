@@ -276,6 +276,7 @@ _BH = ("bh-ordered", "mixed")
 _EVERY = (*_IOMAP, *_V5, *_BH)
 
 _TRUNCATE = "a truncate looks too early whether a commit needs what it drops"
+_FOLIO = "a later block of the EOF folio"
 _TAIL = "the tail of the EOF block becomes visible"
 _STALE: tuple[tuple[tuple[str, ...], str, Condition], ...] = (
     ((*_SEED, "mixed"), _TAIL, _may_have_a_tail),
@@ -285,7 +286,7 @@ _STALE: tuple[tuple[tuple[str, ...], str, Condition], ...] = (
         tuple(d for d in _EVERY if d != "seed-eof-ordered"),
         "a zeroed tail is lost with a failed bio (eio-eof)", _loses_a_zeroed_tail,
     ),
-    (_EVERY, "a later block of the EOF folio", _stores_in_folios),
+    (_EVERY, _FOLIO, _stores_in_folios),
     (_BH, _TRUNCATE, _cuts_twice),
     (_BH, "a zero range drops the zeroed EOF block", _drops_a_zeroed_tail),
     (("seed-eof-ordered",), "a block behind the held size", _reaches_blocks_behind_eof),
@@ -295,6 +296,7 @@ LATE_WRITE = "late-write"
 LATE = "a punch frees a block that writeback has just submitted"
 _NODELALLOC = "a written block without its data: nodelalloc on the buffer_head path"
 _REFILL = "a late conversion finds another block where the punched one was"
+_MERGED = "a marked ioend is merged"
 _HELD = "a size that was held back is forgotten"
 _PASSED = "an fsync that has passed the EOF block waits for the next flusher"
 _WITHOUT_07 = "a commit writes an iomap page without its size"
@@ -309,8 +311,8 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(_HOLDING, "sizes", ANY_KIND, _HELD, _punches),
     Known(_HOLDING, DURABILITY, SIZE, _HELD, _punches),
-    Known(_V5, "sizes", ANY_KIND, "a marked ioend is merged", _merges_a_mark),
-    Known(_V5, DURABILITY, SIZE, "a marked ioend is merged", _merges_a_mark),
+    Known(_V5, "sizes", ANY_KIND, _MERGED, _merges_a_mark),
+    Known(_V5, DURABILITY, SIZE, _MERGED, _merges_a_mark),
     Known(
         _BH, GROWN, ANY_KIND,
         "the buffer_head path raises i_disksize before the data is written, by design",
@@ -319,16 +321,14 @@ KNOWN: tuple[Known, ...] = (
         ("seed-gap-ordered", *_V5), GROWN, ANY_KIND,
         "the ordered ioend sets i_disksize to i_size",
     ),
-    Known(_EVERY, READ, ANY_KIND, "a later block of the EOF folio", _stores_in_folios),
-    Known(_EVERY, "read-back", ANY_KIND, "a later block of the EOF folio", _stores_in_folios),
-    Known(_EVERY, DURABILITY, CONTENT, "a later block of the EOF folio", _stores_in_folios),
+    Known(_EVERY, READ, ANY_KIND, _FOLIO, _stores_in_folios),
+    Known(_EVERY, "read-back", ANY_KIND, _FOLIO, _stores_in_folios),
+    Known(_EVERY, DURABILITY, CONTENT, _FOLIO, _stores_in_folios),
     Known(
         (*_IOMAP, "mixed"), "data-err-abort", ANY_KIND,
         "data_err=abort misses plain overwrites", _misses_an_overwrite,
     ),
-    Known(
-        (*_IOMAP, "mixed"), LATE_WRITE, ANY_KIND, LATE, _punches_in_folios,
-    ),
+    Known((*_IOMAP, "mixed"), LATE_WRITE, ANY_KIND, LATE, _punches_in_folios),
     *(
         Known((*_IOMAP, "mixed"), prop, kind, LATE, _punches_in_folios)
         for prop, kind in ((CRASH, CONTENT), (GROWN, ANY_KIND))
