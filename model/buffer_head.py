@@ -87,7 +87,7 @@ def mpage_map_one_folio(k: Kernel, current: int, inode: Inode, f: int) -> int:
             map.m_pblk = 0
             map.current_cookie = 0
             if error:
-                assert ext4_count_free_clusters(k)
+                assert ext4_count_free_clusters(k) or ext4_emergency_state(k)
                 return b
             inode.folio[f].mapped |= 1 << (b % k.conf.blocks_per_folio)
     return end_block(k, inode, f)
@@ -111,14 +111,16 @@ def raise_disksize_to(k: Kernel, inode: Inode, end: int) -> None:
 def mpage_map_and_submit_folio(k: Kernel, current: int, inode: Inode, f: int) -> Path[int]:
     """Map the locked folio's blocks, raise i_disksize, submit; all in the caller's handle.
 
-    kernel: mpage_map_and_submit_extent().  Returns OK, or ENOSPC if not all could be mapped.
+    kernel: mpage_map_and_submit_extent().  Returns ENOSPC or EROFS if not all could be mapped.
     Only what this pass maps is converted.  A buffer that an earlier, failed write has mapped is
     neither delayed nor unwritten any more: it goes down as it is, over an extent still unwritten.
     """
     yield from down_write(k, current, inode.i_data_sem)
     converts = inode.folio[f].dirty & ~inode.folio[f].mapped
     end = mpage_map_one_folio(k, current, inode, f)
-    error = OK if end == end_block(k, inode, f) else ENOSPC
+    error = OK
+    if end < end_block(k, inode, f):
+        error = ext4_emergency_state(k) or ENOSPC
     submits = error == OK or submits_partial_folio(k, inode.folio[f], converts)
     if submits:
         raise_disksize_to(k, inode, end * k.conf.cells_per_block)

@@ -8,7 +8,7 @@ All helpers here run inside one step; callers hold i_data_sem where the kernel d
 """
 
 from model.declare import Path
-from model.jbd2 import ext4_mark_inode_dirty
+from model.jbd2 import ext4_journal_get_write_access, ext4_mark_inode_dirty
 from model.mballoc import (
     ext4_free_blocks,
     ext4_has_free_clusters,
@@ -82,8 +82,11 @@ def map_new_block(k: Kernel, inode: Inode, block: int, p: int, state: int) -> No
 def ext4_map_create_blocks(k: Kernel, current: int, inode: Inode, map: MapBlocks) -> int:
     """Allocate for the delayed blocks of ``map``, as unwritten.  kernel: ext4_map_create_blocks().
 
-    May map fewer blocks than asked (``map.m_len`` is what it got).  Returns OK or ENOSPC.
+    May map fewer blocks than asked (``map.m_len`` is what it got).  Returns OK, ENOSPC or EROFS.
     """
+    error = ext4_journal_get_write_access(k)
+    if error:
+        return error
     start = first_free_block(k)
     if start == k.conf.nr_phys:
         return ENOSPC
@@ -139,11 +142,15 @@ def allocate_blocks(k: Kernel, inode: Inode, first: int, last: int, state: int) 
     """Allocate every hole and delayed block of ``first``..``last`` as ``state``.
 
     kernel: ext4_map_blocks(CREATE), one block at a time: of a request that is too long
-    ext4_mb_new_blocks() tries ever shorter ones, the caller the rest.  Returns OK or ENOSPC.
+    ext4_mb_new_blocks() tries ever shorter ones, the caller the rest.
+    Returns OK, ENOSPC or EROFS.
     """
     for b in range(first, last + 1):
         status = ext4_es_status(k, inode, b)
         if status == HOLE or status == DELAYED:
+            error = ext4_journal_get_write_access(k)
+            if error:
+                return error
             p = ext4_mb_new_block(k, inode.delayed[b])
             if p == k.conf.nr_phys:
                 return ENOSPC
@@ -188,12 +195,16 @@ def ext4_ext_remove_space(k: Kernel, inode: Inode, first: int) -> None:
 def convert_blocks(k: Kernel, inode: Inode, first: int, length: int) -> int:
     """Turn unwritten blocks into written ones; a hole gets a new unwritten block.
 
-    kernel: ext4_map_blocks(IO_CONVERT_EXT), whose flags include create.  Returns OK or ENOSPC.
+    kernel: ext4_map_blocks(IO_CONVERT_EXT), whose flags include create.
+    Returns OK, ENOSPC or EROFS.
     """
     for b in range(first, first + length):
         if inode.raw.extent[b].state == UNWRITTEN:
             inode.raw.extent[b].state = WRITTEN
         elif inode.raw.extent[b].state == HOLE:
+            error = ext4_journal_get_write_access(k)
+            if error:
+                return error
             p = ext4_mb_new_block(k, inode.delayed[b])
             if p == k.conf.nr_phys:
                 return ENOSPC

@@ -42,6 +42,15 @@ def ext4_emergency_state(k: Kernel) -> int:
     return EROFS if k.journal.aborted else OK
 
 
+def ext4_journal_get_write_access(k: Kernel) -> int:
+    """Return EROFS if the journal aborted while the handle was open, else OK.
+
+    kernel: jbd2_journal_get_write_access(), is_handle_aborted(): nothing can be changed any more,
+    so nothing can be allocated, although the aborted commit has given its freed blocks back.
+    """
+    return ext4_emergency_state(k)
+
+
 def jbd2_log_space_left(k: Kernel) -> int:
     """Tell whether one more transaction fits.  kernel: jbd2_log_space_left()."""
     if k.conf.log_transactions == 0:

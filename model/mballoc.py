@@ -96,7 +96,8 @@ def ext4_process_freed_data(k: Kernel) -> None:
     """The commit callback gives freed blocks back.  kernel: ext4_process_freed_data().
 
     From here on their content is somebody else's: no committed state refers to them.  It also runs
-    after an abort, when the last committed state still does (and nobody can allocate any more).
+    after an abort, when the last committed state still does (and nobody can allocate any more, see
+    ext4_journal_get_write_access()).
     """
     for p in range(k.conf.nr_phys):
         if k.block[p] == BLOCK_FREED_COMMITTING:
