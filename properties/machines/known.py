@@ -152,10 +152,15 @@ def _stores_in_folios(around: Around) -> bool:
 
 
 def _overwrites(around: Around) -> bool:
-    """A file had a written block when this mount began, or is used by more than one call."""
+    """A file had a written block when this mount began, or is used by more than one call.
+
+    The mount itself uses an orphan: it zeroes the rest of its EOF block.
+    """
     used, inodes = [op.inode for op in around.calls(*OpCode)], around.run.start_disk.inodes
+    touched = {*used, *(i for i in around.files() if inodes[i].orphan)}
     return any(
-        used.count(i) > 1 or any(state == WRITTEN for state, _ in inodes[i].extents) for i in used
+        used.count(i) > 1 or any(state == WRITTEN for state, _ in inodes[i].extents)
+        for i in touched
     )
 
 

@@ -161,6 +161,16 @@ def test_a_first_write_is_no_overwrite() -> None:
         assert is_known(run, "data-err-abort", ANY_KIND) is excused
 
 
+def test_a_mount_that_truncates_an_orphan_overwrites_its_last_block() -> None:
+    setup = replace(a("seed"), data_err_abort=True, max_errors=1)
+    for orphan in (False, True):
+        run = live(setup)
+        disk = run.start_disk
+        run.start_disk = replace(disk, inodes=(replace(disk.inodes[0], orphan=orphan),))
+        run.schedule.append(run.indexes["failing_disk"][0])
+        assert is_known(run, "data-err-abort", ANY_KIND) is orphan
+
+
 def test_a_run_that_does_nothing_excuses_little() -> None:
     """Only what its design may do with any operation, if it does anything at all."""
     always = {
