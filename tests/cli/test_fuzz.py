@@ -27,7 +27,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(searching.PROFILES, "dev", TINY)
 
 
-def nothing_is_known(run: LiveRun, seen: object) -> Known | None:
+def nothing_is_known(run: LiveRun, seen: object, before: object) -> Known | None:
     return None
 
 
