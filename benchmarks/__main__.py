@@ -15,16 +15,16 @@ from pathlib import Path
 from benchmarks import native_search, spin, spin_steps, traces
 from benchmarks.native_search import Measured
 from benchmarks.wal import Size, system
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.c_library import CannotCompile, NoCompiler
-from checkers.engine.c_search import CBreadthFirst
-from checkers.engine.outcome import Limits, Watch
-from checkers.engine.system import System
-from checkers.engine.walk import run_schedule
-from model.designs import DESIGNS
-from model.scopes import SCOPES
-from properties.machines.search import PROFILES, search
-from properties.runner import make_system, run_scope
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.c_library import CannotCompile, NoCompiler
+from powercut.checkers.engine.c_search import CBreadthFirst
+from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.system import System
+from powercut.checkers.engine.walk import run_schedule
+from powercut.model.designs import DESIGNS
+from powercut.model.scopes import SCOPES
+from powercut.properties.machines.search import PROFILES, search
+from powercut.properties.runner import make_system, run_scope
 
 TRIES = 3
 SMALL = Size(writers=3, rounds=2, slots=2)

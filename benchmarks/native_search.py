@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.engine.native import NativeRun
-from checkers.engine.system import System
+from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.engine.system import System
 
 
 @dataclass

@@ -18,13 +18,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.outcome import Limits, Watch
-from checkers.engine.system import System
-from model.designs import DESIGNS
-from model.scope import Op
-from model.scopes import SCOPES
-from properties.runner import make_system
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.system import System
+from powercut.model.designs import DESIGNS
+from powercut.model.scope import Op
+from powercut.model.scopes import SCOPES
+from powercut.properties.runner import make_system
 
 NAMES = (
     "append-fsync", "eof-truncate-up", "truncate-truncate", "zero-truncate", "log-full",

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.spin import TABLES, needs, run, timed, unexpected
-from checkers.engine.cengine import prelude, store
-from checkers.engine.emit_geometry import emit_c
-from checkers.engine.system import Build, System
+from powercut.checkers.engine.cengine import prelude, store
+from powercut.checkers.engine.emit_geometry import emit_c
+from powercut.checkers.engine.system import Build, System
 
 _GLUE = """
 static uint8_t bench_constants[PC_CONSTANTS + 1], bench_initial[PC_SIZE], bench_next[PC_SIZE];

@@ -7,13 +7,13 @@ part of the states and of the crash states was seen, and what the swarm itself s
 
 from statistics import median, quantiles
 
-from checkers.engine.c_search import c_depth_first
-from checkers.engine.outcome import Limits, Watch
-from checkers.engine.swarm import Coverage, Sample, SwarmSearch, coverage
-from checkers.engine.system import System
-from model.designs import DESIGNS
-from model.scopes import SCOPES
-from properties.runner import make_system
+from powercut.checkers.engine.c_search import c_depth_first
+from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.swarm import Coverage, Sample, SwarmSearch, coverage
+from powercut.checkers.engine.system import System
+from powercut.model.designs import DESIGNS
+from powercut.model.scopes import SCOPES
+from powercut.properties.runner import make_system
 
 NAMES = ("span-truncate", "two-fsyncs", "new-file", "eof-mmap", "cookie-race", "punch")
 SHARES = (100, 20, 5)

@@ -9,8 +9,8 @@ there.
 from dataclasses import dataclass
 from typing import Annotated
 
-from checkers.engine.system import Build, System
-from model.declare import Array, Byte, Len, Max, Path, Program, Struct, Thread
+from powercut.checkers.engine.system import Build, System
+from powercut.model.declare import Array, Byte, Len, Max, Path, Program, Struct, Thread
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ Each block is a bio of its own here (no merging), and a mapping pass takes one h
 of the file; both only narrow what can happen.
 """
 
-from model.declare import Path
-from model.extents import convert_blocks, ext4_es_remove_extent, ext4_map_create_blocks
-from model.ioend import first_worker_ioend, iomap_finish_ioends
-from model.jbd2 import (
+from powercut.model.declare import Path
+from powercut.model.extents import convert_blocks, ext4_es_remove_extent, ext4_map_create_blocks
+from powercut.model.ioend import first_worker_ioend, iomap_finish_ioends
+from powercut.model.jbd2 import (
     ext4_emergency_state,
     ext4_journal_start,
     ext4_journal_stop,
@@ -21,16 +21,16 @@ from model.jbd2 import (
     jbd2_journal_abort,
     jbd2_journal_force_commit_nested,
 )
-from model.mballoc import ext4_count_free_clusters
-from model.oracle import note_written_back
-from model.ordered import (
+from powercut.model.mballoc import ext4_count_free_clusters
+from powercut.model.oracle import note_written_back
+from powercut.model.ordered import (
     block_is_dirty,
     buffer_is_mapped,
     end_block,
     first_block,
     mpage_submit_folio,
 )
-from model.primitives import (
+from powercut.model.primitives import (
     down_write,
     folio_lock,
     folio_unlock,
@@ -39,7 +39,7 @@ from model.primitives import (
     up_read,
     up_write,
 )
-from model.state import (
+from powercut.model.state import (
     DELAYED,
     EIO,
     ENOSPC,

@@ -6,7 +6,13 @@ A design is what a reviewer argues about; a mutant (``model.mutants``) is one pl
 
 from dataclasses import dataclass
 
-from model.state import EOF_DEFERRED, EOF_HOLD_BACK, EOF_ORDERED_GAP, EOF_PENDING, EOF_UNORDERED
+from powercut.model.state import (
+    EOF_DEFERRED,
+    EOF_HOLD_BACK,
+    EOF_ORDERED_GAP,
+    EOF_PENDING,
+    EOF_UNORDERED,
+)
 
 ALL_IOMAP = 255
 

@@ -16,9 +16,9 @@ Not modelled: one bio whose cells were read by the device at two different times
 bios in flight (the kernel prevents them; ``late-write`` checks it).
 """
 
-from model.declare import Path
-from model.page_io import bio_endio
-from model.state import IOEND_SUBMITTED, Inode, Ioend, Kernel
+from powercut.model.declare import Path
+from powercut.model.page_io import bio_endio
+from powercut.model.state import IOEND_SUBMITTED, Inode, Ioend, Kernel
 
 
 def dma(k: Kernel, inode: Inode, first: int, ioend: Ioend, failed: int) -> None:

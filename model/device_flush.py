@@ -1,6 +1,6 @@
 """The cache flush: the one device operation the journal needs.  See ``model.device``."""
 
-from model.state import Kernel
+from powercut.model.state import Kernel
 
 
 def blkdev_issue_flush(k: Kernel) -> None:

@@ -29,8 +29,8 @@ rule applies is a switch of the design:
     waits for it holds the only slot, so only the bio's completion can.
 """
 
-from model.declare import Path
-from model.state import (
+from powercut.model.declare import Path
+from powercut.model.state import (
     EOF_DEFERRED,
     EOF_HOLD_BACK,
     EOF_ORDERED_GAP,

@@ -7,9 +7,9 @@ other entries are a cache that agrees with the tree, so a lookup reads the tree.
 All helpers here run inside one step; callers hold i_data_sem where the kernel does.
 """
 
-from model.declare import Path
-from model.jbd2 import ext4_journal_get_write_access, ext4_mark_inode_dirty
-from model.mballoc import (
+from powercut.model.declare import Path
+from powercut.model.jbd2 import ext4_journal_get_write_access, ext4_mark_inode_dirty
+from powercut.model.mballoc import (
     ext4_free_blocks,
     ext4_has_free_clusters,
     ext4_mb_mark_used,
@@ -17,8 +17,8 @@ from model.mballoc import (
     first_free_block,
     free_run_length,
 )
-from model.primitives import down_write, up_write
-from model.state import (
+from powercut.model.primitives import down_write, up_write
+from powercut.model.state import (
     DELAYED,
     ENOSPC,
     HOLE,

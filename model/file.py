@@ -5,9 +5,9 @@ kernel with the series' write path (v3): the old EOF block is zeroed before any 
 writes never touch i_disksize.
 """
 
-from model.declare import Path
-from model.eof import disksize_limit, mark_eof_block, unmark_all, unmark_cut
-from model.extents import (
+from powercut.model.declare import Path
+from powercut.model.eof import disksize_limit, mark_eof_block, unmark_all, unmark_cut
+from powercut.model.extents import (
     allocate_blocks,
     any_unwritten,
     convert_blocks,
@@ -17,7 +17,7 @@ from model.extents import (
     ext4_ext_remove_space,
     unmapped_blocks,
 )
-from model.jbd2 import (
+from powercut.model.jbd2 import (
     ext4_emergency_state,
     ext4_journal_start,
     ext4_journal_stop,
@@ -25,23 +25,23 @@ from model.jbd2 import (
     jbd2_journal_abort,
     jbd2_journal_force_commit_nested,
 )
-from model.mballoc import ext4_has_free_clusters, s_mb_free_pending
-from model.oracle import (
+from powercut.model.mballoc import ext4_has_free_clusters, s_mb_free_pending
+from powercut.model.oracle import (
     note_removal_begins,
     note_removal_ends,
     note_removed,
     note_write,
 )
-from model.ordered import buffer_is_mapped
-from model.primitives import (
+from powercut.model.ordered import buffer_is_mapped
+from powercut.model.primitives import (
     down_write,
     folio_lock,
     folio_unlock,
     folio_wait_writeback,
     up_write,
 )
-from model.reclaim import fill_block, fill_for_write, is_cached, zero_new_block
-from model.state import (
+from powercut.model.reclaim import fill_block, fill_for_write, is_cached, zero_new_block
+from powercut.model.state import (
     ENOSPC,
     EOF_ORDERED_GAP,
     EOF_PENDING,
@@ -53,7 +53,7 @@ from model.state import (
     Inode,
     Kernel,
 )
-from model.writeback import (
+from powercut.model.writeback import (
     do_writepages,
     ext4_iomap_submit_zero_block,
     folio_end_cells,

@@ -4,27 +4,27 @@ Mirrors fs/ext4/inode.c, v3 09/22.  Here the order is opposite to the buffer_hea
 is locked, and already under writeback, when the handle is started.
 """
 
-from model.declare import Path
-from model.eof import forget_pending
-from model.extents import (
+from powercut.model.declare import Path
+from powercut.model.eof import forget_pending
+from powercut.model.extents import (
     ext4_es_extent_length,
     ext4_es_remove_extent,
     ext4_es_status,
     ext4_map_create_blocks,
     ext4_map_query_blocks,
 )
-from model.jbd2 import (
+from powercut.model.jbd2 import (
     ext4_emergency_state,
     ext4_journal_start,
     ext4_journal_stop,
     ext4_mark_inode_dirty,
     jbd2_journal_force_commit_nested,
 )
-from model.mballoc import ext4_count_free_clusters
-from model.oracle import note_written_back
-from model.primitives import down_write, up_write
-from model.state import DELAYED, ENOSPC, OK, Inode, Kernel, MapBlocks
-from model.submit import iomap_add_to_ioend
+from powercut.model.mballoc import ext4_count_free_clusters
+from powercut.model.oracle import note_written_back
+from powercut.model.primitives import down_write, up_write
+from powercut.model.state import DELAYED, ENOSPC, OK, Inode, Kernel, MapBlocks
+from powercut.model.submit import iomap_add_to_ioend
 
 
 def raise_disksize_at_map(k: Kernel, current: int, inode: Inode, map: MapBlocks) -> None:

@@ -4,9 +4,9 @@ Mirrors fs/iomap/ioend.c.  The lists of the kernel are states of an ioend here: 
 not matter, because the worker sorts it.
 """
 
-from model.oracle import note_written_back
-from model.primitives import folio_end_writeback, mapping_set_error
-from model.state import (
+from powercut.model.oracle import note_written_back
+from powercut.model.primitives import folio_end_writeback, mapping_set_error
+from powercut.model.state import (
     EOF_ORDERED_GAP,
     EOF_PENDING,
     IOEND_NONE,

@@ -10,13 +10,13 @@ record makes all of them durable together.  Not modelled: fast commits, revoke r
 (lock_updates), an external journal, buffer-level conflicts (BH_Shadow).
 """
 
-from model.declare import Path
-from model.device_flush import blkdev_issue_flush
-from model.mballoc import ext4_process_freed_data
-from model.oracle import clear_image, copy_image
-from model.ordered import journal_finish_inode_data_buffers, journal_submit_data_buffers
-from model.scope import Timer
-from model.state import (
+from powercut.model.declare import Path
+from powercut.model.device_flush import blkdev_issue_flush
+from powercut.model.mballoc import ext4_process_freed_data
+from powercut.model.oracle import clear_image, copy_image
+from powercut.model.ordered import journal_finish_inode_data_buffers, journal_submit_data_buffers
+from powercut.model.scope import Timer
+from powercut.model.state import (
     BLOCK_FREED_COMMITTING,
     BLOCK_FREED_RUNNING,
     EROFS,

@@ -7,7 +7,7 @@ nobody can get.  Allocation is one atomic step; groups, preallocation and root's
 out.
 """
 
-from model.state import (
+from powercut.model.state import (
     BLOCK_FREE,
     BLOCK_FREED_COMMITTING,
     BLOCK_FREED_RUNNING,

@@ -6,23 +6,27 @@ under the folio lock, where it also commits and tries again on ENOSPC.  Nothing 
 there are no stable pages.
 """
 
-from model.declare import Path
-from model.extents import ext4_da_map_blocks
-from model.file import (
+from powercut.model.declare import Path
+from powercut.model.extents import ext4_da_map_blocks
+from powercut.model.file import (
     dirty_block,
     ext4_should_retry_alloc,
     get_blocks_for_write,
     map_written_buffers,
     reserve_blocks,
 )
-from model.jbd2 import ext4_journal_start, ext4_journal_stop, jbd2_journal_force_commit_nested
-from model.mballoc import s_mb_free_pending
-from model.oracle import note_store
-from model.ordered import buffer_is_mapped
-from model.primitives import down_read, folio_lock, folio_unlock, up_read
-from model.reclaim import fill_folio
-from model.state import ENOSPC, OK, Inode, Kernel
-from model.writeback import folio_end_cells
+from powercut.model.jbd2 import (
+    ext4_journal_start,
+    ext4_journal_stop,
+    jbd2_journal_force_commit_nested,
+)
+from powercut.model.mballoc import s_mb_free_pending
+from powercut.model.oracle import note_store
+from powercut.model.ordered import buffer_is_mapped
+from powercut.model.primitives import down_read, folio_lock, folio_unlock, up_read
+from powercut.model.reclaim import fill_folio
+from powercut.model.state import ENOSPC, OK, Inode, Kernel
+from powercut.model.writeback import folio_end_cells
 
 
 def first_block_of(k: Kernel, cell: int) -> int:

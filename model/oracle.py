@@ -12,7 +12,7 @@ read there should recovery find that image; promises of returned fsyncs are kept
 Nothing here influences the kernel paths.
 """
 
-from model.state import ANY_COLOUR, MAX_TASKS, TID_DONE, ZERO, Inode, InodeImage, Kernel
+from powercut.model.state import ANY_COLOUR, MAX_TASKS, TID_DONE, ZERO, Inode, InodeImage, Kernel
 
 
 def copy_image(k: Kernel, to: InodeImage, source: InodeImage) -> None:

@@ -5,31 +5,31 @@ i_disksize is deferred to a work item on rsv_conversion_wq, which has one slot; 
 handle is started, the extent converted, i_disksize raised, and only then folio writeback ends.
 """
 
-from model.buffer_head import ext4_end_bio
-from model.declare import Path
-from model.eof import (
+from powercut.model.buffer_head import ext4_end_bio
+from powercut.model.declare import Path
+from powercut.model.eof import (
     eof_bio_done,
     ext4_iomap_wb_disksize_pending_wait,
     ext4_iomap_wb_ordered_wait,
     is_deferred,
     raise_disksize,
 )
-from model.extents import ext4_convert_unwritten_extents
-from model.ioend import (
+from powercut.model.extents import ext4_convert_unwritten_extents
+from powercut.model.ioend import (
     end_writeback_of,
     first_worker_ioend,
     iomap_finish_ioends,
     iomap_ioend_try_merge,
 )
-from model.jbd2 import (
+from powercut.model.jbd2 import (
     ext4_emergency_state,
     ext4_journal_start,
     ext4_journal_stop,
     ext4_mark_inode_dirty,
     jbd2_journal_abort,
 )
-from model.primitives import down_write, up_write
-from model.state import (
+from powercut.model.primitives import down_write, up_write
+from powercut.model.state import (
     EIO,
     EOF_ORDERED_GAP,
     EOF_PENDING,

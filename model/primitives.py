@@ -8,8 +8,8 @@ order searches need and others do not (it changes no outcome, only the number of
 The paths and helpers here take ``current``, the context number of the caller.
 """
 
-from model.declare import Path
-from model.state import ALL_TASKS, Folio, Inode, Kernel, Rwsem
+from powercut.model.declare import Path
+from powercut.model.state import ALL_TASKS, Folio, Inode, Kernel, Rwsem
 
 
 def down_write(k: Kernel, current: int, sem: Rwsem) -> Path[None]:

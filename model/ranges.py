@@ -8,27 +8,33 @@ crash may show the old bytes there until they are synced, and nothing here says 
 Not modelled: KEEP_SIZE, collapse and insert range, restarts of a long transaction.
 """
 
-from model.declare import Path
-from model.eof import raise_disksize_in_call
-from model.extents import allocate_blocks, ext4_es_remove_extent
-from model.file import (
+from powercut.model.declare import Path
+from powercut.model.eof import raise_disksize_in_call
+from powercut.model.extents import allocate_blocks, ext4_es_remove_extent
+from powercut.model.file import (
     ext4_block_zero_eof,
     ext4_should_retry_alloc,
     pagecache_isize_extended,
     zero_in_block,
 )
-from model.jbd2 import (
+from powercut.model.jbd2 import (
     ext4_emergency_state,
     ext4_journal_start,
     ext4_journal_stop,
     ext4_mark_inode_dirty,
     jbd2_journal_force_commit_nested,
 )
-from model.mballoc import ext4_free_blocks, s_mb_free_pending
-from model.oracle import note_range_removal_begins, note_range_removed, note_removal_ends
-from model.primitives import down_write, folio_lock, folio_unlock, folio_wait_writeback, up_write
-from model.reclaim import is_cached
-from model.state import (
+from powercut.model.mballoc import ext4_free_blocks, s_mb_free_pending
+from powercut.model.oracle import note_range_removal_begins, note_range_removed, note_removal_ends
+from powercut.model.primitives import (
+    down_write,
+    folio_lock,
+    folio_unlock,
+    folio_wait_writeback,
+    up_write,
+)
+from powercut.model.reclaim import is_cached
+from powercut.model.state import (
     ENOSPC,
     HOLE,
     OK,
@@ -39,7 +45,7 @@ from model.state import (
     Inode,
     Kernel,
 )
-from model.writeback import ext4_iomap_writepages
+from powercut.model.writeback import ext4_iomap_writepages
 
 
 def first_whole_block(k: Kernel, start: int) -> int:

@@ -16,10 +16,10 @@ the reference that an operation holds on a folio between looking it up and locki
 evicted in between, the operation would look it up again).
 """
 
-from model.declare import Path
-from model.oracle import note_filled
-from model.primitives import down_read, folio_lock, folio_unlock, up_read
-from model.state import WRITTEN, ZERO, Inode, Kernel
+from powercut.model.declare import Path
+from powercut.model.oracle import note_filled
+from powercut.model.primitives import down_read, folio_lock, folio_unlock, up_read
+from powercut.model.state import WRITTEN, ZERO, Inode, Kernel
 
 
 def blocks_of_folio(k: Kernel, f: int) -> int:

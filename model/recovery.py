@@ -6,8 +6,8 @@ processes orphans, as a mount does; a crash during recovery finds the same log a
 
 from dataclasses import dataclass, replace
 
-from model.scope import Geometry, Scope
-from model.state import FOREIGN, HOLE, OLD, POLLUTION, UNWRITTEN, WRITTEN, ZERO
+from powercut.model.scope import Geometry, Scope
+from powercut.model.state import FOREIGN, HOLE, OLD, POLLUTION, UNWRITTEN, WRITTEN, ZERO
 
 
 @dataclass(frozen=True, slots=True)

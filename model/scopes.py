@@ -5,7 +5,7 @@ Chosen so that every known violation shows in at least one of them, with files o
 times the states each), so a scope has few.
 """
 
-from model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
+from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
 
 
 def write(pos_cells: int, length_cells: int = 1, inode: int = 0) -> Op:

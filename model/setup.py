@@ -6,11 +6,11 @@ names.
 
 from typing import Any
 
-from model.designs import Design
-from model.reclaim import blocks_of_folio
-from model.recovery import Disk, cell_content, recover
-from model.scope import Mount, OpCode, Scope, Timer
-from model.state import (
+from powercut.model.designs import Design
+from powercut.model.reclaim import blocks_of_folio
+from powercut.model.recovery import Disk, cell_content, recover
+from powercut.model.scope import Mount, OpCode, Scope, Timer
+from powercut.model.state import (
     ANY_COLOUR,
     BLOCK_FREE,
     BLOCK_USED,

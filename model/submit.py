@@ -3,10 +3,10 @@
 Mirrors iomap_add_to_ioend() of fs/iomap/ioend.c and the ->writeback_submit() of the seed.
 """
 
-from model.declare import Path
-from model.eof import eof_submit
-from model.page_io import bio_endio
-from model.state import (
+from powercut.model.declare import Path
+from powercut.model.eof import eof_submit
+from powercut.model.page_io import bio_endio
+from powercut.model.state import (
     HOLE,
     IOEND_BUILDING,
     IOEND_COMPLETED,

@@ -10,17 +10,22 @@ Left out: the flusher's additional pass that sync(2) begins with (writing less t
 and the writeback of the block device's own pages (nothing durable follows from it).
 """
 
-from model.declare import Path
-from model.device_flush import blkdev_issue_flush
-from model.jbd2 import (
+from powercut.model.declare import Path
+from powercut.model.device_flush import blkdev_issue_flush
+from powercut.model.jbd2 import (
     ext4_emergency_state,
     jbd2_complete_transaction,
     jbd2_log_start_commit,
     jbd2_trans_will_send_data_barrier,
 )
-from model.oracle import note_result, note_sync_begins, note_sync_returns, note_syncfs_returns
-from model.primitives import folio_wait_writeback
-from model.state import (
+from powercut.model.oracle import (
+    note_result,
+    note_sync_begins,
+    note_sync_returns,
+    note_syncfs_returns,
+)
+from powercut.model.primitives import folio_wait_writeback
+from powercut.model.state import (
     EIO,
     OK,
     T_COMMIT_CALLBACK,
@@ -31,7 +36,7 @@ from model.state import (
     Inode,
     Kernel,
 )
-from model.writeback import do_writepages, writeback_single_inode
+from powercut.model.writeback import do_writepages, writeback_single_inode
 
 
 def file_check_and_advance_wb_err(k: Kernel, current: int, inode: Inode) -> int:

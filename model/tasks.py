@@ -4,21 +4,21 @@ Tasks run their list of operations; everything else is a daemon that acts whenev
 holds.  Which threads exist depends on the scope: a thread that can never act would only cost.
 """
 
-from model.buffer_head import ext4_end_io_rsv_work
-from model.declare import Path, Program, Thread
-from model.device import disk, failing_disk
-from model.file import ext4_buffered_write_iter, ext4_setattr
-from model.jbd2 import commit_timer, kjournald2
-from model.mkwrite import ext4_page_mkwrite
-from model.oracle import note_call_returned
-from model.page_io import ext4_iomap_end_io
-from model.ranges import ext4_change_range, ext4_fallocate
-from model.reclaim import filemap_read, reclaim, settle_failed_write
-from model.scope import OpCode
-from model.state import NR_OPS, Kernel
-from model.sync import ext4_sync_file, ksys_sync, wb_workfn
-from model.unlink import close_file, ext4_unlink, has_open
-from model.writeback import flusher
+from powercut.model.buffer_head import ext4_end_io_rsv_work
+from powercut.model.declare import Path, Program, Thread
+from powercut.model.device import disk, failing_disk
+from powercut.model.file import ext4_buffered_write_iter, ext4_setattr
+from powercut.model.jbd2 import commit_timer, kjournald2
+from powercut.model.mkwrite import ext4_page_mkwrite
+from powercut.model.oracle import note_call_returned
+from powercut.model.page_io import ext4_iomap_end_io
+from powercut.model.ranges import ext4_change_range, ext4_fallocate
+from powercut.model.reclaim import filemap_read, reclaim, settle_failed_write
+from powercut.model.scope import OpCode
+from powercut.model.state import NR_OPS, Kernel
+from powercut.model.sync import ext4_sync_file, ksys_sync, wb_workfn
+from powercut.model.unlink import close_file, ext4_unlink, has_open
+from powercut.model.writeback import flusher
 
 
 def task(k: Kernel, t: int) -> Path[None]:

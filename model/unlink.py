@@ -15,15 +15,21 @@ does nothing: open(2) failed.
 Not modelled: directories (their blocks, their locks, fsync of one), hard links, creating a file.
 """
 
-from model.declare import Path
-from model.eof import unmark_all
-from model.extents import ext4_es_remove_extent, ext4_ext_remove_space
-from model.file import ext4_begin_ordered_truncate, truncate_folio
-from model.jbd2 import ext4_journal_start, ext4_journal_stop, ext4_mark_inode_dirty
-from model.oracle import note_freed, note_removal_begins, note_removal_ends
-from model.primitives import down_write, folio_lock, folio_unlock, folio_wait_writeback, up_write
-from model.reclaim import is_cached
-from model.state import OK, Inode, Kernel
+from powercut.model.declare import Path
+from powercut.model.eof import unmark_all
+from powercut.model.extents import ext4_es_remove_extent, ext4_ext_remove_space
+from powercut.model.file import ext4_begin_ordered_truncate, truncate_folio
+from powercut.model.jbd2 import ext4_journal_start, ext4_journal_stop, ext4_mark_inode_dirty
+from powercut.model.oracle import note_freed, note_removal_begins, note_removal_ends
+from powercut.model.primitives import (
+    down_write,
+    folio_lock,
+    folio_unlock,
+    folio_wait_writeback,
+    up_write,
+)
+from powercut.model.reclaim import is_cached
+from powercut.model.state import OK, Inode, Kernel
 
 
 def ext4_unlink(k: Kernel, current: int, i: int) -> Path[None]:

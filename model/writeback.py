@@ -5,12 +5,12 @@ locked at a time; PG_writeback is set before any mapping is known; while the ioe
 construction is not submitted, its folios stay under writeback.
 """
 
-from model.buffer_head import ext4_do_writepages
-from model.declare import Path
-from model.inode import ext4_iomap_writeback_range
-from model.jbd2 import ext4_emergency_state
-from model.ordered import block_is_dirty
-from model.primitives import (
+from powercut.model.buffer_head import ext4_do_writepages
+from powercut.model.declare import Path
+from powercut.model.inode import ext4_iomap_writeback_range
+from powercut.model.jbd2 import ext4_emergency_state
+from powercut.model.ordered import block_is_dirty
+from powercut.model.primitives import (
     folio_end_writeback,
     folio_lock,
     folio_unlock,
@@ -19,8 +19,8 @@ from model.primitives import (
     percpu_down_read,
     up_read,
 )
-from model.state import EOF_ORDERED_GAP, FLUSHER, OK, ZERO, Folio, Inode, Kernel
-from model.submit import ext4_iomap_writeback_submit
+from powercut.model.state import EOF_ORDERED_GAP, FLUSHER, OK, ZERO, Folio, Inode, Kernel
+from powercut.model.submit import ext4_iomap_writeback_submit
 
 
 def folio_end_cells(k: Kernel, f: int) -> int:

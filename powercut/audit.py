@@ -14,15 +14,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from checkers.engine.c_library import CannotCompile, NoCompiler, try_compiler
-from checkers.engine.outcome import INTERRUPTED, Progress
+from powercut.checkers.engine.c_library import CannotCompile, NoCompiler, try_compiler
+from powercut.checkers.engine.outcome import INTERRUPTED, Progress
 from powercut.errors import exit_code_of
 from powercut.jobs import Job
 from powercut.pool import first_interrupt
 from powercut.progress import ProgressLine
+from powercut.properties.audit import IN_C, REDUCTIONS, Comparison, Reduction, audit
+from powercut.properties.runner import HOLDS, INCONCLUSIVE, VIOLATED
 from powercut.style import Style
-from properties.audit import IN_C, REDUCTIONS, Comparison, Reduction, audit
-from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED
 
 AUDIT_SCOPES = (
     "append-fsync", "eof-truncate-up", "eof-two-mounts", "eof-in-block", "eof-unsubmitted",

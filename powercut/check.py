@@ -12,22 +12,22 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from checkers.engine.c_library import CannotCompile, NoCompiler, try_compiler
-from checkers.engine.engines import ENGINES, C
-from checkers.engine.outcome import Limits
-from model.designs import DEFAULT_DESIGNS, DESIGNS
-from model.mutants import MUTANTS
+from powercut.checkers.engine.c_library import CannotCompile, NoCompiler, try_compiler
+from powercut.checkers.engine.engines import ENGINES, C
+from powercut.checkers.engine.outcome import Limits
 from powercut.documents import RunReport, check_document
 from powercut.errors import InputError, InternalError, exit_code_of
 from powercut.files import make_writable, write_whole
 from powercut.jobs import Job, JobResult
+from powercut.model.designs import DEFAULT_DESIGNS, DESIGNS
+from powercut.model.mutants import MUTANTS
 from powercut.names import pick, pick_all, quoted, suggestion
 from powercut.pool import default_jobs, run_all
 from powercut.progress import ProgressLine
+from powercut.properties.catalog import PROPERTIES
 from powercut.report import CheckReport
 from powercut.scopes import chosen_scopes
 from powercut.swarm import MEMBER_STATES, member_jobs, merged
-from properties.catalog import PROPERTIES
 
 Run = Callable[..., Iterator[JobResult]]
 """Does jobs (a sequence, and ``line`` for progress) and yields their results in order."""

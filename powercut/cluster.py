@@ -26,7 +26,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from checkers.engine.outcome import INTERRUPTED, Limits, Progress
+from powercut.checkers.engine.outcome import INTERRUPTED, Limits, Progress
 from powercut.errors import InputError
 from powercut.jobs import Job, JobResult, execute, failed
 from powercut.names import quoted
@@ -38,7 +38,7 @@ LOCAL = "local"
 _ANSWER_S = 3
 """How long a scheduler may take to answer, and to have a worker."""
 
-_PACKAGES = ("model", "checkers", "properties", "powercut")
+_PACKAGES = ("powercut", "powercut.model", "powercut.checkers", "powercut.properties")
 _SOURCES = (".py", ".c", ".h")
 _REPORT_EVERY_S = 0.5
 _WORKER_SHARE = 0.7

@@ -10,9 +10,9 @@ from typing import Any
 
 from powercut.errors import ERROR, exit_code_of
 from powercut.jobs import Job
+from powercut.properties.catalog import PROPERTIES
+from powercut.properties.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
 from powercut.swarm import Swarm
-from properties.catalog import PROPERTIES
-from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
 
 
 @dataclass(frozen=True, slots=True)

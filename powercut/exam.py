@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from checkers.engine.outcome import Limits
-from model.designs import DESIGNS
-from model.mutants import MUTANTS, Mutant
-from model.scopes import SCOPES
 from powercut.check import Run, executor, process_count, saved
+from powercut.checkers.engine.outcome import Limits
 from powercut.documents import overall
 from powercut.errors import ERROR, InternalError, exit_code_of
 from powercut.files import make_writable
 from powercut.jobs import Job
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS, Mutant
+from powercut.model.scopes import SCOPES
 from powercut.names import pick_all
 from powercut.progress import ProgressLine
+from powercut.properties.catalog import PROPERTIES
+from powercut.properties.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult
 from powercut.style import Style
-from properties.catalog import PROPERTIES
-from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult
 
 
 @dataclass(frozen=True, slots=True)

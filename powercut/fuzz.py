@@ -18,18 +18,18 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from checkers.traces.codec import encode_trace
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
+from powercut.checkers.traces.codec import encode_trace
 from powercut.errors import InputError, exit_code_of
 from powercut.files import make_writable, write_whole
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
 from powercut.names import pick, pick_all
 from powercut.pool import first_interrupt
-from properties.machines.compare import COMPARABLE, compare
-from properties.machines.crash_machine import CrashMachine
-from properties.machines.quality import MOST_EXAMPLES, MOST_STEPS, Mark, examine
-from properties.machines.reference_machine import GEOMETRIES, NEEDS, ReferenceMachine
-from properties.machines.search import (
+from powercut.properties.machines.compare import COMPARABLE, compare
+from powercut.properties.machines.crash_machine import CrashMachine
+from powercut.properties.machines.quality import MOST_EXAMPLES, MOST_STEPS, Mark, examine
+from powercut.properties.machines.reference_machine import GEOMETRIES, NEEDS, ReferenceMachine
+from powercut.properties.machines.search import (
     PROFILES,
     Failure,
     OnBatch,
@@ -37,7 +37,7 @@ from properties.machines.search import (
     SearchResult,
     search,
 )
-from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED
+from powercut.properties.runner import HOLDS, INCONCLUSIVE, VIOLATED
 
 DIFFERENTIAL = "differential"
 MACHINES: dict[str, type[CrashMachine] | None] = {

@@ -11,18 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from checkers.engine.engines import AUTO
-from checkers.engine.outcome import INTERRUPTED, Limits, Progress
-from checkers.litmus.outcome import Observation
-from model.designs import Design
-from model.mutants import Mutant
-from model.scope import Scope
-from model.setup import dimensions
-from properties.catalog import SITUATIONS
-from properties.runner import RunResult, Violation, run_scope
+from powercut.checkers.engine.engines import AUTO
+from powercut.checkers.engine.outcome import INTERRUPTED, Limits, Progress
+from powercut.checkers.litmus.outcome import Observation
+from powercut.model.designs import Design
+from powercut.model.mutants import Mutant
+from powercut.model.scope import Scope
+from powercut.model.setup import dimensions
+from powercut.properties.catalog import SITUATIONS
+from powercut.properties.runner import RunResult, Violation, run_scope
 
 if TYPE_CHECKING:
-    from checkers.traces.format import Trace
+    from powercut.checkers.traces.format import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def empty_result(job: Job) -> RunResult:
 
 def _replayed(job: Job, result: RunResult) -> JobResult:
     """Replay every counterexample natively; keep the traces of those that decide the verdict."""
-    from checkers.traces.codec import encode_trace, trace_file_name
+    from powercut.checkers.traces.codec import encode_trace, trace_file_name
 
     traces: dict[str, tuple[str, bytes]] = {}
     failure = ""
@@ -162,9 +162,9 @@ def _replayed(job: Job, result: RunResult) -> JobResult:
 
 def _confirm(job: Job, result: RunResult, violation: Violation) -> "tuple[Trace, str]":
     """Return the trace of ``violation`` and why it does not replay (empty if it does)."""
-    from checkers.traces.errors import TraceMismatch
-    from properties.replay import replay
-    from properties.tracing import trace_of
+    from powercut.checkers.traces.errors import TraceMismatch
+    from powercut.properties.replay import replay
+    from powercut.properties.tracing import trace_of
 
     trace = trace_of(violation, result, job.design, job.scope, job.mutant)
     try:

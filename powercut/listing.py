@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import model
-from checkers.workload import format_op
-from model.designs import DEFAULT_DESIGNS, DESIGNS
-from model.mutants import MUTANTS
-from model.scope import Op, Scope
-from model.scopes import SCOPES
+from powercut import model
+from powercut.checkers.workload import format_op
 from powercut.errors import HOLDS
+from powercut.model.designs import DEFAULT_DESIGNS, DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.scope import Op, Scope
+from powercut.model.scopes import SCOPES
+from powercut.properties.catalog import PROPERTIES, SITUATIONS
 from powercut.style import Style
-from properties.catalog import PROPERTIES, SITUATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def kernel_paths() -> list[KernelPath]:
     root = Path(model.__file__).parent
     found = []
     for info in pkgutil.iter_modules([str(root)]):
-        module = importlib.import_module(f"model.{info.name}")
+        module = importlib.import_module(f"powercut.model.{info.name}")
         for name, function in inspect.getmembers(module, inspect.isgeneratorfunction):
             if function.__module__ == module.__name__:
                 _, line = inspect.getsourcelines(function)

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from checkers.litmus import Litmus, format_outcome, updated
-from checkers.workload import WorkloadError
-from model.designs import DESIGNS
 from powercut.check import process_count
+from powercut.checkers.litmus import Litmus, format_outcome, updated
+from powercut.checkers.workload import WorkloadError
 from powercut.errors import (
     BAD_INPUT,
     ERROR,
@@ -29,11 +28,11 @@ from powercut.errors import (
 )
 from powercut.files import write_whole
 from powercut.jobs import Job
+from powercut.model.designs import DESIGNS
 from powercut.names import pick_all
 from powercut.pool import run_all
 from powercut.progress import ProgressLine
-from powercut.style import Style
-from properties.litmus import (
+from powercut.properties.litmus import (
     DIFFERENT,
     EXACT,
     NO_SET,
@@ -43,6 +42,7 @@ from properties.litmus import (
     load_litmus,
     shipped_files,
 )
+from powercut.style import Style
 
 _CODES = {EXACT: HOLDS, DIFFERENT: VIOLATED, "inconclusive": INCONCLUSIVE}
 _WORDS = {

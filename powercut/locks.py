@@ -19,8 +19,8 @@ from powercut.names import pick
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from checkers.locks.graph import LockGraph
-    from checkers.locks.report import Report
+    from powercut.checkers.locks.graph import LockGraph
+    from powercut.checkers.locks.report import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ class Options:
 
 def run_locks(options: Options) -> int:
     """Make the report that ``options`` ask for, print it and return the exit code."""
-    from checkers.locks.errors import LocksError
-    from checkers.locks.render import render_text
-    from checkers.locks.report import document_of
+    from powercut.checkers.locks.errors import LocksError
+    from powercut.checkers.locks.render import render_text
+    from powercut.checkers.locks.report import document_of
 
     if options.path and options.lockdep:
         raise InputError("locks: give a path or --lockdep, not both")
     if options.design is not None:
-        from model.designs import DESIGNS
+        from powercut.model.designs import DESIGNS
 
         pick("--design", options.design, DESIGNS)
     try:
@@ -64,18 +64,18 @@ def run_locks(options: Options) -> int:
 
 def model_graph(design: str) -> "LockGraph":
     """Return the graph of a design, complete for the scopes about locks."""
-    from checkers.locks.model_edges import edges_of
-    from model.designs import DESIGNS
-    from properties.lock_cycles import lock_scopes
+    from powercut.checkers.locks.model_edges import edges_of
+    from powercut.model.designs import DESIGNS
+    from powercut.properties.lock_cycles import lock_scopes
 
     return edges_of(DESIGNS[design], lock_scopes())
 
 
 def design_report(design: str) -> "Report":
     """Return the report on a design, with a verdict for every cycle."""
-    from checkers.locks.report import report_on
-    from model.designs import DESIGNS
-    from properties.lock_cycles import decide, lock_scopes
+    from powercut.checkers.locks.report import report_on
+    from powercut.model.designs import DESIGNS
+    from powercut.properties.lock_cycles import decide, lock_scopes
 
     decided = decide(DESIGNS[design], lock_scopes())
     report = report_on(f"locks of the design {design}", decided.graph)
@@ -99,14 +99,14 @@ def _report(options: Options) -> "Report":
 
 
 def _source_report(path: Path, design: str | None) -> "Report":
-    from checkers.locks.csource.analyse import analyse_path
-    from checkers.locks.report import report_on
+    from powercut.checkers.locks.csource.analyse import analyse_path
+    from powercut.checkers.locks.report import report_on
 
     source = analyse_path(path)
     report = report_on(f"locks of the {source.kind} {source.name}", source.graph)
     report.source = source
     if design is not None:
-        from checkers.locks.compare import compare
+        from powercut.checkers.locks.compare import compare
 
         report.comparison = compare(model_graph(design), source.graph)
         report.compared_with = f"the design {design}"
@@ -114,14 +114,14 @@ def _source_report(path: Path, design: str | None) -> "Report":
 
 
 def _lockdep_report(folder: Path, design: str | None) -> "Report":
-    from checkers.locks.lockdep import name_map, read_lockdep
-    from checkers.locks.report import report_on
+    from powercut.checkers.locks.lockdep import name_map, read_lockdep
+    from powercut.checkers.locks.report import report_on
 
     real = read_lockdep(folder)
     report = report_on(f"locks that the kernel of {folder} took", real.graph)
     report.real = real
     if design is not None:
-        from checkers.locks.compare import compare
+        from powercut.checkers.locks.compare import compare
 
         report.comparison = compare(model_graph(design), real.graph, name_map())
         report.compared_with = f"the design {design}"
@@ -129,7 +129,7 @@ def _lockdep_report(folder: Path, design: str | None) -> "Report":
 
 
 def _draw(options: Options, report: "Report") -> None:
-    from checkers.locks.pictures import render_dot, render_mermaid, render_svg
+    from powercut.checkers.locks.pictures import render_dot, render_mermaid, render_svg
 
     wanted: tuple[tuple[Path | None, Callable[..., str]], ...] = (
         (options.dot, render_dot),

@@ -21,7 +21,7 @@ from multiprocessing.synchronize import Event
 from types import FrameType
 from typing import Any
 
-from checkers.engine.outcome import Progress
+from powercut.checkers.engine.outcome import Progress
 from powercut.jobs import Job, JobResult, execute, failed
 from powercut.progress import ProgressLine
 

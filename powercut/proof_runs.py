@@ -11,17 +11,17 @@ and the choice among them is what a search is for).
 
 from dataclasses import dataclass
 
-from checkers.engine.outcome import Limits
-from checkers.proof.bounded import NR_CELLS, Run
-from checkers.proof.invariant import PROPERTIES
-from checkers.proof.rules import WrongDesign
-from checkers.traces.format import Trace
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
-from model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
-from properties.replay import replay
-from properties.runner import run_scope
-from properties.tracing import trace_of
+from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.proof.bounded import NR_CELLS, Run
+from powercut.checkers.proof.invariant import PROPERTIES
+from powercut.checkers.proof.rules import WrongDesign
+from powercut.checkers.traces.format import Trace
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
+from powercut.properties.replay import replay
+from powercut.properties.runner import run_scope
+from powercut.properties.tracing import trace_of
 
 _MAX_STATES = 2_000_000
 _PER_BLOCK = 2

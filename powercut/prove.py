@@ -17,10 +17,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from checkers.proof.bounded import RUN_DEPTH, Run, escapes, induction_fails, property_fails, search
-from checkers.proof.invariant import PROPERTIES, Property, properties_of
-from checkers.proof.logic import Unbounded
-from checkers.proof.obligations import (
+from powercut.checkers.proof.bounded import (
+    RUN_DEPTH,
+    Run,
+    escapes,
+    induction_fails,
+    property_fails,
+    search,
+)
+from powercut.checkers.proof.invariant import PROPERTIES, Property, properties_of
+from powercut.checkers.proof.logic import Unbounded
+from powercut.checkers.proof.obligations import (
     PROVED,
     REFUTED,
     UNKNOWN,
@@ -30,7 +37,7 @@ from checkers.proof.obligations import (
     obligations,
     smt2,
 )
-from checkers.proof.rules import (
+from powercut.checkers.proof.rules import (
     DEFER,
     HOLD,
     WRONG_DESIGNS,
@@ -40,13 +47,13 @@ from checkers.proof.rules import (
     is_covered,
     rules_of,
 )
-from checkers.traces.codec import encode_trace
-from model.designs import DESIGNS
+from powercut.checkers.traces.codec import encode_trace
 from powercut.errors import InputError, exit_code_of
 from powercut.files import make_writable, write_whole
+from powercut.model.designs import DESIGNS
 from powercut.names import pick, pick_all
 from powercut.proof_runs import replay_run
-from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED
+from powercut.properties.runner import HOLDS, INCONCLUSIVE, VIOLATED
 
 MAX_RUNS = 24
 """Runs to try on the executable model: it does not show every run of the freer protocol."""
@@ -86,7 +93,7 @@ def run_prove(options: Options) -> int:
         if folder is not None:
             make_writable(option, folder)
     if options.tables:
-        from checkers.proof import tables
+        from powercut.checkers.proof import tables
 
         print("\n\n".join([
             tables.properties_table(), tables.conjuncts_table(), tables.steps_table(),
@@ -135,7 +142,7 @@ def verdict_of(rows: Iterable[Decision]) -> str:
 
 
 def _rows(rules: Rules, options: Options) -> Iterator[Decision]:
-    from checkers.proof import arithmetic, conversion_credits, ranks
+    from powercut.checkers.proof import arithmetic, conversion_credits, ranks
 
     yield from protocol_rows(rules, options)
     yield from ranks.decisions(ranks.edges_of(DESIGNS[options.design]))
@@ -148,7 +155,7 @@ def _findings(rules: Rules, options: Options) -> Iterator[Decision]:
 
     With one mount that is what the next mount finds; for every design, the credits of the patch.
     """
-    from checkers.proof import conversion_credits
+    from powercut.checkers.proof import conversion_credits
 
     if options.mounts == ONE_MOUNT and rules.eof == HOLD:
         follows = Decision("", "", "", UNKNOWN, 0.0, "z3 (finite instance)")
@@ -181,7 +188,7 @@ def protocol_rows(rules: Rules, options: Options) -> list[Decision]:
 
 
 def _cross_check(row: Decision, text: str) -> None:
-    from checkers.proof import crosscheck
+    from powercut.checkers.proof import crosscheck
 
     version = crosscheck.available()
     if not version:

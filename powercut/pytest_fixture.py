@@ -10,22 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from checkers.engine.outcome import Limits
-from checkers.litmus import parse_litmus
-from checkers.traces.codec import decode_trace
-from checkers.traces.ladder import render_ladder
-from checkers.workload import load_workload, parse_workload
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
+from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.litmus import parse_litmus
+from powercut.checkers.traces.codec import decode_trace
+from powercut.checkers.traces.ladder import render_ladder
+from powercut.checkers.workload import load_workload, parse_workload
 from powercut.errors import InputError
 from powercut.jobs import Job
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
 from powercut.names import pick
+from powercut.properties.catalog import PROPERTIES
+from powercut.properties.litmus import EXACT, NO_SET, explain, judge, load_litmus
+from powercut.properties.replay import replay
+from powercut.properties.runner import RunResult
 from powercut.pytest_items import run_job
 from powercut.pytest_plugin import SCENARIOS
-from properties.catalog import PROPERTIES
-from properties.litmus import EXACT, NO_SET, explain, judge, load_litmus
-from properties.replay import replay
-from properties.runner import RunResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Scenarios:
         """Explore ``workload`` (its text, or the path of a file) under ``design``.
 
         ``properties`` restricts what counts as violated.  Raises
-        :class:`~checkers.workload.WorkloadError` for a bad workload,
+        :class:`~powercut.checkers.workload.WorkloadError` for a bad workload,
         :class:`~powercut.errors.InputError` for an unknown name, and fails the test if the run is
         cut short with nothing found.
         """
@@ -127,7 +127,7 @@ class Scenarios:
         """Fail unless each of ``designs`` (default: all that it names) shows exactly what it may.
 
         ``test`` is the text of a litmus test, or the path of a file.  Raises
-        :class:`~checkers.workload.WorkloadError` for a bad test,
+        :class:`~powercut.checkers.workload.WorkloadError` for a bad test,
         :class:`~powercut.errors.InputError` for an unknown design or one that ``test`` has no set
         for.
         """

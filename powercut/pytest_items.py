@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from checkers.litmus import Litmus
-from checkers.traces.codec import load_trace
-from checkers.traces.errors import TraceError
-from checkers.traces.format import Trace
-from checkers.traces.ladder import render_ladder
-from checkers.workload import WorkloadError
+from powercut.checkers.litmus import Litmus
+from powercut.checkers.traces.codec import load_trace
+from powercut.checkers.traces.errors import TraceError
+from powercut.checkers.traces.format import Trace
+from powercut.checkers.traces.ladder import render_ladder
+from powercut.checkers.workload import WorkloadError
 from powercut.errors import HOLDS
 from powercut.jobs import Job, JobResult, execute
+from powercut.properties.litmus import EXACT, NO_SET, explain, judge, load_litmus
 from powercut.pytest_plugin import DESIGNS
 from powercut.replay import replay_file
-from properties.litmus import EXACT, NO_SET, explain, judge, load_litmus
 
 
 def run_job(job: Job) -> JobResult:
@@ -86,7 +86,7 @@ class LitmusItem(_Item):
         self.litmus = litmus
 
     def runtest(self) -> None:
-        from model import designs
+        from powercut.model import designs
 
         job = Job(
             designs.DESIGNS[self.name], self.litmus.scope, observation=self.litmus.observation

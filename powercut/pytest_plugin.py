@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse a design that does not exist."""
     if not config.getoption(DESIGNS):
         return
-    from model import designs
+    from powercut.model import designs
 
     for name in config.getoption(DESIGNS):
         if name not in designs.DESIGNS:

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from checkers.traces.codec import load_trace
-from checkers.traces.digest import model_digest
-from checkers.traces.errors import TraceError, TraceMismatch
-from checkers.traces.format import Trace
-from checkers.traces.ladder import render_ladder
+from powercut.checkers.traces.codec import load_trace
+from powercut.checkers.traces.digest import model_digest
+from powercut.checkers.traces.errors import TraceError, TraceMismatch
+from powercut.checkers.traces.format import Trace
+from powercut.checkers.traces.ladder import render_ladder
 from powercut.errors import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, InputError, one_line
+from powercut.properties.replay import ReplayResult, replay
 from powercut.style import Style
-from properties.replay import ReplayResult, replay
 
 _WORDS = {
     HOLDS: "reproduced", VIOLATED: "not reproduced", BAD_INPUT: "bad input",

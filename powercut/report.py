@@ -12,9 +12,9 @@ from typing import TextIO
 from powercut.documents import RunReport, overall, summary_of, unreached
 from powercut.errors import ERROR, exit_code_of
 from powercut.jobs import Job
+from powercut.properties.catalog import PROPERTIES, SITUATIONS
+from powercut.properties.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
 from powercut.style import Style
-from properties.catalog import PROPERTIES, SITUATIONS
-from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
 
 _WIDTH = 100
 _LOUD = {VIOLATED: "VIOLATED", ERROR: "ERROR"}

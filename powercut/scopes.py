@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.scope import Scope
-from model.scopes import SCOPES
 from powercut.errors import InputError
+from powercut.model.scope import Scope
+from powercut.model.scopes import SCOPES
 from powercut.names import pick_all
 
 
 def read_workload(path: Path) -> Scope:
     """Return the scope in a workload file.  Raises :class:`InputError`."""
-    from checkers.workload import LimitError, WorkloadError, check_scope, load_workload
+    from powercut.checkers.workload import LimitError, WorkloadError, check_scope, load_workload
 
     try:
         scope = load_workload(path)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from checkers.engine.swarm import Coverage, Sample, coverage
+from powercut.checkers.engine.swarm import Coverage, Sample, coverage
 from powercut.jobs import Job, JobResult, empty_result
-from properties.runner import RunResult, Violation
+from powercut.properties.runner import RunResult, Violation
 
 MEMBER_STATES = 1_000_000
 """How many states a member may reach by default: about a second in C, 20 MB."""

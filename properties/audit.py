@@ -15,22 +15,22 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from checkers.crash.image import CrashState, all_images, decode, file_images
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.c_search import CBreadthFirst
-from checkers.engine.dfs import DepthFirst
-from checkers.engine.outcome import LIVELOCK, Limits, Outcome, Progress, Watch
-from checkers.engine.system import Build, System
-from model.designs import Design
-from model.mutants import Mutant
-from model.recovery import Disk, canonical, mkfs, read_file, recover
-from model.scope import OpCode, Scope
-from model.setup import configure, dimensions
-from model.state import ANY_COLOUR, FIRST_OP_COLOUR, HOLE, OLD, POLLUTION, WRITTEN
-from model.tasks import PROGRAM
-from properties.catalog import PREDICATES
-from properties.crash import factored, on_image
-from properties.runner import mounted, predicates_of
+from powercut.checkers.crash.image import CrashState, all_images, decode, file_images
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.c_search import CBreadthFirst
+from powercut.checkers.engine.dfs import DepthFirst
+from powercut.checkers.engine.outcome import LIVELOCK, Limits, Outcome, Progress, Watch
+from powercut.checkers.engine.system import Build, System
+from powercut.model.designs import Design
+from powercut.model.mutants import Mutant
+from powercut.model.recovery import Disk, canonical, mkfs, read_file, recover
+from powercut.model.scope import OpCode, Scope
+from powercut.model.setup import configure, dimensions
+from powercut.model.state import ANY_COLOUR, FIRST_OP_COLOUR, HOLE, OLD, POLLUTION, WRITTEN
+from powercut.model.tasks import PROGRAM
+from powercut.properties.catalog import PREDICATES
+from powercut.properties.crash import factored, on_image
+from powercut.properties.runner import mounted, predicates_of
 
 BREADTH, DIGESTS, IN_C = "breadth", "digests", "c"
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.engine.outcome import ASSERTION, DEADLOCK, LIVELOCK
-from properties import crash, situations, state
+from powercut.checkers.engine.outcome import ASSERTION, DEADLOCK, LIVELOCK
+from powercut.properties import crash, situations, state
 
 StateCheck = Callable[[Any], int]
 

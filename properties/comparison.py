@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
 
-from checkers.traces.describe import describe_changes, values_of
-from checkers.traces.format import (
+from powercut.checkers.traces.describe import describe_changes, values_of
+from powercut.checkers.traces.format import (
     DiskImage,
     Origin,
     Trace,
@@ -19,10 +19,10 @@ from checkers.traces.format import (
     colour_name,
     image_of,
 )
-from model.recovery import cell_content, recover
-from properties.course import Course, Plan, Walker, plan_of
-from properties.runner import HOLDS, VIOLATED
-from properties.tracing import Subject, make_trace
+from powercut.model.recovery import cell_content, recover
+from powercut.properties.course import Course, Plan, Walker, plan_of
+from powercut.properties.runner import HOLDS, VIOLATED
+from powercut.properties.tracing import Subject, make_trace
 
 SUBJECT = ("design", "mutant", "scope", "workload", "property", "verdict")
 

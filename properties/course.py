@@ -3,27 +3,27 @@
 Why so: a minimiser tries thousands of changed schedules, most of which do not fit, and a comparison
 follows one design's schedule under another.  Both ask "and if these threads acted in this order?",
 so a step that cannot be taken is left out instead of being an error.  Runs here are compiled and
-prove nothing: what comes out is a trace like any other, and :mod:`properties.replay` judges it.
-Rejected: replay with an option to skip (it is the judge, and must refuse).
+prove nothing: what comes out is a trace like any other, and :mod:`~powercut.properties.replay`
+judges it. Rejected: replay with an option to skip (it is the judge, and must refuse).
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from checkers.crash.image import CrashState, decode, make_disk
-from checkers.crash.survivors import exceptions, newest, oldest
-from checkers.engine.errors import STEP_ERRORS
-from checkers.engine.outcome import ASSERTION, DEADLOCK, LIVELOCK
-from checkers.engine.system import System
-from checkers.traces.format import Trace, disk_of
-from model.recovery import Disk, canonical, mkfs
-from model.state import FIRST_OP_COLOUR, WRITTEN
-from properties.catalog import PROPERTIES
-from properties.crash import Finding, factored, on_image
-from properties.replay import check_names
-from properties.runner import Epoch, cached_cells, describe_finding, make_system, mounted
-from properties.tracing import Subject
+from powercut.checkers.crash.image import CrashState, decode, make_disk
+from powercut.checkers.crash.survivors import exceptions, newest, oldest
+from powercut.checkers.engine.errors import STEP_ERRORS
+from powercut.checkers.engine.outcome import ASSERTION, DEADLOCK, LIVELOCK
+from powercut.checkers.engine.system import System
+from powercut.checkers.traces.format import Trace, disk_of
+from powercut.model.recovery import Disk, canonical, mkfs
+from powercut.model.state import FIRST_OP_COLOUR, WRITTEN
+from powercut.properties.catalog import PROPERTIES
+from powercut.properties.crash import Finding, factored, on_image
+from powercut.properties.replay import check_names
+from powercut.properties.runner import Epoch, cached_cells, describe_finding, make_system, mounted
+from powercut.properties.tracing import Subject
 
 Kind = tuple[str, ...]
 """What a violation looks like, so that one is not taken for another: colour, sentence, waits."""

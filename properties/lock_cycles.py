@@ -20,10 +20,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.outcome import DEADLOCK, Limits, Watch
-from checkers.engine.walk import run_schedule
-from checkers.locks.cycles import (
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.outcome import DEADLOCK, Limits, Watch
+from powercut.checkers.engine.walk import run_schedule
+from powercut.checkers.locks.cycles import (
     GUARDED,
     REACHABLE,
     UNKNOWN,
@@ -31,8 +31,8 @@ from checkers.locks.cycles import (
     Cycle,
     find_cycles,
 )
-from checkers.locks.graph import Edge, LockGraph, Seen, base_of, merged
-from checkers.locks.model_edges import (
+from powercut.checkers.locks.graph import Edge, LockGraph, Seen, base_of, merged
+from powercut.checkers.locks.model_edges import (
     Exploration,
     Grip,
     circles_in,
@@ -40,20 +40,20 @@ from checkers.locks.model_edges import (
     graph_name,
     observations,
 )
-from checkers.locks.model_state import COMMIT, EOF_WRITE, HANDLE, LOG_SPACE, SLOT
-from model.recovery import mkfs
-from model.scopes import SCOPES
-from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED, Epoch, RunResult, Violation
-from properties.tracing import trace_of
+from powercut.checkers.locks.model_state import COMMIT, EOF_WRITE, HANDLE, LOG_SPACE, SLOT
+from powercut.model.recovery import mkfs
+from powercut.model.scopes import SCOPES
+from powercut.properties.runner import HOLDS, INCONCLUSIVE, VIOLATED, Epoch, RunResult, Violation
+from powercut.properties.tracing import trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from checkers.locks.model_waits import Pair, WaitCycle
-    from checkers.traces.format import Trace
-    from model.designs import Design
-    from model.mutants import Mutant
-    from model.scope import Scope
+    from powercut.checkers.locks.model_waits import Pair, WaitCycle
+    from powercut.checkers.traces.format import Trace
+    from powercut.model.designs import Design
+    from powercut.model.mutants import Mutant
+    from powercut.model.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ Which end is nearer depends on what is shown (old data that should be gone, or n
 too early), so both are tried, and "nothing" is preferred where they are equally near: what is left
 then are the writes that have to survive.
 
-Candidates run on the compiled model (:mod:`properties.course`); one is accepted only if the native
-replay reproduces it.  *The same* violation is one of the same property and kind: the same sort of
-colour, the same sentence, programs waiting at the same places, the same state of a livelock (whose
-future is then the same too).  A trace that the design shows only with its mutant is not reduced to
-one that it shows without.
+Candidates run on the compiled model (:mod:`~powercut.properties.course`); one is accepted only if
+the native replay reproduces it.  *The same* violation is one of the same property and kind: the
+same sort of colour, the same sentence, programs waiting at the same places, the same state of a
+livelock (whose future is then the same too).  A trace that the design shows only with its mutant is
+not reduced to one that it shows without.
 
 Effort is bounded in candidates and states, never in time, so the result does not depend on the
 machine.  It is a local minimum, but for one thing: where the bounded search of a mount reaches the
@@ -28,19 +28,19 @@ from itertools import pairwise
 
 import msgspec
 
-from checkers.engine.outcome import LIVELOCK
-from checkers.traces.errors import TraceError
-from checkers.traces.format import Trace
-from properties.course import Course, Kind, Plan, Walker, plan_of
-from properties.reductions import (
+from powercut.checkers.engine.outcome import LIVELOCK
+from powercut.checkers.traces.errors import TraceError
+from powercut.checkers.traces.format import Trace
+from powercut.properties.course import Course, Kind, Plan, Walker, plan_of
+from powercut.properties.reductions import (
     calmer_crashes,
     joined_runs,
     shorter_mount,
     smaller_workloads,
     without_steps,
 )
-from properties.replay import replay
-from properties.tracing import Subject, make_trace
+from powercut.properties.replay import replay
+from powercut.properties.tracing import Subject, make_trace
 
 MAX_RUNS = 5_000
 MAX_STATES = 20_000

@@ -9,20 +9,25 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 
-from checkers.crash.image import decode, file_images
-from checkers.crash.survivors import newest, oldest
-from checkers.engine.engines import PYTHON, search_with
-from checkers.engine.errors import STEP_ERRORS
-from checkers.engine.native import NativeRun
-from checkers.engine.outcome import Limits, Watch
-from checkers.workload.limits import MAX_NAME_CHARS, MAX_SUMMARY_CHARS, LimitError, check_scope
-from model.recovery import Disk, canonical
-from model.scope import Mount, Op, OpCode, Scope
-from model.state import FIRST_OP_COLOUR
-from properties.course import Course, Kind, MountPlan, Plan, Walker, Wish, kind_of
-from properties.crash import factored
-from properties.runner import cached_cells, make_system, mounted
-from properties.tracing import Subject
+from powercut.checkers.crash.image import decode, file_images
+from powercut.checkers.crash.survivors import newest, oldest
+from powercut.checkers.engine.engines import PYTHON, search_with
+from powercut.checkers.engine.errors import STEP_ERRORS
+from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.workload.limits import (
+    MAX_NAME_CHARS,
+    MAX_SUMMARY_CHARS,
+    LimitError,
+    check_scope,
+)
+from powercut.model.recovery import Disk, canonical
+from powercut.model.scope import Mount, Op, OpCode, Scope
+from powercut.model.state import FIRST_OP_COLOUR
+from powercut.properties.course import Course, Kind, MountPlan, Plan, Walker, Wish, kind_of
+from powercut.properties.crash import factored
+from powercut.properties.runner import cached_cells, make_system, mounted
+from powercut.properties.tracing import Subject
 
 _REDUCED = "-min"
 

@@ -12,14 +12,14 @@ being checked).
 import traceback
 from dataclasses import dataclass, field
 
-from checkers.crash.image import CrashState, decode
-from checkers.engine.errors import STEP_ERRORS
-from checkers.engine.native import NativeRun
-from checkers.engine.outcome import ASSERTION, DEADLOCK, LIVELOCK
-from checkers.engine.system import System
-from checkers.engine.walk import compare
-from checkers.traces.codec import scope_of
-from checkers.traces.describe import (
+from powercut.checkers.crash.image import CrashState, decode
+from powercut.checkers.engine.errors import STEP_ERRORS
+from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.engine.outcome import ASSERTION, DEADLOCK, LIVELOCK
+from powercut.checkers.engine.system import System
+from powercut.checkers.engine.walk import compare
+from powercut.checkers.traces.codec import scope_of
+from powercut.checkers.traces.describe import (
     context_of,
     describe_changes,
     describe_state,
@@ -28,17 +28,24 @@ from checkers.traces.describe import (
     operand_name,
     values_of,
 )
-from checkers.traces.digest import model_digest
-from checkers.traces.errors import TraceError, TraceMismatch
-from checkers.traces.format import ImageError, Trace, TraceEpoch, TraceStep, colour_set, disk_of
-from checkers.traces.views import EpochReplay, StepView, WrongCell
-from model.designs import DESIGNS, Design
-from model.mutants import MUTANTS, Mutant
-from model.recovery import Disk, canonical, mkfs
-from model.scope import Scope
-from properties.catalog import PROPERTIES
-from properties.crash import on_image
-from properties.runner import HOLDS, VIOLATED, describe_finding, make_system, mounted
+from powercut.checkers.traces.digest import model_digest
+from powercut.checkers.traces.errors import TraceError, TraceMismatch
+from powercut.checkers.traces.format import (
+    ImageError,
+    Trace,
+    TraceEpoch,
+    TraceStep,
+    colour_set,
+    disk_of,
+)
+from powercut.checkers.traces.views import EpochReplay, StepView, WrongCell
+from powercut.model.designs import DESIGNS, Design
+from powercut.model.mutants import MUTANTS, Mutant
+from powercut.model.recovery import Disk, canonical, mkfs
+from powercut.model.scope import Scope
+from powercut.properties.catalog import PROPERTIES
+from powercut.properties.crash import on_image
+from powercut.properties.runner import HOLDS, VIOLATED, describe_finding, make_system, mounted
 
 __all__ = ["EpochReplay", "ReplayResult", "StepView", "WrongCell", "check_names", "replay"]
 
@@ -92,8 +99,8 @@ def replay(trace: Trace, name: str = "trace") -> ReplayResult:
     """Re-run ``trace`` and judge its end; ``name`` heads messages.
 
     Raises :class:`TraceMismatch` where the model does not follow the trace, :class:`TraceError` for
-    an unknown name, and :class:`~checkers.engine.errors.NondeterminismError` (an internal error)
-    if the native and the compiled run differ.
+    an unknown name, and :class:`~powercut.checkers.engine.errors.NondeterminismError` (an internal
+    error) if the native and the compiled run differ.
     """
     design, mutant, scope = check_names(trace, name)
     epochs: list[EpochReplay] = []

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
 
-from checkers.crash.image import CrashState, count_images, decode, file_images, image_with
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.engines import (
+from powercut.checkers.crash.image import CrashState, count_images, decode, file_images, image_with
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.engines import (
     AUTO,
     ENGINES,
     PYTHON,
@@ -25,21 +25,21 @@ from checkers.engine.engines import (
     needs_compiling,
     search_with,
 )
-from checkers.engine.outcome import Found, Limits, Outcome, Progress, Watch
-from checkers.engine.swarm import Sample, SwarmSearch
-from checkers.engine.system import Build, Predicate, System
-from checkers.litmus.outcome import CrashPoint, Observation, outcome_of
-from checkers.litmus.outcome import Outcome as Observed
-from model.designs import Design
-from model.mutants import Mutant
-from model.reclaim import device_colour, is_absent
-from model.recovery import Disk, canonical, mkfs, read_file, recover
-from model.scope import Geometry, Scope
-from model.setup import configure, dimensions, mount_disk
-from model.state import WRITTEN
-from model.tasks import PROGRAM
-from properties.catalog import PREDICATES, PROPERTIES, SITUATIONS, STATE_PROPERTIES
-from properties.crash import Finding, factored
+from powercut.checkers.engine.outcome import Found, Limits, Outcome, Progress, Watch
+from powercut.checkers.engine.swarm import Sample, SwarmSearch
+from powercut.checkers.engine.system import Build, Predicate, System
+from powercut.checkers.litmus.outcome import CrashPoint, Observation, outcome_of
+from powercut.checkers.litmus.outcome import Outcome as Observed
+from powercut.model.designs import Design
+from powercut.model.mutants import Mutant
+from powercut.model.reclaim import device_colour, is_absent
+from powercut.model.recovery import Disk, canonical, mkfs, read_file, recover
+from powercut.model.scope import Geometry, Scope
+from powercut.model.setup import configure, dimensions, mount_disk
+from powercut.model.state import WRITTEN
+from powercut.model.tasks import PROGRAM
+from powercut.properties.catalog import PREDICATES, PROPERTIES, SITUATIONS, STATE_PROPERTIES
+from powercut.properties.crash import Finding, factored
 
 HOLDS: Final = "holds"
 VIOLATED: Final = "violated"

@@ -3,8 +3,8 @@
 Each is a helper of the model's language that returns non-zero where the situation holds.
 """
 
-from model.mballoc import ext4_count_free_clusters
-from model.state import (
+from powercut.model.mballoc import ext4_count_free_clusters
+from powercut.model.state import (
     ANY_COLOUR,
     BLOCK_FREED_COMMITTING,
     IOEND_COMPLETED,

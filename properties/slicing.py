@@ -21,10 +21,10 @@ so everything would carry everything).
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from checkers.engine.errors import STEP_ERRORS
-from checkers.engine.native import NativeRun
-from checkers.engine.recorded import Accesses, RecordedBytes, Write
-from checkers.engine.system import System
+from powercut.checkers.engine.errors import STEP_ERRORS
+from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.engine.recorded import Accesses, RecordedBytes, Write
+from powercut.checkers.engine.system import System
 
 Activation = tuple[int, int]
 _FAILURES = (AssertionError, *STEP_ERRORS)

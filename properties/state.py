@@ -4,7 +4,7 @@ Each function takes the state root and returns 0 in a good state.  They are help
 language: the compiled engines evaluate them on flat vectors, a native run on the view.
 """
 
-from model.state import (
+from powercut.model.state import (
     HOLE,
     IOEND_COMPLETED,
     IOEND_NONE,

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from checkers.engine.errors import STEP_ERRORS, ScheduleError
-from checkers.engine.outcome import ASSERTION
-from checkers.engine.system import System
-from checkers.traces.digest import model_digest
-from checkers.traces.format import (
+from powercut.checkers.engine.errors import STEP_ERRORS, ScheduleError
+from powercut.checkers.engine.outcome import ASSERTION
+from powercut.checkers.engine.system import System
+from powercut.checkers.traces.digest import model_digest
+from powercut.checkers.traces.format import (
     MAX_LINE,
     SCHEMA,
     Finder,
@@ -23,13 +23,13 @@ from checkers.traces.format import (
     TraceStep,
     image_of,
 )
-from checkers.workload import format_workload
-from checkers.workload.errors import one_line
-from model.designs import Design
-from model.mutants import Mutant
-from model.scope import Scope
-from properties.catalog import PROPERTIES
-from properties.runner import Epoch, RunResult, Violation, make_system, mounted
+from powercut.checkers.workload import format_workload
+from powercut.checkers.workload.errors import one_line
+from powercut.model.designs import Design
+from powercut.model.mutants import Mutant
+from powercut.model.scope import Scope
+from powercut.properties.catalog import PROPERTIES
+from powercut.properties.runner import Epoch, RunResult, Violation, make_system, mounted
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """Why a counterexample shows its violation: the steps it depends on, and the waits it lacks.
 
 The end of the run is reduced to the bytes that decide it (those that cannot go back to their value
-from before the mount without the violation going away), and :mod:`properties.slicing` follows them
-backwards, mount by mount: what a mount took over from the disk it started from decides what matters
-of the one before.  Locks that were taken and given back, completions of other writes, and threads
-that only acted are left out.
+from before the mount without the violation going away), and :mod:`~powercut.properties.slicing`
+follows them backwards, mount by mount: what a mount took over from the disk it started from decides
+what matters of the one before.  Locks that were taken and given back, completions of other writes,
+and threads that only acted are left out.
 
 A *wait* is a counterfactual: had this step waited until these threads had done all they could, the
 same schedule would not have shown the violation.  It is tried, not derived, and it is one way to
@@ -22,15 +22,15 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from checkers.crash.image import decode, make_disk
-from checkers.engine.outcome import ASSERTION, DEADLOCK, LIVELOCK
-from checkers.engine.system import ThreadInfo
-from checkers.traces.format import StepsWhy, Trace
-from model.recovery import canonical
-from properties.course import Course, Plan, Walker, Wish, plan_of
-from properties.crash import factored, on_image
-from properties.runner import mounted
-from properties.slicing import (
+from powercut.checkers.crash.image import decode, make_disk
+from powercut.checkers.engine.outcome import ASSERTION, DEADLOCK, LIVELOCK
+from powercut.checkers.engine.system import ThreadInfo
+from powercut.checkers.traces.format import StepsWhy, Trace
+from powercut.model.recovery import canonical
+from powercut.properties.course import Course, Plan, Walker, Wish, plan_of
+from powercut.properties.crash import factored, on_image
+from powercut.properties.runner import mounted
+from powercut.properties.slicing import (
     Record,
     Slice,
     activation_steps,

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 
-from checkers.engine.layout import Layout
-from model.recovery import Disk, DiskInode, recover, referenced_cells
-from model.scope import Geometry
-from model.state import WRITTEN, ZERO
+from powercut.checkers.engine.layout import Layout
+from powercut.model.recovery import Disk, DiskInode, recover, referenced_cells
+from powercut.model.scope import Geometry
+from powercut.model.state import WRITTEN, ZERO
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,5 +4,5 @@
 control-flow graph, ``liveness`` and ``frames`` decide what survives a yield, ``emit_python`` turns
 the graph into Python functions over flat ``bytes`` states; ``native`` runs the same source as
 generators, the reference.  The explorers (``bfs``, ``dfs``, ``walk``, ``replay``) need only
-:class:`checkers.engine.system.System`.
+:class:`~powercut.checkers.engine.system.System`.
 """

@@ -9,9 +9,9 @@ from array import array
 from collections.abc import Iterable
 from itertools import pairwise
 
-from checkers.engine.cycles import endless_states, first_cycle
-from checkers.engine.errors import STEP_ERRORS
-from checkers.engine.outcome import (
+from powercut.checkers.engine.cycles import endless_states, first_cycle
+from powercut.checkers.engine.errors import STEP_ERRORS
+from powercut.checkers.engine.outcome import (
     ASSERTION,
     DEADLOCK,
     INTERRUPTED,
@@ -23,8 +23,8 @@ from checkers.engine.outcome import (
     Progress,
     Watch,
 )
-from checkers.engine.system import System
-from checkers.engine.walk import assert_deterministic
+from powercut.checkers.engine.system import System
+from powercut.checkers.engine.walk import assert_deterministic
 
 _CHECK_EVERY = 4096
 

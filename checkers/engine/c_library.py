@@ -25,16 +25,16 @@ from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
-from checkers.engine.cengine import searches_unit, steps_unit, translation_unit
-from checkers.engine.emit_c import emit_steps
-from checkers.engine.emit_geometry import (
+from powercut.checkers.engine.cengine import searches_unit, steps_unit, translation_unit
+from powercut.checkers.engine.emit_c import emit_steps
+from powercut.checkers.engine.emit_geometry import (
     emit_c,
     emit_declarations,
     emit_dispatch,
     emit_geometry,
 )
-from checkers.engine.errors import EngineError, LanguageError
-from checkers.engine.system import Build
+from powercut.checkers.engine.errors import EngineError, LanguageError
+from powercut.checkers.engine.system import Build
 
 FLAGS = ("-std=gnu11", "-fPIC", "-Wall", "-Wextra")
 _LARGE_SOURCE = 150_000

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
-from checkers.engine.c_library import load_library
-from checkers.engine.dfs import omission_probability
-from checkers.engine.errors import STEP_ERRORS, EngineError, NondeterminismError
-from checkers.engine.outcome import (
+from powercut.checkers.engine.c_library import load_library
+from powercut.checkers.engine.dfs import omission_probability
+from powercut.checkers.engine.errors import STEP_ERRORS, EngineError, NondeterminismError
+from powercut.checkers.engine.outcome import (
     ASSERTION,
     DEADLOCK,
     INTERRUPTED,
@@ -29,7 +29,7 @@ from checkers.engine.outcome import (
     Watch,
     memory_mib,
 )
-from checkers.engine.system import Predicate, System
+from powercut.checkers.engine.system import Predicate, System
 
 _DONE, _TURN, _EVENTS, _LIMIT, _MEMORY, _FAULT, _FAULTY_PREDICATE = range(7)
 _WATCH, _PROJECTION, _DEADLOCK = range(3)

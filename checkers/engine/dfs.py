@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
 
-from checkers.engine.errors import STEP_ERRORS
-from checkers.engine.outcome import (
+from powercut.checkers.engine.errors import STEP_ERRORS
+from powercut.checkers.engine.outcome import (
     ASSERTION,
     DEADLOCK,
     INTERRUPTED,
@@ -22,7 +22,7 @@ from checkers.engine.outcome import (
     Progress,
     Watch,
 )
-from checkers.engine.system import System
+from powercut.checkers.engine.system import System
 
 _CHECK_EVERY = 4096
 

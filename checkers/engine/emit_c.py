@@ -25,13 +25,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from checkers.engine.emit_python import Frames
-from checkers.engine.errors import LanguageError
-from checkers.engine.expressions import constant_byte
-from checkers.engine.graph import Branch, Jump, Wait
-from checkers.engine.layout import CONSTANT, StructType
-from checkers.engine.liveness import local_names
-from checkers.engine.translation import Translation
+from powercut.checkers.engine.emit_python import Frames
+from powercut.checkers.engine.errors import LanguageError
+from powercut.checkers.engine.expressions import constant_byte
+from powercut.checkers.engine.graph import Branch, Jump, Wait
+from powercut.checkers.engine.layout import CONSTANT, StructType
+from powercut.checkers.engine.liveness import local_names
+from powercut.checkers.engine.translation import Translation
 
 _ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^"}
 _CALLED = {

@@ -7,10 +7,10 @@ with one of these for every geometry.
 
 from collections.abc import Sequence
 
-from checkers.engine.emit_c import Steps, emit_steps, public_names, run_head
-from checkers.engine.layout import CONSTANT
-from checkers.engine.system import Build
-from checkers.engine.translation import Translation
+from powercut.checkers.engine.emit_c import Steps, emit_steps, public_names, run_head
+from powercut.checkers.engine.layout import CONSTANT
+from powercut.checkers.engine.system import Build
+from powercut.checkers.engine.translation import Translation
 
 _CHUNK = 32
 """The vector is stored in pieces of about this many bytes; see ``cengine/breadth.c``."""

@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
-from checkers.engine.errors import LanguageError, ModelAssertionError, RangeError
-from checkers.engine.expressions import Sum
-from checkers.engine.graph import Branch, Graph, Jump, Wait
-from checkers.engine.layout import StructType
-from checkers.engine.liveness import Liveness, analyse, assign_slots
+from powercut.checkers.engine.errors import LanguageError, ModelAssertionError, RangeError
+from powercut.checkers.engine.expressions import Sum
+from powercut.checkers.engine.graph import Branch, Graph, Jump, Wait
+from powercut.checkers.engine.layout import StructType
+from powercut.checkers.engine.liveness import Liveness, analyse, assign_slots
 
 _SHARED_SIZE = 14
 """Blocks reached twice and longer than this many statements are emitted once."""

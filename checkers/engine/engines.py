@@ -7,12 +7,18 @@ Both engines number the same states in the same order, so nothing else depends o
 
 from collections.abc import Iterable, Sequence
 
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.c_library import CannotCompile, NoCompiler, compiler, is_ready, load_library
-from checkers.engine.c_search import CBreadthFirst, CDepthFirst
-from checkers.engine.dfs import DepthFirst
-from checkers.engine.outcome import Limits, Watch
-from checkers.engine.system import Build, System
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.c_library import (
+    CannotCompile,
+    NoCompiler,
+    compiler,
+    is_ready,
+    load_library,
+)
+from powercut.checkers.engine.c_search import CBreadthFirst, CDepthFirst
+from powercut.checkers.engine.dfs import DepthFirst
+from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.system import Build, System
 
 AUTO = "auto"
 PYTHON = "python"

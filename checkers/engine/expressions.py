@@ -11,8 +11,8 @@ import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from checkers.engine.language import BUILTINS, Source, callee, constant_value, struct_hint
-from checkers.engine.layout import (
+from powercut.checkers.engine.language import BUILTINS, Source, callee, constant_value, struct_hint
+from powercut.checkers.engine.layout import (
     CONSTANT,
     SHARED,
     ArrayType,
@@ -23,7 +23,7 @@ from checkers.engine.layout import (
 )
 
 if TYPE_CHECKING:
-    from checkers.engine.graph import HelperSet
+    from powercut.checkers.engine.graph import HelperSet
 
 _ANY_NUMBER = NumberType(255, 255)
 _PURE = frozenset({"check_index", "min", "max"})

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from checkers.engine.expressions import (
+from powercut.checkers.engine.expressions import (
     IndexCheck,
     Operand,
     Scope,
@@ -33,8 +33,8 @@ from checkers.engine.expressions import (
     reads_shared,
     writes_shared,
 )
-from checkers.engine.language import Source, callee, load
-from checkers.engine.layout import ArrayType, Layout, StructType
+from powercut.checkers.engine.language import Source, callee, load
+from powercut.checkers.engine.layout import ArrayType, Layout, StructType
 
 
 @dataclass(slots=True)

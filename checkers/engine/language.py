@@ -24,8 +24,8 @@ from functools import cache
 from pathlib import Path as FilePath
 from typing import Any, get_type_hints
 
-from checkers.engine.errors import LanguageError
-from model.declare import Struct
+from powercut.checkers.engine.errors import LanguageError
+from powercut.model.declare import Struct
 
 BUILTINS = {"min": min, "max": max}
 

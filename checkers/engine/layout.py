@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from checkers.engine.errors import DeclarationError, RangeError
-from model.declare import Array, Len, Max, Struct
+from powercut.checkers.engine.errors import DeclarationError, RangeError
+from powercut.model.declare import Array, Len, Max, Struct
 
 Dims = Mapping[str, int]
 

@@ -12,7 +12,7 @@ import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from checkers.engine.graph import Block, Branch, End, Graph, Jump, Wait
+from powercut.checkers.engine.graph import Block, Branch, End, Graph, Jump, Wait
 
 
 @dataclass(slots=True)

@@ -6,14 +6,14 @@ against its declared range, and every guard and statement is executed by Python 
 
 from typing import TYPE_CHECKING, Any
 
-from checkers.engine.errors import ScheduleError
-from checkers.engine.layout import path_of
-from checkers.engine.system import Build
+from powercut.checkers.engine.errors import ScheduleError
+from powercut.checkers.engine.layout import path_of
+from powercut.checkers.engine.system import Build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from model.declare import Guard
+    from powercut.model.declare import Guard
 
 
 class NativeRun:

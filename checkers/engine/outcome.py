@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from checkers.engine.system import Predicate
+from powercut.checkers.engine.system import Predicate
 
 _STATM = Path("/proc/self/statm")
 

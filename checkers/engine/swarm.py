@@ -24,10 +24,10 @@ from hashlib import blake2b
 from random import Random
 from statistics import median_low
 
-from checkers.engine.c_search import CDepthFirst
-from checkers.engine.dfs import DepthFirst
-from checkers.engine.outcome import Budget, Limits, Outcome, Watch
-from checkers.engine.system import System
+from powercut.checkers.engine.c_search import CDepthFirst
+from powercut.checkers.engine.dfs import DepthFirst
+from powercut.checkers.engine.outcome import Budget, Limits, Outcome, Watch
+from powercut.checkers.engine.system import System
 
 _KEPT = 1 << 14
 """About how many digests of a member are kept for the comparison with the others."""

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from checkers.engine.emit_python import Frames, frame_of, runtime_names
-from checkers.engine.errors import DeclarationError
-from checkers.engine.graph import Place
-from checkers.engine.layout import Dims, Layout
-from checkers.engine.translation import translate
-from model.declare import Program
+from powercut.checkers.engine.emit_python import Frames, frame_of, runtime_names
+from powercut.checkers.engine.errors import DeclarationError
+from powercut.checkers.engine.graph import Place
+from powercut.checkers.engine.layout import Dims, Layout
+from powercut.checkers.engine.translation import translate
+from powercut.model.declare import Program
 
 if TYPE_CHECKING:
     import ctypes

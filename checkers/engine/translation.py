@@ -13,12 +13,12 @@ from functools import lru_cache
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from checkers.engine.emit_python import Emitter, Frames, compile_module, plan_frames
-from checkers.engine.errors import DeclarationError
-from checkers.engine.expressions import constant_byte
-from checkers.engine.graph import HelperSet, build_graph
-from checkers.engine.layout import Layout, StructType
-from model.declare import Program
+from powercut.checkers.engine.emit_python import Emitter, Frames, compile_module, plan_frames
+from powercut.checkers.engine.errors import DeclarationError
+from powercut.checkers.engine.expressions import constant_byte
+from powercut.checkers.engine.graph import HelperSet, build_graph
+from powercut.checkers.engine.layout import Layout, StructType
+from powercut.model.declare import Program
 
 if TYPE_CHECKING:
     import ast

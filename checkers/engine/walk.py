@@ -3,10 +3,18 @@
 import random
 from collections.abc import Sequence
 
-from checkers.engine.errors import STEP_ERRORS, NondeterminismError, ScheduleError
-from checkers.engine.native import NativeRun
-from checkers.engine.outcome import ASSERTION, DEADLOCK, Budget, Found, Limits, Outcome, Watch
-from checkers.engine.system import System
+from powercut.checkers.engine.errors import STEP_ERRORS, NondeterminismError, ScheduleError
+from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.engine.outcome import (
+    ASSERTION,
+    DEADLOCK,
+    Budget,
+    Found,
+    Limits,
+    Outcome,
+    Watch,
+)
+from powercut.checkers.engine.system import System
 
 
 def random_walks(

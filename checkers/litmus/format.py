@@ -12,13 +12,20 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from math import prod
 
-from checkers.workload import Place, WorkloadError, parse_workload
-from checkers.workload.errors import quote
-from checkers.workload.limits import DATA_OPS, total_cells
-from checkers.workload.text import DIRECTIVES, OPERATIONS
-from checkers.workload.words import BLANKS, Line, Word, read_lines, whole_number, without_comment
-from model.designs import DESIGNS
-from model.scope import Mount, OpCode, Scope
+from powercut.checkers.workload import Place, WorkloadError, parse_workload
+from powercut.checkers.workload.errors import quote
+from powercut.checkers.workload.limits import DATA_OPS, total_cells
+from powercut.checkers.workload.text import DIRECTIVES, OPERATIONS
+from powercut.checkers.workload.words import (
+    BLANKS,
+    Line,
+    Word,
+    read_lines,
+    whole_number,
+    without_comment,
+)
+from powercut.model.designs import DESIGNS
+from powercut.model.scope import Mount, OpCode, Scope
 
 from .outcome import (
     LETTERS,
@@ -119,7 +126,7 @@ def parse_litmus(text: str, name: str, properties: Collection[str]) -> Litmus:
     """Return the litmus test in ``text``; ``name`` is its file, ``properties`` those that exist.
 
     A file without any ``allowed`` block is returned with no blocks.  Raises
-    :class:`~checkers.workload.WorkloadError` with line and column at the first mistake.
+    :class:`~powercut.checkers.workload.WorkloadError` with line and column at the first mistake.
     """
     draft = _Draft()
     kept = text.split("\n")

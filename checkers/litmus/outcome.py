@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from model.state import FIRST_OP_COLOUR, FOREIGN, OLD, POLLUTION, ZERO
+from powercut.model.state import FIRST_OP_COLOUR, FOREIGN, OLD, POLLUTION, ZERO
 
 LETTERS = {
     ZERO: ".", FOREIGN: "x", POLLUTION: "p", OLD: "o",

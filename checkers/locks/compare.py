@@ -12,8 +12,15 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
-from checkers.locks.graph import LockClass, LockGraph, Seen, base_of, known_classes, same_lock
-from checkers.locks.lockdep import NameRule
+from powercut.checkers.locks.graph import (
+    LockClass,
+    LockGraph,
+    Seen,
+    base_of,
+    known_classes,
+    same_lock,
+)
+from powercut.checkers.locks.lockdep import NameRule
 
 MISSING, EXTRA = "missing", "extra"
 
@@ -74,7 +81,7 @@ class Comparison:
 @cache
 def explanations() -> tuple[Explanation, ...]:
     """Return the known differences."""
-    text = files("checkers.locks").joinpath("compare.toml").read_text(encoding="utf-8")
+    text = files("powercut.checkers.locks").joinpath("compare.toml").read_text(encoding="utf-8")
     return tuple(
         Explanation(entry["side"], entry["from"], entry["to"], entry["reason"],
                     entry.get("against", ""), entry.get("when", ""))

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from checkers.locks.graph import Edge, LockGraph, Seen
+from powercut.checkers.locks.graph import Edge, LockGraph, Seen
 
 REACHABLE, GUARDED, UNREACHABLE, UNKNOWN = "reachable", "guarded", "unreachable", "unknown"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
-from checkers.locks.graph import Edge, LockGraph, Seen, Where, base_of, variant_of
+from powercut.checkers.locks.graph import Edge, LockGraph, Seen, Where, base_of, variant_of
 
 CONTRADICTS, OPPOSITE, TWO_ORDERS = "contradicts", "opposite", "two orders"
 
@@ -92,7 +92,7 @@ def documented_orders() -> tuple[Order, ...]:
 
 @cache
 def _data() -> dict[str, list[dict[str, str]]]:
-    text = files("checkers.locks").joinpath("documented.toml").read_text(encoding="utf-8")
+    text = files("powercut.checkers.locks").joinpath("documented.toml").read_text(encoding="utf-8")
     found: dict[str, list[dict[str, str]]] = tomllib.loads(text)
     return found
 

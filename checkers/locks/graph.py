@@ -86,7 +86,7 @@ def same_lock(one: str, other: str) -> bool:
 @cache
 def known_classes() -> dict[str, LockClass]:
     """Return the classes that have a name of ours, by base name."""
-    text = files("checkers.locks").joinpath("classes.toml").read_text(encoding="utf-8")
+    text = files("powercut.checkers.locks").joinpath("classes.toml").read_text(encoding="utf-8")
     return {
         name: LockClass(
             name, entry["kind"], entry.get("order_key"), entry.get("lockdep", True),

@@ -17,8 +17,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from checkers.locks.errors import LocksError
-from checkers.locks.graph import (
+from powercut.checkers.locks.errors import LocksError
+from powercut.checkers.locks.graph import (
     IRQ,
     READ,
     TASK,
@@ -78,7 +78,7 @@ class RealGraph:
 @cache
 def name_map() -> tuple[NameRule, ...]:
     """Return the name map."""
-    text = files("checkers.locks").joinpath("lockdep.toml").read_text(encoding="utf-8")
+    text = files("powercut.checkers.locks").joinpath("lockdep.toml").read_text(encoding="utf-8")
     return tuple(
         NameRule(re.compile(entry["class"]), entry["lock"], tuple(entry.get("holds", ())),
                  tuple(entry.get("held_by", ())))

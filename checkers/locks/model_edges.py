@@ -27,13 +27,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import model
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.native import NativeRun
-from checkers.engine.outcome import Limits, Outcome, Watch
-from checkers.engine.system import Build, System
-from checkers.locks.graph import READ, Edge, LockGraph, Where, base_of, merged
-from checkers.locks.model_state import (
+from powercut import model
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.engine.outcome import Limits, Outcome, Watch
+from powercut.checkers.engine.system import Build, System
+from powercut.checkers.locks.graph import READ, Edge, LockGraph, Where, base_of, merged
+from powercut.checkers.locks.model_state import (
     COMMIT,
     EOF_WRITE,
     EOF_WRITE_CLASS,
@@ -49,17 +49,17 @@ from checkers.locks.model_state import (
     agents_of,
     variable_of,
 )
-from checkers.locks.model_waits import Pair, Parked, WaitCycle, wait_cycles
-from model.designs import Design
-from model.recovery import mkfs
-from model.scope import Scope
-from model.setup import configure, dimensions, mount_disk
-from model.tasks import PROGRAM
+from powercut.checkers.locks.model_waits import Pair, Parked, WaitCycle, wait_cycles
+from powercut.model.designs import Design
+from powercut.model.recovery import mkfs
+from powercut.model.scope import Scope
+from powercut.model.setup import configure, dimensions, mount_disk
+from powercut.model.tasks import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from model.mutants import Mutant
+    from powercut.model.mutants import Mutant
 
 TRANSPARENT = frozenset({
     "down_read", "down_write", "percpu_down_read", "folio_lock", "folio_wait_writeback",

@@ -21,7 +21,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from checkers.locks.graph import (
+from powercut.checkers.locks.graph import (
     KJOURNALD,
     READ,
     TASK,
@@ -32,14 +32,14 @@ from checkers.locks.graph import (
     Mode,
     base_of,
 )
-from checkers.traces.describe import context_of
-from model.state import IOEND_BUILDING, IOEND_COMPLETED, IOEND_WORKER, NR_WRITERS, T_LOCKED
+from powercut.checkers.traces.describe import context_of
+from powercut.model.state import IOEND_BUILDING, IOEND_COMPLETED, IOEND_WORKER, NR_WRITERS, T_LOCKED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from checkers.engine.layout import Layout
-    from checkers.engine.system import ThreadInfo
+    from powercut.checkers.engine.layout import Layout
+    from powercut.checkers.engine.system import ThreadInfo
 
 HANDLE, COMMIT, LOG_SPACE = "jbd2_handle", "jbd2_commit", "log_space"
 FOLIO_LOCK, FOLIO_WRITEBACK = "folio_lock", "folio_writeback"

@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from checkers.locks.graph import KJOURNALD, READ, WRITE
-from checkers.locks.model_state import (
+from powercut.checkers.locks.graph import KJOURNALD, READ, WRITE
+from powercut.checkers.locks.model_state import (
     COMMIT,
     HANDLE,
     LOG_SPACE,

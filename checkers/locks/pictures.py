@@ -9,9 +9,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from html import escape
 
-from checkers.locks.cycles import Cycle
-from checkers.locks.graph import LockGraph
-from checkers.locks.report import MergedEdge, merged_edges
+from powercut.checkers.locks.cycles import Cycle
+from powercut.checkers.locks.graph import LockGraph
+from powercut.checkers.locks.report import MergedEdge, merged_edges
 
 _BOX_HEIGHT, _GAP_X, _GAP_Y, _MARGIN, _CHAR = 34, 36, 70, 24, 7.4
 _RED, _INK, _FAINT = "#b3261e", "#222222", "#8a8a8a"

@@ -9,13 +9,13 @@ import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
 
-from checkers.locks.compare import Comparison, Difference
-from checkers.locks.csource.analyse import SourceReport
-from checkers.locks.cycles import Cycle
-from checkers.locks.documented import CONTRADICTS, OPPOSITE, Contradiction
-from checkers.locks.graph import CONTEXTS, Edge, LockGraph, Seen, Where
-from checkers.locks.lockdep import RealGraph
-from checkers.locks.report import Report
+from powercut.checkers.locks.compare import Comparison, Difference
+from powercut.checkers.locks.csource.analyse import SourceReport
+from powercut.checkers.locks.cycles import Cycle
+from powercut.checkers.locks.documented import CONTRADICTS, OPPOSITE, Contradiction
+from powercut.checkers.locks.graph import CONTEXTS, Edge, LockGraph, Seen, Where
+from powercut.checkers.locks.lockdep import RealGraph
+from powercut.checkers.locks.report import Report
 
 WIDTH = 100
 MAX_CHAINS = 24
@@ -98,7 +98,7 @@ def render_cycle(cycle: Cycle) -> list[str]:
         lines += _wrapped(note, "    ")
     lines += ["", *side_by_side([_column(step.edge, step.where) for step in cycle.steps])]
     if cycle.trace is not None:
-        from checkers.traces.ladder import render_list
+        from powercut.checkers.traces.ladder import render_list
 
         lines += ["", "a schedule that deadlocks:", *render_list(cycle.trace).splitlines()]
     return lines

@@ -6,21 +6,21 @@ Why so: the text, the document and the pictures are made from this, so they cann
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from checkers.locks.cycles import REACHABLE, UNKNOWN, Cycle, find_cycles
-from checkers.locks.documented import (
+from powercut.checkers.locks.cycles import REACHABLE, UNKNOWN, Cycle, find_cycles
+from powercut.checkers.locks.documented import (
     CONTRADICTS,
     Contradiction,
     Observed,
     compare_documented,
     find_contradictions,
 )
-from checkers.locks.graph import LockGraph, Seen, Where
+from powercut.checkers.locks.graph import LockGraph, Seen, Where
 
 if TYPE_CHECKING:
-    from checkers.locks.compare import Comparison
-    from checkers.locks.csource.analyse import SourceReport
-    from checkers.locks.csource.checks import Finding
-    from checkers.locks.lockdep import RealGraph
+    from powercut.checkers.locks.compare import Comparison
+    from powercut.checkers.locks.csource.analyse import SourceReport
+    from powercut.checkers.locks.csource.checks import Finding
+    from powercut.checkers.locks.lockdep import RealGraph
 
 SCHEMA = "powercut.locks/1"
 HOLDS, VIOLATED, INCONCLUSIVE = "holds", "violated", "inconclusive"

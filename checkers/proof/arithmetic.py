@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from checkers.proof.obligations import PROVED, REFUTED, UNKNOWN, Decision
+from powercut.checkers.proof.obligations import PROVED, REFUTED, UNKNOWN, Decision
 
 RLIMIT = 60_000_000
 MAX_WRITEPAGES_EXTENT_LEN = 2048

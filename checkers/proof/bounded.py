@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.proof.invariant import (
+from powercut.checkers.proof.invariant import (
     PROPERTIES,
     Sentence,
     conjuncts_of,
@@ -22,11 +22,11 @@ from checkers.proof.invariant import (
     initial,
     properties_of,
 )
-from checkers.proof.logic import HOLE, Finite, Term
-from checkers.proof.protocol import Move, Params, in_tail
-from checkers.proof.rules import NO_RULE, Rules
-from checkers.proof.state import BOOL, FIELDS, FREE, PHYS, SCALAR, SUBMITTED, State
-from checkers.proof.steps import STEPS
+from powercut.checkers.proof.logic import HOLE, Finite, Term
+from powercut.checkers.proof.protocol import Move, Params, in_tail
+from powercut.checkers.proof.rules import NO_RULE, Rules
+from powercut.checkers.proof.state import BOOL, FIELDS, FREE, PHYS, SCALAR, SUBMITTED, State
+from powercut.checkers.proof.steps import STEPS
 
 NR_CELLS = 4
 NR_PHYS = 6

@@ -18,21 +18,21 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from checkers.engine.system import System
-from checkers.proof.invariant import conjuncts_of, initial
-from checkers.proof.logic import HOLE, Concrete
-from checkers.proof.mapping import HISTORY, Call, Mapper, Plain, canonical, state_of, table
-from checkers.proof.rules import DEFER, HOLD, NO_RULE, Rules
-from checkers.proof.state import FIELDS, NONE, SCALAR, State
-from checkers.proof.steps import STEPS
-from model.scope import OpCode
-from model.state import FOREIGN, NR_OPS, OLD, POLLUTION, ZERO
+from powercut.checkers.engine.system import System
+from powercut.checkers.proof.invariant import conjuncts_of, initial
+from powercut.checkers.proof.logic import HOLE, Concrete
+from powercut.checkers.proof.mapping import HISTORY, Call, Mapper, Plain, canonical, state_of, table
+from powercut.checkers.proof.rules import DEFER, HOLD, NO_RULE, Rules
+from powercut.checkers.proof.state import FIELDS, NONE, SCALAR, State
+from powercut.checkers.proof.steps import STEPS
+from powercut.model.scope import OpCode
+from powercut.model.state import FOREIGN, NR_OPS, OLD, POLLUTION, ZERO
 
 MAX_SEQUENCE = 5
 _EMPTY = "stutter"
 _SHOWN = tuple(name for name in FIELDS if name not in HISTORY)
 NEED_HISTORY = frozenset({"size_coming", "size_awaited", "marks_awaited"})
-"""Conjuncts that mean nothing without the history: :mod:`checkers.proof.watched` judges them."""
+"""Conjuncts without meaning where the history is not known: ``watched`` judges them."""
 
 Guess = tuple[str, dict[str, Any]]
 

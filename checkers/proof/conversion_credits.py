@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from checkers.proof.obligations import PROVED, REFUTED, UNKNOWN, Decision
+from powercut.checkers.proof.obligations import PROVED, REFUTED, UNKNOWN, Decision
 
 RLIMIT = 5_000_000
 EXT_UNWRITTEN_MAX_LEN = 32767

@@ -13,11 +13,11 @@ about the lost data, which the bounded search checks).
 
 from typing import Any
 
-from checkers.proof.journal import flushed
-from checkers.proof.logic import Logic
-from checkers.proof.protocol import Move
-from checkers.proof.rules import Rules
-from checkers.proof.state import (
+from powercut.checkers.proof.journal import flushed
+from powercut.checkers.proof.logic import Logic
+from powercut.checkers.proof.protocol import Move
+from powercut.checkers.proof.rules import Rules
+from powercut.checkers.proof.state import (
     COMMITTING,
     CUTTING,
     FLUSHED,

@@ -10,12 +10,12 @@ Rejected: a single conjunction (a failed proof then names nothing).
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from checkers.proof import kept
-from checkers.proof.kept import exposable, has_m, marked
-from checkers.proof.logic import HOLE, Logic, Term
-from checkers.proof.protocol import in_tail
-from checkers.proof.rules import DEFER, HOLD, NO_RULE, Rules
-from checkers.proof.state import (
+from powercut.checkers.proof import kept
+from powercut.checkers.proof.kept import exposable, has_m, marked
+from powercut.checkers.proof.logic import HOLE, Logic, Term
+from powercut.checkers.proof.protocol import in_tail
+from powercut.checkers.proof.rules import DEFER, HOLD, NO_RULE, Rules
+from powercut.checkers.proof.state import (
     CALLBACK,
     CUT,
     CUTTING,

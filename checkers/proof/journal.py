@@ -7,10 +7,10 @@ Rejected: one step for a commit (what happens between its phases is the point).
 
 from typing import Any
 
-from checkers.proof.logic import Logic, Term
-from checkers.proof.protocol import Move
-from checkers.proof.rules import Rules
-from checkers.proof.state import (
+from powercut.checkers.proof.logic import Logic, Term
+from powercut.checkers.proof.protocol import Move
+from powercut.checkers.proof.rules import Rules
+from powercut.checkers.proof.state import (
     CALLBACK,
     CUTTING,
     FLUSHED,

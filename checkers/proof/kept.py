@@ -9,8 +9,8 @@ it needs that something happens at last, which the state says as "there is still
 Rejected: a liveness argument (not needed: a call that never returns promises nothing).
 """
 
-from checkers.proof.logic import HOLE, Logic, Term
-from checkers.proof.state import (
+from powercut.checkers.proof.logic import HOLE, Logic, Term
+from powercut.checkers.proof.state import (
     CALLBACK,
     COMMITTING,
     COMPLETED,

@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.engine.system import System
-from checkers.proof.logic import HOLE
-from checkers.proof.state import BOOL, CUT, CUTTING, FIELDS, IDLE, NONE, SCALAR, State
-from model.scope import OpCode
-from model.state import (
+from powercut.checkers.engine.system import System
+from powercut.checkers.proof.logic import HOLE
+from powercut.checkers.proof.state import BOOL, CUT, CUTTING, FIELDS, IDLE, NONE, SCALAR, State
+from powercut.model.scope import OpCode
+from powercut.model.state import (
     FOREIGN,
     IOEND_BUILDING,
     IOEND_COMPLETED,
@@ -27,7 +27,7 @@ from model.state import (
     T_NONE,
     WRITTEN,
 )
-from model.state import HOLE as EXTENT_HOLE
+from powercut.model.state import HOLE as EXTENT_HOLE
 
 Plain = dict[str, Any]
 """Values of all fields: a number or truth value, or a tuple of them."""

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.proof.invariant import conjuncts_of, initial, properties_of
-from checkers.proof.logic import Term, Unbounded
-from checkers.proof.protocol import Params
-from checkers.proof.rules import Rules
-from checkers.proof.state import BOOL, FIELDS, SCALAR, State
-from checkers.proof.steps import STEPS
+from powercut.checkers.proof.invariant import conjuncts_of, initial, properties_of
+from powercut.checkers.proof.logic import Term, Unbounded
+from powercut.checkers.proof.protocol import Params
+from powercut.checkers.proof.rules import Rules
+from powercut.checkers.proof.state import BOOL, FIELDS, SCALAR, State
+from powercut.checkers.proof.steps import STEPS
 
 PROVED = "proved"
 REFUTED = "refuted"

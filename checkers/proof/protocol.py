@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.proof.kept import marked
-from checkers.proof.logic import HOLE, Logic, Term
-from checkers.proof.rules import DEFER, HOLD, NO_RULE, Rules
-from checkers.proof.state import (
+from powercut.checkers.proof.kept import marked
+from powercut.checkers.proof.logic import HOLE, Logic, Term
+from powercut.checkers.proof.rules import DEFER, HOLD, NO_RULE, Rules
+from powercut.checkers.proof.state import (
     COMPLETED,
     CUT,
     CUTTING,

@@ -17,12 +17,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.locks.model_edges import Exploration, explore, observations
-from checkers.locks.model_state import COMMIT, EOF_WRITE, HANDLE
-from checkers.proof.obligations import PROVED, REFUTED, Decision
-from model.designs import Design
-from model.mutants import Mutant
-from model.scopes import SCOPES
+from powercut.checkers.locks.model_edges import Exploration, explore, observations
+from powercut.checkers.locks.model_state import COMMIT, EOF_WRITE, HANDLE
+from powercut.checkers.proof.obligations import PROVED, REFUTED, Decision
+from powercut.model.designs import Design
+from powercut.model.mutants import Mutant
+from powercut.model.scopes import SCOPES
 
 RANK_SCOPES = ("ordered-log", "enospc", "log-full", "eof-unsubmitted", "cookie-race", "punch-folio")
 """Small scopes of one file that together show every edge, which a test checks for every design."""

@@ -8,8 +8,8 @@ any; a mistake that the executable model has no switch for can be refuted here b
 from dataclasses import dataclass, replace
 from typing import Any
 
-from model.designs import ALL_IOMAP, DESIGNS
-from model.state import EOF_DEFERRED, EOF_HOLD_BACK, EOF_ORDERED_GAP, EOF_UNORDERED
+from powercut.model.designs import ALL_IOMAP, DESIGNS
+from powercut.model.state import EOF_DEFERRED, EOF_HOLD_BACK, EOF_ORDERED_GAP, EOF_UNORDERED
 
 NO_RULE = "none"
 HOLD = "hold"

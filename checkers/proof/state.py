@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.proof.logic import Term
+from powercut.checkers.proof.logic import Term
 
 BOOL = "bool"
 INT = "int"

@@ -5,9 +5,9 @@ Why so: obligations, finite searches and the bridge go through the steps, each i
 Rejected: a decorator that registers steps (the order of the table is the order of the reports).
 """
 
-from checkers.proof import fsync, journal, protocol
-from checkers.proof.protocol import Step
-from checkers.proof.state import BOOL, CELL, INT, PHYS, SCALAR
+from powercut.checkers.proof import fsync, journal, protocol
+from powercut.checkers.proof.protocol import Step
+from powercut.checkers.proof.state import BOOL, CELL, INT, PHYS, SCALAR
 
 _INT = (SCALAR, INT)
 _BOOL = (SCALAR, BOOL)

@@ -4,9 +4,9 @@ Why so: a table that is written by hand is wrong after the next change; a test c
 with these.
 """
 
-from checkers.proof.invariant import CONJUNCTS, PROPERTIES
-from checkers.proof.rules import DEFER, HOLD, NO_RULE
-from checkers.proof.steps import STEPS
+from powercut.checkers.proof.invariant import CONJUNCTS, PROPERTIES
+from powercut.checkers.proof.rules import DEFER, HOLD, NO_RULE
+from powercut.checkers.proof.steps import STEPS
 
 _DESIGNS = {NO_RULE: "seed", HOLD: "eof-ordered", DEFER: "eof-deferred"}
 

@@ -14,14 +14,14 @@ multiply them; walks are enough to catch a mistake on either side, which the tes
 import random
 from typing import Any
 
-from checkers.engine.system import System
-from checkers.proof.bridge import Bridge, Crossing, Guess
-from checkers.proof.invariant import conjuncts_of
-from checkers.proof.mapping import HISTORY, Plain, no_history, state_of
-from checkers.proof.rules import Rules
-from checkers.proof.state import NO_SYNC, RETURNED
-from model.scope import OpCode
-from model.state import MAX_TASKS
+from powercut.checkers.engine.system import System
+from powercut.checkers.proof.bridge import Bridge, Crossing, Guess
+from powercut.checkers.proof.invariant import conjuncts_of
+from powercut.checkers.proof.mapping import HISTORY, Plain, no_history, state_of
+from powercut.checkers.proof.rules import Rules
+from powercut.checkers.proof.state import NO_SYNC, RETURNED
+from powercut.model.scope import OpCode
+from powercut.model.state import MAX_TASKS
 
 
 class Watch:

@@ -16,10 +16,10 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
-from checkers.workload import WorkloadError, parse_workload
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
-from model.scope import Scope
+from powercut.checkers.workload import WorkloadError, parse_workload
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.scope import Scope
 
 from .errors import TraceError
 from .format import (

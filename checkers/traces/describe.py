@@ -11,8 +11,8 @@ list of changed variables (a commit changes forty, and says one thing).
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from checkers.engine.layout import Layout
-from model.state import (
+from powercut.checkers.engine.layout import Layout
+from powercut.model.state import (
     BLOCK_FREE,
     BLOCK_FREED_COMMITTING,
     BLOCK_FREED_RUNNING,

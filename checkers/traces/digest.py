@@ -10,7 +10,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-import model
+from powercut import model
 
 _DIGEST_BYTES = 16
 

@@ -5,7 +5,7 @@ Why so: bad input ends the program with one line, and the place of a JSON docume
 Rejected: line and column (a decoder of typed documents no longer knows them).
 """
 
-from checkers.workload.errors import one_line
+from powercut.checkers.workload.errors import one_line
 
 
 class TraceError(Exception):

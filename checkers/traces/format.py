@@ -13,9 +13,9 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from model.recovery import Disk, DiskInode
-from model.scope import Geometry
-from model.state import HOLE, UNWRITTEN, WRITTEN
+from powercut.model.recovery import Disk, DiskInode
+from powercut.model.scope import Geometry
+from powercut.model.state import HOLE, UNWRITTEN, WRITTEN
 
 SCHEMA: Final = "powercut.trace/2"
 

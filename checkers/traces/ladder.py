@@ -10,11 +10,11 @@ drawing (mails and terminals lose them).
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
-from model.recovery import Disk, cell_content, recover
-from model.scope import Geometry, Mount, OpCode, Scope
-from model.state import HOLE, WRITTEN
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.recovery import Disk, cell_content, recover
+from powercut.model.scope import Geometry, Mount, OpCode, Scope
+from powercut.model.state import HOLE, WRITTEN
 
 from .codec import scope_of
 from .describe import cell_range
@@ -45,7 +45,7 @@ def render_ladder(
 
     ``epochs`` are what a replay of this trace returned.  With ``why`` (one a mount) steps are
     marked; ``brief`` leaves out all but those that carry what is wrong.  Raises
-    :class:`~checkers.traces.errors.TraceError` if the trace's workload does not parse.
+    :class:`~powercut.checkers.traces.errors.TraceError` if the trace's workload does not parse.
     """
     scope = scope_of(trace)
     lines = _head(trace, scope)

@@ -1,8 +1,8 @@
 """Workloads: op lists a person writes, or fsx recorded, turned into scopes to explore.
 
 What: :func:`load_workload` reads a file, :func:`parse_workload` and :func:`format_workload` are the
-text format, :func:`parse_fsx_ops` is fsx's, :func:`check_scope` holds any scope to the limits.
-Why so: the explorer only knows :class:`model.scope.Scope`, so formats come and go without it.
+text format, :func:`parse_fsx_ops` is fsx's, :func:`check_scope` holds any scope to the limits. Why
+so: the explorer only knows :class:`~powercut.model.scope.Scope`, so formats come and go without it.
 Rejected: workloads as Python files (running a bug report is not reading it).
 """
 

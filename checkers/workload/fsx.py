@@ -40,7 +40,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from model.scope import Geometry, Mount, Op, OpCode, Scope
+from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope
 
 from .errors import Place, WorkloadError, quote
 from .limits import MAX_OPS, LimitError, check_geometry, check_scope, total_cells

@@ -12,7 +12,7 @@ limits on the number of states (only a run can know those).
 
 from collections.abc import Iterator
 
-from model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
+from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
 
 MIN_BLOCKS, MAX_BLOCKS = 1, 8
 MIN_CELLS_PER_BLOCK, MAX_CELLS_PER_BLOCK = 1, 4

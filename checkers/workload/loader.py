@@ -9,7 +9,7 @@ Rejected: reading line by line (a file without line ends is one line), and repla
 
 from pathlib import Path
 
-from model.scope import Geometry, Scope
+from powercut.model.scope import Geometry, Scope
 
 from .errors import Place, WorkloadError
 from .fsx import parse_fsx_ops

@@ -11,7 +11,7 @@ indentation (mails lose it), and reading on after an error (one line is the cont
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
+from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
 
 from .errors import Place, WorkloadError, quote
 from .limits import (
@@ -130,7 +130,7 @@ def parse_workload(text: str, name: str) -> Scope:
 def format_workload(scope: Scope) -> str:
     """Return ``scope`` as workload text; :func:`parse_workload` gives the equal scope back.
 
-    Raises :class:`~checkers.workload.limits.LimitError` for a scope outside the limits.
+    Raises :class:`~powercut.checkers.workload.limits.LimitError` for a scope outside the limits.
     """
     check_scope(scope)
     lines = [f"name {scope.name}"]

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from checkers.crash.image import CrashInode
-from checkers.traces.describe import journal_at_crash
-from model.recovery import Disk, cell_content
-from model.state import ANY_COLOUR, ZERO
+from powercut.checkers.crash.image import CrashInode
+from powercut.checkers.traces.describe import journal_at_crash
 from powercut.explore.session import Session, names
 from powercut.explore.views import (
     CrashCell,
@@ -17,7 +15,9 @@ from powercut.explore.views import (
     lock_view,
     page_view,
 )
-from properties.crash import breaks_promise, is_stale, is_unstable, is_zero_for_data
+from powercut.model.recovery import Disk, cell_content
+from powercut.model.state import ANY_COLOUR, ZERO
+from powercut.properties.crash import breaks_promise, is_stale, is_unstable, is_zero_for_data
 
 WIDTH = 100
 

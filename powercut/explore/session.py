@@ -10,21 +10,21 @@ starting over).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from checkers.crash.image import CrashState, decode, file_images, make_disk
-from checkers.crash.survivors import newest, oldest
-from checkers.engine.errors import STEP_ERRORS
-from checkers.engine.native import NativeRun
-from checkers.engine.outcome import ASSERTION, DEADLOCK, LIVELOCK
-from checkers.traces.describe import context_of, describe_changes, locks_held, values_of
-from checkers.traces.format import COLOURS, Origin, Trace, TraceEpoch, disk_of
-from model.designs import Design
-from model.mutants import Mutant
-from model.recovery import Disk, canonical, mkfs, read_file, recover
-from model.scope import Scope
+from powercut.checkers.crash.image import CrashState, decode, file_images, make_disk
+from powercut.checkers.crash.survivors import newest, oldest
+from powercut.checkers.engine.errors import STEP_ERRORS
+from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.engine.outcome import ASSERTION, DEADLOCK, LIVELOCK
+from powercut.checkers.traces.describe import context_of, describe_changes, locks_held, values_of
+from powercut.checkers.traces.format import COLOURS, Origin, Trace, TraceEpoch, disk_of
 from powercut.explore.views import CrashCell, ThreadRow, Verdict
-from properties.catalog import PROPERTIES
-from properties.crash import on_image
-from properties.runner import (
+from powercut.model.designs import Design
+from powercut.model.mutants import Mutant
+from powercut.model.recovery import Disk, canonical, mkfs, read_file, recover
+from powercut.model.scope import Scope
+from powercut.properties.catalog import PROPERTIES
+from powercut.properties.crash import on_image
+from powercut.properties.runner import (
     HOLDS,
     VIOLATED,
     Epoch,
@@ -34,7 +34,7 @@ from properties.runner import (
     mounted,
     predicates_of,
 )
-from properties.tracing import Subject, make_trace
+from powercut.properties.tracing import Subject, make_trace
 
 _SERVICES = ("ext4_journal_start", "jbd2_complete_transaction")
 """Functions outside ``model/primitives.py`` that wait on behalf of their caller."""

@@ -7,9 +7,9 @@ and how it looks in :mod:`.panes`.  Colours are names, contexts are thread names
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.traces.format import COLOURS
-from model.scope import Geometry
-from model.state import (
+from powercut.checkers.traces.format import COLOURS
+from powercut.model.scope import Geometry
+from powercut.model.state import (
     BLOCK_FREE,
     BLOCK_FREED_COMMITTING,
     BLOCK_FREED_RUNNING,

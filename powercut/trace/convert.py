@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from checkers.traces.codec import encode_trace, json_schema
-from checkers.traces.format import SCHEMA, Trace
-from checkers.traces.ladder import render_ladder
-from checkers.traces.mermaid import render_mermaid
+from powercut.checkers.traces.codec import encode_trace, json_schema
+from powercut.checkers.traces.format import SCHEMA, Trace
+from powercut.checkers.traces.ladder import render_ladder
+from powercut.checkers.traces.mermaid import render_mermaid
 from powercut.errors import HOLDS, InputError
 from powercut.names import pick
 from powercut.trace.documents import (

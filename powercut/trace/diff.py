@@ -8,17 +8,17 @@ from typing import Any
 
 import msgspec
 
-from checkers.traces.codec import encode_trace
-from checkers.traces.format import Trace, TraceStep
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
+from powercut.checkers.traces.codec import encode_trace
+from powercut.checkers.traces.format import Trace, TraceStep
 from powercut.errors import HOLDS, VIOLATED, InputError
 from powercut.files import make_writable_file, write_whole
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
 from powercut.names import pick
+from powercut.properties.comparison import Comparison, Parted, compare_traces, follow
+from powercut.properties.course import plan_of
+from powercut.properties.tracing import Subject
 from powercut.trace.documents import check_output, print_document, read_replay, subject
-from properties.comparison import Comparison, Parted, compare_traces, follow
-from properties.course import plan_of
-from properties.tracing import Subject
 
 _WIDTH = 100
 _SHOWN_STEPS = 8

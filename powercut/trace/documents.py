@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from checkers.traces.codec import load_trace
-from checkers.traces.errors import TraceError
-from checkers.traces.format import Trace
+from powercut.checkers.traces.codec import load_trace
+from powercut.checkers.traces.errors import TraceError
+from powercut.checkers.traces.format import Trace
 from powercut.errors import InputError
 from powercut.files import write_whole
-from properties.replay import ReplayResult, replay
+from powercut.properties.replay import ReplayResult, replay
 
 
 def read_trace(path: Path) -> Trace:

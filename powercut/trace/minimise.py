@@ -5,14 +5,14 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from checkers.traces.codec import encode_trace
-from checkers.traces.errors import TraceError
-from checkers.traces.format import Trace
+from powercut.checkers.traces.codec import encode_trace
+from powercut.checkers.traces.errors import TraceError
+from powercut.checkers.traces.format import Trace
 from powercut.errors import HOLDS, INCONCLUSIVE, InputError
 from powercut.files import make_writable_file, write_whole
+from powercut.properties.minimise import Minimiser, Size
+from powercut.properties.why import annotated
 from powercut.trace.documents import check_output, print_document, read_trace, subject
-from properties.minimise import Minimiser, Size
-from properties.why import annotated
 
 
 @dataclass(frozen=True, slots=True)

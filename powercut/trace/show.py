@@ -8,16 +8,16 @@ from typing import Any
 
 import msgspec
 
-from checkers.traces.format import Trace
-from checkers.traces.ladder import render_ladder, render_list
-from checkers.traces.mermaid import render_mermaid
-from checkers.traces.views import EpochReplay, StepView
+from powercut.checkers.traces.format import Trace
+from powercut.checkers.traces.ladder import render_ladder, render_list
+from powercut.checkers.traces.mermaid import render_mermaid
+from powercut.checkers.traces.views import EpochReplay, StepView
 from powercut.errors import BAD_INPUT, HOLDS, VIOLATED, InputError, one_line
 from powercut.names import pick
+from powercut.properties.runner import VIOLATED as IS_VIOLATED
+from powercut.properties.why import Wait, Why, explain
 from powercut.replay import Replayed, replay_file
 from powercut.trace.documents import print_document, subject
-from properties.runner import VIOLATED as IS_VIOLATED
-from properties.why import Wait, Why, explain
 
 FORMATS = {"text": "text", "mermaid": "mermaid", "json": "json"}
 _MAX_WAITS = 5

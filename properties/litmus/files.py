@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from checkers.litmus.format import SUFFIX, Litmus, parse_litmus
-from checkers.workload.loader import read_text
-from properties.catalog import PROPERTIES
+from powercut.checkers.litmus.format import SUFFIX, Litmus, parse_litmus
+from powercut.checkers.workload.loader import read_text
+from powercut.properties.catalog import PROPERTIES
 
 SHIPPED = Path(__file__).parent
 """The folder of the litmus files that come with powercut."""
@@ -18,6 +18,7 @@ def shipped_files() -> list[Path]:
 def load_litmus(path: Path) -> Litmus:
     """Return the litmus test in the file at ``path``.
 
-    Raises :class:`~checkers.workload.WorkloadError` for a file that cannot be read or used.
+    Raises :class:`~powercut.checkers.workload.WorkloadError` for a file that cannot be read or
+    used.
     """
     return parse_litmus(read_text(path), str(path), tuple(PROPERTIES))

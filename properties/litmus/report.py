@@ -6,15 +6,15 @@ shortest one, and the native model takes every step of it again while it is draw
 
 from collections.abc import Sequence
 
-from checkers.engine.outcome import DEADLOCK
-from checkers.litmus import format_outcome
-from checkers.traces.ladder import render_ladder
-from model.designs import DESIGNS
-from model.mutants import MUTANTS, Mutant
-from properties.crash import STALE
-from properties.replay import replay
-from properties.runner import Epoch
-from properties.tracing import Subject, make_trace, trace_of
+from powercut.checkers.engine.outcome import DEADLOCK
+from powercut.checkers.litmus import format_outcome
+from powercut.checkers.traces.ladder import render_ladder
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS, Mutant
+from powercut.properties.crash import STALE
+from powercut.properties.replay import replay
+from powercut.properties.runner import Epoch
+from powercut.properties.tracing import Subject, make_trace, trace_of
 
 from .runs import DesignRun
 

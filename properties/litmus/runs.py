@@ -7,12 +7,12 @@ has not seen everything: a missing outcome says nothing then, one too many count
 
 from dataclasses import dataclass
 
-from checkers.engine.outcome import Limits
-from checkers.litmus import Allowed, Litmus, Outcome
-from checkers.litmus.update import Shown
-from model.designs import DESIGNS
-from model.mutants import Mutant
-from properties.runner import INCONCLUSIVE, OnProgress, RunResult, run_scope
+from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.litmus import Allowed, Litmus, Outcome
+from powercut.checkers.litmus.update import Shown
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import Mutant
+from powercut.properties.runner import INCONCLUSIVE, OnProgress, RunResult, run_scope
 
 EXACT = "exact"
 DIFFERENT = "different"

@@ -10,9 +10,9 @@ workloads of the default scopes (whoever wrote the model chose those).
 from collections.abc import Sequence
 from random import Random
 
-from model.scope import Geometry, Op, OpCode
-from model.state import MAX_TASKS
-from properties.machines.setups import Setup
+from powercut.model.scope import Geometry, Op, OpCode
+from powercut.model.state import MAX_TASKS
+from powercut.properties.machines.setups import Setup
 
 KINDS = (
     OpCode.WRITE, OpCode.TRUNCATE, OpCode.STORE, OpCode.FSYNC, OpCode.FDATASYNC, OpCode.FALLOCATE,

@@ -12,11 +12,11 @@ from hypothesis import seed as seeded
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from model.designs import DESIGNS, Design
-from model.mutants import Mutant
-from properties.machines.differential import BH, FOUND, LEGAL, Legal, Wrong, label_of
-from properties.machines.differential_machine import Differs, differential_machine
-from properties.machines.search import (
+from powercut.model.designs import DESIGNS, Design
+from powercut.model.mutants import Mutant
+from powercut.properties.machines.differential import BH, FOUND, LEGAL, Legal, Wrong, label_of
+from powercut.properties.machines.differential_machine import Differs, differential_machine
+from powercut.properties.machines.search import (
     Check,
     Cut,
     Failure,
@@ -28,7 +28,7 @@ from properties.machines.search import (
     profile_settings,
     run_batches,
 )
-from properties.machines.setups import GEOMETRIES
+from powercut.properties.machines.setups import GEOMETRIES
 
 FIRST = DESIGNS["bh-ordered"]
 COMPARABLE = [design for design in DESIGNS.values() if label_of(design) != BH]

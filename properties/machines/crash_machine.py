@@ -24,19 +24,19 @@ from hypothesis import event, target
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from checkers.crash.image import colours_of, image_with, relevant_cells
-from checkers.engine.errors import STEP_ERRORS, EngineError
-from checkers.engine.outcome import ASSERTION, LIVELOCK, Found
-from model.scope import Op, OpCode
-from properties.machines.chance import kinds_of, workload
-from properties.machines.judge import ANY_KIND, Judge, Seen
-from properties.machines.known import Known, known
-from properties.machines.live import LiveRun
-from properties.machines.neighbourhood import explore, key_of
-from properties.machines.setups import Setup, setups
-from properties.machines.tally import Tally
-from properties.machines.violated import Violated, violated
-from properties.runner import predicates_of
+from powercut.checkers.crash.image import colours_of, image_with, relevant_cells
+from powercut.checkers.engine.errors import STEP_ERRORS, EngineError
+from powercut.checkers.engine.outcome import ASSERTION, LIVELOCK, Found
+from powercut.model.scope import Op, OpCode
+from powercut.properties.machines.chance import kinds_of, workload
+from powercut.properties.machines.judge import ANY_KIND, Judge, Seen
+from powercut.properties.machines.known import Known, known
+from powercut.properties.machines.live import LiveRun
+from powercut.properties.machines.neighbourhood import explore, key_of
+from powercut.properties.machines.setups import Setup, setups
+from powercut.properties.machines.tally import Tally
+from powercut.properties.machines.violated import Violated, violated
+from powercut.properties.runner import predicates_of
 
 BURSTS = (0, 1, 2, 3, 4, 6, 8, 12)
 """How far a turn goes: so many steps, and then the thread has to let everybody else run first.

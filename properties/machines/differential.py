@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from checkers.crash.image import CrashState
-from model.designs import Design
-from model.scope import Op, OpCode
-from model.state import FOREIGN, HOLE, POLLUTION, ZERO
-from properties.machines.live import LiveRun
-from properties.machines.reference import SYNCS
-from properties.machines.setups import Setup
+from powercut.checkers.crash.image import CrashState
+from powercut.model.designs import Design
+from powercut.model.scope import Op, OpCode
+from powercut.model.state import FOREIGN, HOLE, POLLUTION, ZERO
+from powercut.properties.machines.live import LiveRun
+from powercut.properties.machines.reference import SYNCS
+from powercut.properties.machines.setups import Setup
 
 READ, RESULT, STUCK = "read", "result", "stuck"
 CRASH, SYNCED, REST = "crash", "synced", "rest"

@@ -3,7 +3,7 @@
 What: rules call the system calls of one or two tasks, one call at a time, and the jobs of the
 background; one cuts the power where both designs can leave the same files, and mounts again.
 Anything that differs fails, with both runs, unless it is in one of the two tables of
-:mod:`properties.machines.differential`: what is legal, and what is wrong and known.
+:mod:`~powercut.properties.machines.differential`: what is legal, and what is wrong and known.
 Why so: calls one at a time make reads, results and allocation comparable; what calls do to each
 other is the crash machine's and the reference machine's business.
 Rejected: overlapping calls (the designs take different locks, so their orders differ).
@@ -17,12 +17,12 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from checkers.crash.image import file_images
-from model.designs import Design
-from model.mutants import Mutant
-from model.recovery import Disk, canonical, read_file, recover
-from model.scope import Geometry, Op, OpCode, Timer
-from properties.machines.differential import (
+from powercut.checkers.crash.image import file_images
+from powercut.model.designs import Design
+from powercut.model.mutants import Mutant
+from powercut.model.recovery import Disk, canonical, read_file, recover
+from powercut.model.scope import Geometry, Op, OpCode, Timer
+from powercut.properties.machines.differential import (
     CRASH,
     FOUND,
     LEGAL,
@@ -36,9 +36,9 @@ from properties.machines.differential import (
     Wrong,
     differences,
 )
-from properties.machines.reference import SYNCS
-from properties.machines.setups import Setup
-from properties.machines.tally import Tally
+from powercut.properties.machines.reference import SYNCS
+from powercut.properties.machines.setups import Setup
+from powercut.properties.machines.tally import Tally
 
 PASSES = 200
 _IMAGES = 64

@@ -9,12 +9,12 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize
 
-from model.designs import Design
-from model.mutants import Mutant
-from model.scope import Geometry
-from properties.machines.crash_machine import ORDERS, CrashMachine
-from properties.machines.setups import Setup
-from properties.machines.tally import Tally
+from powercut.model.designs import Design
+from powercut.model.mutants import Mutant
+from powercut.model.scope import Geometry
+from powercut.properties.machines.crash_machine import ORDERS, CrashMachine
+from powercut.properties.machines.setups import Setup
+from powercut.properties.machines.tally import Tally
 
 
 def crash_machine(

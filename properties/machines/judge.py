@@ -1,12 +1,12 @@
 """Look at a live run: every property at every step, in every crash image, and at the end.
 
-What: the property objects of :mod:`properties.catalog` and the crash checks of
-:mod:`properties.crash`, applied to one run as it grows.  A finding has a *kind* beside its property
-(whose data a stale cell shows, what is wrong with the structure), because a known violation of a
-design excuses nothing but its own kind.
-Why so: all images of a projection are judged at once and remembered by projection, so that an
-exhaustive crash check at every step costs next to nothing.
-Rejected: one image a power cut (a million runs would miss what one look at the sets shows).
+What: the property objects of :mod:`~powercut.properties.catalog` and the crash checks of
+:mod:`~powercut.properties.crash`, applied to one run as it grows.  A finding has a *kind* beside
+its property (whose data a stale cell shows, what is wrong with the structure), because a known
+violation of a design excuses nothing but its own kind. Why so: all images of a projection are
+judged at once and remembered by projection, so that an exhaustive crash check at every step costs
+next to nothing. Rejected: one image a power cut (a million runs would miss what one look at the
+sets shows).
 """
 
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
 
-from checkers.crash.image import CrashState, decode, file_images
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.outcome import DEADLOCK, INTERRUPTED, LIVELOCK, Limits, Watch
-from checkers.engine.system import Predicate
-from model.recovery import Disk, cell_content, read_file, recover
-from model.scope import Geometry
-from model.state import FOREIGN, OLD, POLLUTION
-from properties.catalog import PROPERTIES
-from properties.crash import DURABILITY, STALE, STRUCTURE, ZEROS, Finding, factored
-from properties.machines.live import LiveRun
-from properties.runner import describe_finding, evidence_image, predicates_of
+from powercut.checkers.crash.image import CrashState, decode, file_images
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.outcome import DEADLOCK, INTERRUPTED, LIVELOCK, Limits, Watch
+from powercut.checkers.engine.system import Predicate
+from powercut.model.recovery import Disk, cell_content, read_file, recover
+from powercut.model.scope import Geometry
+from powercut.model.state import FOREIGN, OLD, POLLUTION
+from powercut.properties.catalog import PROPERTIES
+from powercut.properties.crash import DURABILITY, STALE, STRUCTURE, ZEROS, Finding, factored
+from powercut.properties.machines.live import LiveRun
+from powercut.properties.runner import describe_finding, evidence_image, predicates_of
 
 OWN = "own"
 MISPLACED = "misplaced"

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from checkers.engine.outcome import DEADLOCK
-from model.recovery import cell_content
-from model.scope import Op, OpCode
-from model.state import IOEND_BUILDING, T_FLUSH, WRITTEN, ZERO, Kernel
-from properties.crash import DURABILITY, STALE, STRUCTURE, UNSTABLE_CONVERSION
-from properties.machines.judge import (
+from powercut.checkers.engine.outcome import DEADLOCK
+from powercut.model.recovery import cell_content
+from powercut.model.scope import Op, OpCode
+from powercut.model.state import IOEND_BUILDING, T_FLUSH, WRITTEN, ZERO, Kernel
+from powercut.properties.crash import DURABILITY, STALE, STRUCTURE, UNSTABLE_CONVERSION
+from powercut.properties.machines.judge import (
     ANY_KIND,
     BEHIND_SIZE,
     CONTENT,
@@ -29,8 +29,8 @@ from properties.machines.judge import (
     SIZE,
     Seen,
 )
-from properties.machines.live import LiveRun
-from properties.machines.setups import Setup
+from powercut.properties.machines.live import LiveRun
+from powercut.properties.machines.setups import Setup
 
 
 @dataclass(frozen=True, slots=True)

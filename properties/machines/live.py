@@ -19,15 +19,15 @@ reads); all operations drawn first (a machine could not react to what it sees).
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from checkers.crash.image import CrashState, decode
-from checkers.engine.system import System
-from checkers.workload.limits import DATA_OPS, MAX_DATA_OPS, MAX_MOUNTS
-from model.recovery import Disk, canonical, mkfs
-from model.scope import Mount, Op, OpCode, Scope, Timer
-from model.setup import configure, dimensions
-from model.state import FIRST_OP_COLOUR, MAX_TASKS, NR_OPS
-from properties.machines.setups import Setup
-from properties.runner import Epoch, build_for, build_of, mounted
+from powercut.checkers.crash.image import CrashState, decode
+from powercut.checkers.engine.system import System
+from powercut.checkers.workload.limits import DATA_OPS, MAX_DATA_OPS, MAX_MOUNTS
+from powercut.model.recovery import Disk, canonical, mkfs
+from powercut.model.scope import Mount, Op, OpCode, Scope, Timer
+from powercut.model.setup import configure, dimensions
+from powercut.model.state import FIRST_OP_COLOUR, MAX_TASKS, NR_OPS
+from powercut.properties.machines.setups import Setup
+from powercut.properties.runner import Epoch, build_for, build_of, mounted
 
 NAME = "machine"
 

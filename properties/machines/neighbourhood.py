@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
-from checkers.engine.engines import PYTHON, best_engine, search_with
-from checkers.engine.outcome import INTERRUPTED, Found, Limits, Watch
-from checkers.engine.system import Build, Predicate
-from properties.crash import Finding
-from properties.machines.judge import Judge, Key
-from properties.machines.live import LiveRun
+from powercut.checkers.engine.engines import PYTHON, best_engine, search_with
+from powercut.checkers.engine.outcome import INTERRUPTED, Found, Limits, Watch
+from powercut.checkers.engine.system import Build, Predicate
+from powercut.properties.crash import Finding
+from powercut.properties.machines.judge import Judge, Key
+from powercut.properties.machines.live import LiveRun
 
 PYTHON_SHARE = 20
 """Where C cannot be compiled, the search ends after this part of the states."""

@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from checkers.engine.outcome import INTERRUPTED
-from model.designs import DESIGNS, Design
-from model.mutants import MUTANTS, Mutant
-from model.scope import Geometry, OpCode, Scope
-from model.scopes import SCOPES
-from model.setup import unlinks_files
-from properties.machines.crash_machine import CrashMachine
-from properties.machines.reference_machine import ReferenceMachine
-from properties.machines.search import PROFILES, Failure, Profile, never, search
-from properties.machines.setups import Setup, setups
+from powercut.checkers.engine.outcome import INTERRUPTED
+from powercut.model.designs import DESIGNS, Design
+from powercut.model.mutants import MUTANTS, Mutant
+from powercut.model.scope import Geometry, OpCode, Scope
+from powercut.model.scopes import SCOPES
+from powercut.model.setup import unlinks_files
+from powercut.properties.machines.crash_machine import CrashMachine
+from powercut.properties.machines.reference_machine import ReferenceMachine
+from powercut.properties.machines.search import PROFILES, Failure, Profile, never, search
+from powercut.properties.machines.setups import Setup, setups
 
 MOST_EXAMPLES = 1_500
 MOST_STEPS = 60

@@ -15,7 +15,7 @@ check is little), failing devices (what an error takes away is not the user's bu
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from model.scope import Op, OpCode
+from powercut.model.scope import Op, OpCode
 
 ZEROS = 0
 SYNCS = (OpCode.FSYNC, OpCode.FDATASYNC)

@@ -14,14 +14,14 @@ from typing import ClassVar
 
 from hypothesis import strategies as st
 
-from checkers.crash.image import decode, file_images
-from model.designs import Design
-from model.mutants import Mutant
-from model.recovery import Disk, read_file, recover
-from model.scope import Geometry, OpCode, Timer
-from model.state import ZERO
-from properties.machines.crash_machine import CrashMachine
-from properties.machines.judge import (
+from powercut.checkers.crash.image import decode, file_images
+from powercut.model.designs import Design
+from powercut.model.mutants import Mutant
+from powercut.model.recovery import Disk, read_file, recover
+from powercut.model.scope import Geometry, OpCode, Timer
+from powercut.model.state import ZERO
+from powercut.properties.machines.crash_machine import CrashMachine
+from powercut.properties.machines.judge import (
     ANY_KIND,
     CONTENT,
     CRASH,
@@ -32,9 +32,9 @@ from properties.machines.judge import (
     Judge,
     Seen,
 )
-from properties.machines.live import LiveRun
-from properties.machines.reference import SYNCS, ZEROS, FileSpec
-from properties.machines.setups import Setup
+from powercut.properties.machines.live import LiveRun
+from powercut.properties.machines.reference import SYNCS, ZEROS, FileSpec
+from powercut.properties.machines.setups import Setup
 
 _IMAGES = 64
 NEEDS = ("data-in-flight", "completed-before-commit", "dirty-tail")

@@ -17,22 +17,22 @@ from hypothesis import Phase, Verbosity, settings
 from hypothesis import seed as seeded
 from hypothesis.stateful import run_state_machine_as_test
 
-from checkers.engine.outcome import INTERRUPTED
-from checkers.traces.format import Origin, Trace
-from model.designs import Design
-from model.mutants import Mutant
-from model.scope import Geometry
-from properties.catalog import PROPERTIES
-from properties.crash import on_image
-from properties.machines.crash_machine import CrashMachine
-from properties.machines.factory import crash_machine
-from properties.machines.judge import CRASHES, GROWN
-from properties.machines.setups import GEOMETRIES
-from properties.machines.tally import Tally
-from properties.machines.violated import Violated
-from properties.minimise import Minimiser
-from properties.replay import replay
-from properties.tracing import Subject, make_trace
+from powercut.checkers.engine.outcome import INTERRUPTED
+from powercut.checkers.traces.format import Origin, Trace
+from powercut.model.designs import Design
+from powercut.model.mutants import Mutant
+from powercut.model.scope import Geometry
+from powercut.properties.catalog import PROPERTIES
+from powercut.properties.crash import on_image
+from powercut.properties.machines.crash_machine import CrashMachine
+from powercut.properties.machines.factory import crash_machine
+from powercut.properties.machines.judge import CRASHES, GROWN
+from powercut.properties.machines.setups import GEOMETRIES
+from powercut.properties.machines.tally import Tally
+from powercut.properties.machines.violated import Violated
+from powercut.properties.minimise import Minimiser
+from powercut.properties.replay import replay
+from powercut.properties.tracing import Subject, make_trace
 
 RULES = 20
 """Rules an example may apply."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from model.designs import DESIGNS, Design
-from model.mutants import Mutant
-from model.scope import Geometry, OpCode, Timer
+from powercut.model.designs import DESIGNS, Design
+from powercut.model.mutants import Mutant
+from powercut.model.scope import Geometry, OpCode, Timer
 
 GEOMETRIES: dict[str, Geometry] = {
     "two-blocks": Geometry(),

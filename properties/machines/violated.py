@@ -4,8 +4,8 @@ Why so: Hypothesis takes failures of different classes for different bugs, so th
 each property and kind, and a failure never shrinks into another one.
 """
 
-from properties.machines.judge import Seen
-from properties.machines.live import LiveRun
+from powercut.properties.machines.judge import Seen
+from powercut.properties.machines.live import LiveRun
 
 
 class Violated(AssertionError):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from checkers.engine.c_library import CannotCompile, NoCompiler, try_compiler
+from powercut.checkers.engine.c_library import CannotCompile, NoCompiler, try_compiler
 
 
 @pytest.fixture(scope="session", autouse=True)

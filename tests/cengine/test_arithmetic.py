@@ -12,15 +12,15 @@ from types import ModuleType
 
 import pytest
 
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.c_search import CBreadthFirst, c_step
-from checkers.engine.errors import STEP_ERRORS, EngineError
-from checkers.engine.outcome import ASSERTION, Limits, Watch
-from checkers.engine.system import Build, System
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.c_search import CBreadthFirst, c_step
+from powercut.checkers.engine.errors import STEP_ERRORS, EngineError
+from powercut.checkers.engine.outcome import ASSERTION, Limits, Watch
+from powercut.checkers.engine.system import Build, System
 
 HEAD = """
 from typing import Annotated
-from model.declare import Array, Byte, Len, Max, Path, Program, Struct, Thread
+from powercut.model.declare import Array, Byte, Len, Max, Path, Program, Struct, Thread
 
 class Box(Struct):
     value: Byte
@@ -147,7 +147,7 @@ def test_random_expressions(tmp_path: Path, checked: bool) -> None:
 
 
 LONG = """
-from model.declare import Byte, Path, Program, Struct, Thread
+from powercut.model.declare import Byte, Path, Program, Struct, Thread
 
 class State(Struct):
     a: Byte

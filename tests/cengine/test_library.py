@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from checkers.engine import c_library
-from checkers.engine.c_library import (
+from powercut.checkers.engine import c_library
+from powercut.checkers.engine.c_library import (
     FLAGS,
     CannotCompile,
     NoCompiler,
@@ -19,13 +19,13 @@ from checkers.engine.c_library import (
     sources_of,
     try_compiler,
 )
-from checkers.engine.engines import best_engine, needs_compiling
-from checkers.engine.system import Build
-from model.declare import Path as KernelPath
-from model.declare import Program, Thread
-from model.designs import DESIGNS
-from model.scopes import SCOPES
-from properties.runner import build_for, build_of, run_scope
+from powercut.checkers.engine.engines import best_engine, needs_compiling
+from powercut.checkers.engine.system import Build
+from powercut.model.declare import Path as KernelPath
+from powercut.model.declare import Program, Thread
+from powercut.model.designs import DESIGNS
+from powercut.model.scopes import SCOPES
+from powercut.properties.runner import build_for, build_of, run_scope
 from tests.engine import programs
 from tests.engine.toys import TOYS
 from tests.engine.toys import build_of as toy_build
@@ -65,15 +65,15 @@ def test_the_generated_code_has_no_warnings(tmp_path: Path, level: str) -> None:
 
 EXPLORE = """
 import sys
-from checkers.engine import c_library
+from powercut.checkers.engine import c_library
 c_library.FLAGS = tuple(sys.argv[1].split())
-from checkers.engine.c_search import CBreadthFirst, c_depth_first
-from checkers.engine.outcome import Limits, Watch
-from model.declare import Path as KernelPath
-from model.declare import Program, Thread
-from model.designs import DESIGNS
-from model.scopes import SCOPES
-from properties.runner import make_system, run_scope
+from powercut.checkers.engine.c_search import CBreadthFirst, c_depth_first
+from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.model.declare import Path as KernelPath
+from powercut.model.declare import Program, Thread
+from powercut.model.designs import DESIGNS
+from powercut.model.scopes import SCOPES
+from powercut.properties.runner import make_system, run_scope
 from tests.engine import programs
 from tests.engine.toys import closed
 for scope in ("eof-two-mounts", "truncate-truncate"):

@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
-from checkers.crash.image import decode
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.c_search import CBreadthFirst
-from checkers.engine.emit_python import Frames
-from checkers.engine.layout import path_of
-from checkers.engine.native import NativeRun
-from checkers.engine.outcome import Limits, Outcome, Watch
-from checkers.engine.system import System
-from model.designs import DESIGNS
-from model.scopes import SCOPES
-from properties.catalog import STATE_PROPERTIES
-from properties.crash import factored
-from properties.runner import make_system, predicates_of
+from powercut.checkers.crash.image import decode
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.c_search import CBreadthFirst
+from powercut.checkers.engine.emit_python import Frames
+from powercut.checkers.engine.layout import path_of
+from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.engine.outcome import Limits, Outcome, Watch
+from powercut.checkers.engine.system import System
+from powercut.model.designs import DESIGNS
+from powercut.model.scopes import SCOPES
+from powercut.properties.catalog import STATE_PROPERTIES
+from powercut.properties.crash import factored
+from powercut.properties.runner import make_system, predicates_of
 from tests.cengine.test_spin import CASES, SMALL, VIOLATED
 
 Seen = tuple[bytes, tuple[object, ...]]

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from checkers.engine.c_search import c_step, compare_steps
-from checkers.engine.errors import EngineError
-from checkers.engine.native import NativeRun
-from checkers.engine.outcome import Limits
-from checkers.engine.system import System
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
-from model.scopes import SCOPES
-from properties.runner import VIOLATED, make_system, run_scope
+from powercut.checkers.engine.c_search import c_step, compare_steps
+from powercut.checkers.engine.errors import EngineError
+from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.system import System
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.scopes import SCOPES
+from powercut.properties.runner import VIOLATED, make_system, run_scope
 
 CASES = [
     ("seed", "append-fsync"),

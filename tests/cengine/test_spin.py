@@ -6,14 +6,14 @@ import pytest
 
 from benchmarks.spin import Unavailable
 from benchmarks.spin_steps import Shell
-from checkers.crash.image import decode
-from checkers.engine.c_search import CBreadthFirst
-from checkers.engine.outcome import Limits, Watch
-from checkers.engine.system import Build
-from model.designs import DESIGNS
-from model.scopes import SCOPES
-from properties.crash import factored
-from properties.runner import make_system, predicates_of
+from powercut.checkers.crash.image import decode
+from powercut.checkers.engine.c_search import CBreadthFirst
+from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.system import Build
+from powercut.model.designs import DESIGNS
+from powercut.model.scopes import SCOPES
+from powercut.properties.crash import factored
+from powercut.properties.runner import make_system, predicates_of
 
 SMALL = [
     ("seed", "append-fsync"),

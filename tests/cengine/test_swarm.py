@@ -5,14 +5,14 @@ from random import Random
 
 import pytest
 
-from checkers.engine.c_search import c_depth_first
-from checkers.engine.outcome import Limits, Watch
-from checkers.engine.swarm import Sample, SwarmSearch, coverage
-from checkers.engine.system import System
-from checkers.engine.walk import run_schedule
-from model.designs import DESIGNS
-from model.scopes import SCOPES
-from properties.runner import make_system
+from powercut.checkers.engine.c_search import c_depth_first
+from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.swarm import Sample, SwarmSearch, coverage
+from powercut.checkers.engine.system import System
+from powercut.checkers.engine.walk import run_schedule
+from powercut.model.designs import DESIGNS
+from powercut.model.scopes import SCOPES
+from powercut.properties.runner import make_system
 from tests.engine import programs
 from tests.engine.toys import closed, system_of
 

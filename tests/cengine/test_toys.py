@@ -4,20 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from checkers.engine import c_library
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.c_library import CannotCompile
-from checkers.engine.c_search import (
+from powercut.checkers.engine import c_library
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.c_library import CannotCompile
+from powercut.checkers.engine.c_search import (
     CBreadthFirst,
     CDepthFirst,
     NotCompiled,
     _Search,
     c_depth_first,
 )
-from checkers.engine.dfs import depth_first
-from checkers.engine.outcome import ASSERTION, LIVELOCK, Limits, Outcome, Watch
-from checkers.engine.system import Build, System
-from model.declare import Program, Thread
+from powercut.checkers.engine.dfs import depth_first
+from powercut.checkers.engine.outcome import ASSERTION, LIVELOCK, Limits, Outcome, Watch
+from powercut.checkers.engine.system import Build, System
+from powercut.model.declare import Program, Thread
 from tests.engine import programs
 from tests.engine.toys import TOYS, Toy, closed, system_of
 

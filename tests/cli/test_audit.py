@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from model.recovery import Disk, canonical
-from model.scope import Geometry
-from model.scopes import SCOPES
-from model.state import POLLUTION, ZERO
 from powercut.audit import AUDIT_SCOPES
-from properties import audit
-from properties.audit import REDUCTIONS
+from powercut.model.recovery import Disk, canonical
+from powercut.model.scope import Geometry
+from powercut.model.scopes import SCOPES
+from powercut.model.state import POLLUTION, ZERO
+from powercut.properties import audit
+from powercut.properties.audit import REDUCTIONS
 from tests.cli.support import Runner, assert_refused
 
 AUDIT = ("check", "--audit", "--design", "seed", "--scope")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from checkers.workload import format_workload
-from model.scopes import SCOPES
+from powercut.checkers.workload import format_workload
+from powercut.model.scopes import SCOPES
 from tests.cli.support import Runner, assert_refused, files_below
 
 Edit = Callable[[dict[str, Any]], object]

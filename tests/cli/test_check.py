@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from checkers.workload import format_workload
-from model.scopes import SCOPES
-from properties.catalog import PROPERTIES, SITUATIONS
+from powercut.checkers.workload import format_workload
+from powercut.model.scopes import SCOPES
+from powercut.properties.catalog import PROPERTIES, SITUATIONS
 from tests.cli.support import Runner, assert_refused, files_below
 
 HOLDS = ("check", "--design", "seed", "--scope", "append-fsync", "--jobs", "1")

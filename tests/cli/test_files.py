@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from checkers.traces import load_trace
-from checkers.traces.format import Trace
+from powercut.checkers.traces import load_trace
+from powercut.checkers.traces.format import Trace
 from powercut.errors import InputError
 from powercut.files import make_writable_file, write_whole
+from powercut.properties.minimise import Minimiser
+from powercut.properties.replay import replay
 from powercut.trace import minimise as minimise_verb
-from properties.minimise import Minimiser
-from properties.replay import replay
 from tests.cli.support import Runner, assert_refused, files_below, start
 from tests.cli.test_trace import EIO, HOLDS, NO_PREFLUSH
 

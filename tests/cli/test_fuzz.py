@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from model.mutants import MUTANTS
 from powercut.fuzz import document, verdict_of
-from properties.machines import differential_machine
-from properties.machines import search as searching
-from properties.machines.known import Known
-from properties.machines.live import LiveRun
-from properties.machines.quality import Mark
-from properties.machines.search import PROFILES, SearchResult
+from powercut.model.mutants import MUTANTS
+from powercut.properties.machines import differential_machine
+from powercut.properties.machines import search as searching
+from powercut.properties.machines.known import Known
+from powercut.properties.machines.live import LiveRun
+from powercut.properties.machines.quality import Mark
+from powercut.properties.machines.search import PROFILES, SearchResult
 from tests.cli.support import Runner, assert_refused
 
 TINY = replace(
@@ -49,7 +49,7 @@ def test_a_search_says_what_it_did(powercut: Runner) -> None:
 def test_what_is_not_known_is_saved_as_a_trace_that_replays(
     powercut: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("properties.machines.crash_machine.known", nothing_is_known)
+    monkeypatch.setattr("powercut.properties.machines.crash_machine.known", nothing_is_known)
     monkeypatch.setitem(searching.PROFILES, "dev", replace(TINY, examples=30))
     ended = powercut("fuzz", "--design", "seed", "--save-traces", tmp_path, "--json")
     assert (ended.code, ended.document["verdict"]) == (1, "violated")

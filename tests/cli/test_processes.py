@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from checkers.engine.outcome import Limits, Progress
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
-from model.scopes import SCOPES
+from powercut.checkers.engine.outcome import Limits, Progress
 from powercut.jobs import Job, execute
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.scopes import SCOPES
 from powercut.pool import _Pool, run_all
 from powercut.progress import ProgressLine
 from tests.cli.support import start

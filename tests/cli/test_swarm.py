@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from checkers.engine.outcome import Limits
-from model.designs import DESIGNS
-from model.scopes import SCOPES
+from powercut.checkers.engine.outcome import Limits
 from powercut.jobs import Job, JobResult, execute, failed
+from powercut.model.designs import DESIGNS
+from powercut.model.scopes import SCOPES
 from powercut.swarm import member_jobs, merged
 from tests.cli.support import Runner, assert_refused
 

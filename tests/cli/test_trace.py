@@ -7,11 +7,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from checkers.traces import load_trace
+from powercut.checkers.traces import load_trace
+from powercut.properties.minimise import Minimiser
+from powercut.properties.replay import replay
 from powercut.trace import minimise as minimise_verb
 from powercut.trace_verbs import VERBS
-from properties.minimise import Minimiser
-from properties.replay import replay
 from tests.cli.support import Runner, assert_refused, files_below
 from tests.traces.corpus import ENDING, FOLDER
 from tests.traces.test_trace_codec import OLD

@@ -2,7 +2,7 @@
 
 import pytest
 
-from checkers.crash.image import (
+from powercut.checkers.crash.image import (
     CrashState,
     all_images,
     count_images,
@@ -11,14 +11,14 @@ from checkers.crash.image import (
     image_with,
     relevant_cells,
 )
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.outcome import Limits, Watch
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
-from model.recovery import canonical, mkfs, read_file, recover
-from model.scopes import SCOPES
-from properties.crash import CELL_PROPERTIES, Finding, factored, on_image
-from properties.runner import make_system
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.recovery import canonical, mkfs, read_file, recover
+from powercut.model.scopes import SCOPES
+from powercut.properties.crash import CELL_PROPERTIES, Finding, factored, on_image
+from powercut.properties.runner import make_system
 
 CASES = [
     ("append-fsync", "seed", ""),

@@ -8,9 +8,9 @@ from types import ModuleType
 
 import pytest
 
-from checkers.engine.errors import DeclarationError, LanguageError
-from checkers.engine.system import Build, System
-from checkers.engine.walk import run_schedule
+from powercut.checkers.engine.errors import DeclarationError, LanguageError
+from powercut.checkers.engine.system import Build, System
+from powercut.checkers.engine.walk import run_schedule
 
 HEAD = """
 import functools
@@ -18,7 +18,7 @@ import math
 from enum import IntEnum
 from typing import Annotated
 
-from model.declare import Array, Bit, Byte, Len, Max, Path, Program, Struct, Thread
+from powercut.model.declare import Array, Bit, Byte, Len, Max, Path, Program, Struct, Thread
 
 
 class Colour(IntEnum):

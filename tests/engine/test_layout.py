@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 import pytest
 
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.dfs import depth_first
-from checkers.engine.errors import DeclarationError, RangeError
-from checkers.engine.layout import Layout
-from checkers.engine.outcome import ASSERTION, Limits, Watch
-from checkers.engine.system import Build, System
-from checkers.engine.walk import random_walks, run_schedule
-from model.declare import Array, Bit, Byte, Len, Max, Path, Program, Struct, Thread
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.dfs import depth_first
+from powercut.checkers.engine.errors import DeclarationError, RangeError
+from powercut.checkers.engine.layout import Layout
+from powercut.checkers.engine.outcome import ASSERTION, Limits, Watch
+from powercut.checkers.engine.system import Build, System
+from powercut.checkers.engine.walk import random_walks, run_schedule
+from powercut.model.declare import Array, Bit, Byte, Len, Max, Path, Program, Struct, Thread
 
 
 class Inner(Struct):

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.errors import NondeterminismError, RangeError, ScheduleError
-from checkers.engine.native import NativeRun
-from checkers.engine.outcome import Limits, Watch
-from checkers.engine.system import System
-from checkers.engine.walk import assert_deterministic, lockstep, random_walks, run_schedule
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.errors import NondeterminismError, RangeError, ScheduleError
+from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.system import System
+from powercut.checkers.engine.walk import assert_deterministic, lockstep, random_walks, run_schedule
 from tests.engine import programs
 from tests.engine.toys import TOYS, Toy, closed, system_of
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.dfs import depth_first, omission_probability
-from checkers.engine.outcome import (
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.dfs import depth_first, omission_probability
+from powercut.checkers.engine.outcome import (
     ASSERTION,
     DEADLOCK,
     LIVELOCK,
@@ -15,9 +15,9 @@ from checkers.engine.outcome import (
     Progress,
     Watch,
 )
-from checkers.engine.system import Build, System
-from checkers.engine.walk import random_walks, run_schedule
-from model.declare import Program, Thread
+from powercut.checkers.engine.system import Build, System
+from powercut.checkers.engine.walk import random_walks, run_schedule
+from powercut.model.declare import Program, Thread
 from tests.engine import programs
 from tests.engine.brute import explore
 from tests.engine.toys import TOYS, Toy, closed, system_of

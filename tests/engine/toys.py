@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from functools import cache
 
-from checkers.engine.system import Build, System
-from model.declare import Program
+from powercut.checkers.engine.system import Build, System
+from powercut.model.declare import Program
 from tests.engine import brute, long_program, odd_program, programs
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from checkers.litmus import Litmus, parse_litmus
-from checkers.workload import WorkloadError
-from properties.catalog import PROPERTIES
+from powercut.checkers.litmus import Litmus, parse_litmus
+from powercut.checkers.workload import WorkloadError
+from powercut.properties.catalog import PROPERTIES
 
 APPEND = """\
 # A comment on top.

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkers.litmus.outcome import CrashPoint
-from checkers.workload import WorkloadError
+from powercut.checkers.litmus.outcome import CrashPoint
+from powercut.checkers.workload import WorkloadError
 from tests.litmus.support import APPEND, parse, refusal
 
 

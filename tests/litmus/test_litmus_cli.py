@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from model.designs import Design
-from properties.litmus import shipped_files
-from properties.runner import RunResult, run_scope
+from powercut.model.designs import Design
+from powercut.properties.litmus import shipped_files
+from powercut.properties.runner import RunResult, run_scope
 from tests.cli.support import Runner, assert_refused
 from tests.litmus.support import APPEND, written
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkers.litmus import Outcome, Pattern, compress, format_outcome
-from checkers.litmus.outcome import (
+from powercut.checkers.litmus import Outcome, Pattern, compress, format_outcome
+from powercut.checkers.litmus.outcome import (
     CrashPoint,
     Observation,
     format_pattern,

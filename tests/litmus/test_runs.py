@@ -2,10 +2,10 @@
 
 import pytest
 
-from checkers.engine.outcome import Limits
-from checkers.litmus import format_outcome, updated
-from properties.litmus import DIFFERENT, EXACT, DesignRun, explain, run_litmus
-from properties.runner import INCONCLUSIVE
+from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.litmus import format_outcome, updated
+from powercut.properties.litmus import DIFFERENT, EXACT, DesignRun, explain, run_litmus
+from powercut.properties.runner import INCONCLUSIVE
 from tests.litmus.support import APPEND, parse
 
 
@@ -159,8 +159,8 @@ def test_an_update_splits_and_joins_designs() -> None:
 @pytest.mark.parametrize("design", ["seed", "bh-ordered"])
 def test_observing_changes_no_run(design: str) -> None:
     """The same schedules are possible; only what a user remembers tells states apart."""
-    from model.designs import DESIGNS
-    from properties.runner import run_scope
+    from powercut.model.designs import DESIGNS
+    from powercut.properties.runner import run_scope
 
     litmus = parse(APPEND)
     plain = run_scope(DESIGNS[design], litmus.scope)

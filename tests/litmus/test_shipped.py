@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from model.mutants import MUTANTS
-from properties.litmus import (
+from powercut.model.mutants import MUTANTS
+from powercut.properties.litmus import (
     DIFFERENT,
     EXACT,
     SHIPPED,

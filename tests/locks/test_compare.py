@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from checkers.locks.compare import Explanation, compare, explanations
-from checkers.locks.graph import Edge, LockGraph, Where
-from checkers.locks.lockdep import name_map, read_lockdep
+from powercut.checkers.locks.compare import Explanation, compare, explanations
+from powercut.checkers.locks.graph import Edge, LockGraph, Where
+from powercut.checkers.locks.lockdep import name_map, read_lockdep
 
 FULL = (
     ("i_rwsem", "invalidate_lock"), ("i_rwsem", "jbd2_handle"), ("i_rwsem", "i_data_sem"),

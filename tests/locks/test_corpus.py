@@ -2,9 +2,9 @@
 
 import pytest
 
-from checkers.locks.csource.checks import find_mistakes
-from checkers.locks.csource.patch import Chunk
-from checkers.locks.csource.program import Program
+from powercut.checkers.locks.csource.checks import find_mistakes
+from powercut.checkers.locks.csource.patch import Chunk
+from powercut.checkers.locks.csource.program import Program
 from tests.locks.case import Case
 from tests.locks.corpus import CASES
 

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from checkers.locks.cycles import GUARDED, UNKNOWN, find_cycles
-from checkers.locks.documented import (
+from powercut.checkers.locks.cycles import GUARDED, UNKNOWN, find_cycles
+from powercut.checkers.locks.documented import (
     CONTRADICTS,
     OPPOSITE,
     TWO_ORDERS,
@@ -13,7 +13,7 @@ from checkers.locks.documented import (
     documented_orders,
     find_contradictions,
 )
-from checkers.locks.graph import (
+from powercut.checkers.locks.graph import (
     READ,
     RECURSIVE_READ,
     WRITE,

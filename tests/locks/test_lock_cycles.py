@@ -4,16 +4,23 @@ from functools import cache
 
 import pytest
 
-from checkers.engine.outcome import DEADLOCK, Limits
-from checkers.locks.cycles import GUARDED, REACHABLE, UNKNOWN, UNREACHABLE, Cycle, find_cycles
-from checkers.locks.graph import Edge, LockGraph, merged
-from checkers.locks.model_edges import Exploration, Grip, explore
-from checkers.locks.model_state import Resource
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
-from model.scope import Geometry, Mount, Scope
-from model.scopes import SCOPES, truncate, write
-from properties.lock_cycles import (
+from powercut.checkers.engine.outcome import DEADLOCK, Limits
+from powercut.checkers.locks.cycles import (
+    GUARDED,
+    REACHABLE,
+    UNKNOWN,
+    UNREACHABLE,
+    Cycle,
+    find_cycles,
+)
+from powercut.checkers.locks.graph import Edge, LockGraph, merged
+from powercut.checkers.locks.model_edges import Exploration, Grip, explore
+from powercut.checkers.locks.model_state import Resource
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.scope import Geometry, Mount, Scope
+from powercut.model.scopes import SCOPES, truncate, write
+from powercut.properties.lock_cycles import (
     LOCK_SCOPES,
     RULES,
     LockReport,
@@ -23,8 +30,8 @@ from properties.lock_cycles import (
     lock_scopes,
     structural_guard,
 )
-from properties.replay import replay
-from properties.runner import HOLDS, INCONCLUSIVE, VIOLATED
+from powercut.properties.replay import replay
+from powercut.properties.runner import HOLDS, INCONCLUSIVE, VIOLATED
 
 SMALL = (
     "ordered-log", "enospc", "log-full", "eof-unsubmitted", "eof-truncate-up", "folio-tail",

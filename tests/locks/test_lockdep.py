@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from checkers.locks.cycles import find_cycles
-from checkers.locks.documented import find_contradictions
-from checkers.locks.errors import LocksError
-from checkers.locks.lockdep import name_map, read_lockdep
+from powercut.checkers.locks.cycles import find_cycles
+from powercut.checkers.locks.documented import find_contradictions
+from powercut.checkers.locks.errors import LocksError
+from powercut.checkers.locks.lockdep import name_map, read_lockdep
 from tests.cli.support import Runner, assert_refused
 from tests.locks.conftest import CHAINS, CLASSES, write_dump
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from checkers.locks.graph import Edge, LockGraph
+from powercut.checkers.locks.graph import Edge, LockGraph
 from tests.cli.support import Runner, assert_refused, environment, files_below
 
 GOOD = """
@@ -206,7 +206,7 @@ def test_comparison_with_source(
 def test_a_design_alone(
     powercut: Runner, monkeypatch: pytest.MonkeyPatch, design: str, scope: str, verdict: str
 ) -> None:
-    monkeypatch.setattr("properties.lock_cycles.LOCK_SCOPES", (scope,))
+    monkeypatch.setattr("powercut.properties.lock_cycles.LOCK_SCOPES", (scope,))
     ended = powercut("locks", "--design", design, "--json")
     document = ended.document
     assert (ended.code, document["verdict"]) == ({"holds": 0, "violated": 1}[verdict], verdict)
@@ -219,7 +219,7 @@ def test_a_design_alone(
 def test_a_reachable_cycle_shows_its_schedule(
     powercut: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("properties.lock_cycles.LOCK_SCOPES", ("two-files",))
+    monkeypatch.setattr("powercut.properties.lock_cycles.LOCK_SCOPES", ("two-files",))
     text = powercut("locks", "--design", "mixed").out
     assert "possible circular waiting, REACHABLE" in text
     assert "a schedule that deadlocks" in text

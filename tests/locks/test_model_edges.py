@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.native import NativeRun
-from checkers.engine.outcome import Limits, Watch
-from checkers.locks.compare import compare
-from checkers.locks.cycles import find_cycles
-from checkers.locks.graph import LockGraph, Where, base_of, merged
-from checkers.locks.lockdep import name_map, read_lockdep
-from checkers.locks.model_edges import (
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.locks.compare import compare
+from powercut.checkers.locks.cycles import find_cycles
+from powercut.checkers.locks.graph import LockGraph, Where, base_of, merged
+from powercut.checkers.locks.lockdep import name_map, read_lockdep
+from powercut.checkers.locks.model_edges import (
     Exploration,
     circles_in,
     edges_of,
@@ -20,9 +20,9 @@ from checkers.locks.model_edges import (
     lock_system,
     native_edges,
 )
-from checkers.locks.model_state import agents_of
-from model.designs import DESIGNS
-from model.scopes import SCOPES
+from powercut.checkers.locks.model_state import agents_of
+from powercut.model.designs import DESIGNS
+from powercut.model.scopes import SCOPES
 
 LOCKDEP = Path(__file__).parents[3] / "shared" / "data" / "lockdep" / "ext4-6.1-ordered"
 SMALL = ("ordered-log", "enospc", "eof-truncate-up", "truncate-reuse", "folio-tail", "punch-folio")

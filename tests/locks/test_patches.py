@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from checkers.locks.csource.analyse import SourceReport, analyse_path
-from checkers.locks.csource.patch import read_patch
-from checkers.locks.cycles import find_cycles
-from checkers.locks.documented import OPPOSITE, find_contradictions
-from checkers.locks.errors import LocksError
+from powercut.checkers.locks.csource.analyse import SourceReport, analyse_path
+from powercut.checkers.locks.csource.patch import read_patch
+from powercut.checkers.locks.cycles import find_cycles
+from powercut.checkers.locks.documented import OPPOSITE, find_contradictions
+from powercut.checkers.locks.errors import LocksError
 from tests.locks.synthetic import write_tree
 
 PATCH = Path(__file__).with_name("demo.patch").read_text(encoding="utf-8")

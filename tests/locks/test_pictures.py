@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from checkers.locks.csource.analyse import analyse_path
-from checkers.locks.cycles import find_cycles
-from checkers.locks.graph import Edge, LockGraph, Where
-from checkers.locks.pictures import render_dot, render_mermaid, render_svg
-from checkers.locks.render import WIDTH, chains, render_text, side_by_side
-from checkers.locks.report import document_of, report_on
+from powercut.checkers.locks.csource.analyse import analyse_path
+from powercut.checkers.locks.cycles import find_cycles
+from powercut.checkers.locks.graph import Edge, LockGraph, Where
+from powercut.checkers.locks.pictures import render_dot, render_mermaid, render_svg
+from powercut.checkers.locks.render import WIDTH, chains, render_text, side_by_side
+from powercut.checkers.locks.report import document_of, report_on
 from tests.locks.corpus import CASES
 
 SVG = "{http://www.w3.org/2000/svg}"

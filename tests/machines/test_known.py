@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from checkers.engine.outcome import DEADLOCK, LIVELOCK
-from checkers.traces import Trace, load_trace
-from checkers.traces.format import disk_of
-from model.designs import DESIGNS
-from model.scope import Op, OpCode
-from properties.catalog import PROPERTIES
-from properties.crash import DURABILITY, STALE, STRUCTURE
-from properties.machines.judge import (
+from powercut.checkers.engine.outcome import DEADLOCK, LIVELOCK
+from powercut.checkers.traces import Trace, load_trace
+from powercut.checkers.traces.format import disk_of
+from powercut.model.designs import DESIGNS
+from powercut.model.scope import Op, OpCode
+from powercut.properties.catalog import PROPERTIES
+from powercut.properties.crash import DURABILITY, STALE, STRUCTURE
+from powercut.properties.machines.judge import (
     ANY_KIND,
     BEHIND_SIZE,
     CONTENT,
@@ -23,11 +23,11 @@ from properties.machines.judge import (
     Judge,
     Seen,
 )
-from properties.machines.known import KNOWN, LATE, Around, known
-from properties.machines.live import LiveRun
-from properties.machines.quality import as_mounted
-from properties.machines.setups import GEOMETRIES, Setup
-from properties.replay import check_names
+from powercut.properties.machines.known import KNOWN, LATE, Around, known
+from powercut.properties.machines.live import LiveRun
+from powercut.properties.machines.quality import as_mounted
+from powercut.properties.machines.setups import GEOMETRIES, Setup
+from powercut.properties.replay import check_names
 from tests.traces.corpus import ENDING, FOLDER
 
 FOLIO = GEOMETRIES["two-block-folio"]

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from checkers.crash.image import image_with
-from checkers.traces.format import Trace
-from checkers.workload.limits import check_scope
-from model.designs import DESIGNS
-from model.scope import Op, OpCode, Timer
-from properties.machines.live import LiveRun
-from properties.machines.setups import GEOMETRIES, Setup
-from properties.replay import replay
-from properties.runner import build_of, make_system
-from properties.tracing import Subject, make_trace
+from powercut.checkers.crash.image import image_with
+from powercut.checkers.traces.format import Trace
+from powercut.checkers.workload.limits import check_scope
+from powercut.model.designs import DESIGNS
+from powercut.model.scope import Op, OpCode, Timer
+from powercut.properties.machines.live import LiveRun
+from powercut.properties.machines.setups import GEOMETRIES, Setup
+from powercut.properties.replay import replay
+from powercut.properties.runner import build_of, make_system
+from powercut.properties.tracing import Subject, make_trace
 
 
 def random_run(setup: Setup, seed: int, steps: int) -> LiveRun:

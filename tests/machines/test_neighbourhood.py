@@ -4,17 +4,17 @@ from random import Random
 
 import pytest
 
-from checkers.engine.outcome import DEADLOCK, Outcome
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
-from model.scope import Mount, Op, OpCode, Scope, Timer
-from model.scopes import SCOPES
-from properties.machines.chance import KINDS, kinds_of, workload
-from properties.machines.judge import ANY_KIND, Judge
-from properties.machines.live import LiveRun
-from properties.machines.neighbourhood import Neighbourhood, explore, key_of
-from properties.machines.setups import GEOMETRIES, Setup
-from properties.runner import run_scope
+from powercut.checkers.engine.outcome import DEADLOCK, Outcome
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.scope import Mount, Op, OpCode, Scope, Timer
+from powercut.model.scopes import SCOPES
+from powercut.properties.machines.chance import KINDS, kinds_of, workload
+from powercut.properties.machines.judge import ANY_KIND, Judge
+from powercut.properties.machines.live import LiveRun
+from powercut.properties.machines.neighbourhood import Neighbourhood, explore, key_of
+from powercut.properties.machines.setups import GEOMETRIES, Setup
+from powercut.properties.runner import run_scope
 
 MANY = 100_000
 

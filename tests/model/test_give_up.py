@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from checkers.engine.native import NativeRun
-from model.buffer_head import ext4_do_writepages
-from model.declare import Path
-from model.designs import DESIGNS
-from model.scope import Geometry, Mount, Scope
-from model.scopes import write
-from model.state import EROFS, FLUSHER, OK
-from properties.runner import make_system
+from powercut.checkers.engine.native import NativeRun
+from powercut.model.buffer_head import ext4_do_writepages
+from powercut.model.declare import Path
+from powercut.model.designs import DESIGNS
+from powercut.model.scope import Geometry, Mount, Scope
+from powercut.model.scopes import write
+from powercut.model.state import EROFS, FLUSHER, OK
+from powercut.properties.runner import make_system
 
 
 def _delayed() -> Any:

@@ -4,18 +4,18 @@ import random
 
 import pytest
 
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.native import NativeRun
-from checkers.engine.outcome import Limits, Watch
-from checkers.engine.system import Build, System
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
-from model.recovery import mkfs
-from model.scopes import SCOPES
-from model.setup import dimensions
-from model.tasks import PROGRAM
-from properties.catalog import PREDICATES, SITUATIONS, STATE_PROPERTIES
-from properties.runner import make_system, mounted, predicates_of
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.system import Build, System
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.recovery import mkfs
+from powercut.model.scopes import SCOPES
+from powercut.model.setup import dimensions
+from powercut.model.tasks import PROGRAM
+from powercut.properties.catalog import PREDICATES, SITUATIONS, STATE_PROPERTIES
+from powercut.properties.runner import make_system, mounted, predicates_of
 from tests.model.walking import walk_together
 
 CHOICES = (*DESIGNS.values(), *MUTANTS.values())

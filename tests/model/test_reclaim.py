@@ -4,18 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.outcome import Limits, Watch
-from checkers.engine.system import Build, System
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
-from model.recovery import mkfs
-from model.scope import Mount, Scope, Timer
-from model.scopes import SCOPES, punch, write
-from model.setup import dimensions
-from model.state import FIRST_OP_COLOUR, OLD, UNWRITTEN, ZERO, Kernel
-from model.tasks import PROGRAM
-from properties.runner import make_system, mounted, run_scope
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.system import Build, System
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.recovery import mkfs
+from powercut.model.scope import Mount, Scope, Timer
+from powercut.model.scopes import SCOPES, punch, write
+from powercut.model.setup import dimensions
+from powercut.model.state import FIRST_OP_COLOUR, OLD, UNWRITTEN, ZERO, Kernel
+from powercut.model.tasks import PROGRAM
+from powercut.properties.runner import make_system, mounted, run_scope
 
 
 def old_read_back(k: Kernel) -> int:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from checkers.engine.graph import Graph
-from model.designs import DESIGNS
-from model.scopes import SCOPES
-from properties.runner import make_system
+from powercut.checkers.engine.graph import Graph
+from powercut.model.designs import DESIGNS
+from powercut.model.scopes import SCOPES
+from powercut.properties.runner import make_system
 
 PATCH = Path(__file__).parents[3] / "shared" / "seed" / "v3-09-22.patch"
 SOURCES = "".join(

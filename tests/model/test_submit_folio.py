@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from checkers.engine.native import NativeRun
-from model.designs import DESIGNS
-from model.ordered import length_to_write, mpage_submit_folio
-from model.scope import Geometry, Mount, Scope
-from model.scopes import write
-from model.state import IOEND_NONE, IOEND_SUBMITTED, POLLUTION, ZERO
-from properties.runner import make_system
+from powercut.checkers.engine.native import NativeRun
+from powercut.model.designs import DESIGNS
+from powercut.model.ordered import length_to_write, mpage_submit_folio
+from powercut.model.scope import Geometry, Mount, Scope
+from powercut.model.scopes import write
+from powercut.model.state import IOEND_NONE, IOEND_SUBMITTED, POLLUTION, ZERO
+from powercut.properties.runner import make_system
 
 SINGLE = Geometry(nr_blocks=2, nr_phys=2)
 PAIR = Geometry(nr_blocks=4, blocks_per_folio=2, nr_phys=4)

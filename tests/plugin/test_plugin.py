@@ -11,11 +11,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-import properties.runner  # noqa: F401 - keeps the compiled models over the runs in this process
-from checkers.engine.outcome import Limits
+import powercut.properties.runner  # noqa: F401 - keeps the compiled models over the runs in this process
 from powercut import pytest_items
+from powercut.checkers.engine.outcome import Limits
 from powercut.jobs import Job, JobResult, execute
-from properties.litmus import shipped_files
+from powercut.properties.litmus import shipped_files
 from tests.litmus.support import APPEND
 
 pytest_plugins = ["pytester"]
@@ -51,7 +51,8 @@ def test_a_project_without_such_files_is_left_alone(project: pytest.Pytester) ->
         import sys
 
         def test_nothing_of_it_is_imported():
-            heavy = {"checkers", "properties", "model", "z3", "powercut.pytest_items"}
+            heavy = {"powercut.checkers", "powercut.properties", "powercut.model", "z3",
+                     "powercut.pytest_items"}
             assert not heavy & sys.modules.keys()
             assert "powercut.pytest_plugin" in sys.modules
     """)
@@ -244,7 +245,7 @@ def test_litmus_files_and_their_sets_in_the_fixture(project: pytest.Pytester) ->
     project.makepyfile(f"""
         from pathlib import Path
         import pytest
-        from checkers.workload import WorkloadError
+        from powercut.checkers.workload import WorkloadError
         from powercut.errors import InputError
 
         PATH = Path({str(path)!r})
@@ -319,12 +320,14 @@ def test_an_installation_contains_the_litmus_files() -> None:
     """What a wheel takes along: packages that are found, data files by pattern."""
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     setup = config["tool"]["setuptools"]
-    assert any(fnmatch("properties.litmus", name) for name in setup["packages"]["find"]["include"])
+    assert any(
+        fnmatch("powercut.properties.litmus", name) for name in setup["packages"]["find"]["include"]
+    )
     names = {path.name for path in shipped_files()}
     assert names
     for name in names:
         assert any(fnmatch(name, pattern) for pattern in setup["package-data"]["*"])
-    listed = {entry.name for entry in resources.files("properties.litmus").iterdir()}
+    listed = {entry.name for entry in resources.files("powercut.properties.litmus").iterdir()}
     assert names <= listed
     (point,) = (p for p in metadata.entry_points(group="pytest11") if p.name == "powercut")
     assert point.value == "powercut.pytest_plugin"

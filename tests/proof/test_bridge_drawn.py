@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checkers.crash.image import decode, file_images
-from checkers.engine.system import System
-from checkers.proof.bridge import Bridge, Crossing
-from checkers.proof.rules import Rules, rules_of
-from checkers.proof.watched import walk, watch_walks
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
-from model.scope import Scope
-from model.scopes import SCOPES
-from properties.runner import make_system, mounted
+from powercut.checkers.crash.image import decode, file_images
+from powercut.checkers.engine.system import System
+from powercut.checkers.proof.bridge import Bridge, Crossing
+from powercut.checkers.proof.rules import Rules, rules_of
+from powercut.checkers.proof.watched import walk, watch_walks
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.scope import Scope
+from powercut.model.scopes import SCOPES
+from powercut.properties.runner import make_system, mounted
 from tests.properties.test_random_scopes import random_scope
 
 DESIGN_NAMES = ("seed", "seed-eof-ordered", "seed-eof-deferred")

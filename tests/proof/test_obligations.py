@@ -8,15 +8,22 @@ from typing import Any
 
 import pytest
 
-from checkers.proof import arithmetic, bounded, conversion_credits, obligations, ranks, tables
-from checkers.proof.invariant import CONJUNCTS, conjuncts_of
-from checkers.proof.logic import Unbounded
-from checkers.proof.obligations import PROVED, REFUTED, UNKNOWN, decide, smt2
-from checkers.proof.rules import WRONG_DESIGNS, Rules, has_rule, rules_of
-from checkers.proof.steps import STEPS
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
-from properties.lock_cycles import LOCK_SCOPES
+from powercut.checkers.proof import (
+    arithmetic,
+    bounded,
+    conversion_credits,
+    obligations,
+    ranks,
+    tables,
+)
+from powercut.checkers.proof.invariant import CONJUNCTS, conjuncts_of
+from powercut.checkers.proof.logic import Unbounded
+from powercut.checkers.proof.obligations import PROVED, REFUTED, UNKNOWN, decide, smt2
+from powercut.checkers.proof.rules import WRONG_DESIGNS, Rules, has_rule, rules_of
+from powercut.checkers.proof.steps import STEPS
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.properties.lock_cycles import LOCK_SCOPES
 
 REDUNDANT = {"tids", "freed_pending"}
 """Conjuncts without which everything is proved all the same; kept because they say something."""

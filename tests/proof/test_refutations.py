@@ -4,8 +4,8 @@ from itertools import islice
 
 import pytest
 
-from checkers.proof.bounded import escapes, search
-from checkers.proof.rules import WRONG_DESIGNS
+from powercut.checkers.proof.bounded import escapes, search
+from powercut.checkers.proof.rules import WRONG_DESIGNS
 from powercut.proof_runs import replay_run
 from powercut.prove import MAX_RUNS
 
@@ -38,6 +38,6 @@ def test_every_other_wrong_design_is_refuted(slug: str) -> None:
 
 
 def test_a_right_design_has_no_escape() -> None:
-    from checkers.proof.rules import rules_of
+    from powercut.checkers.proof.rules import rules_of
 
     assert escapes(rules_of("seed-eof-deferred")) == []

@@ -6,22 +6,22 @@ from typing import Any
 
 import pytest
 
-from checkers.crash.image import CrashState, file_images
-from checkers.engine import liveness, translation
-from checkers.engine.bfs import BreadthFirst
-from checkers.engine.outcome import Limits
-from checkers.engine.system import Build
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
-from model.recovery import Disk, canonical
-from model.scope import Geometry, Mount, Scope
-from model.scopes import SCOPES
-from model.setup import dimensions
-from model.state import POLLUTION, ZERO
-from properties import audit as module
-from properties.audit import REDUCTIONS, Comparison, Variant, audit, explore
-from properties.crash import Finding, factored
-from properties.runner import run_scope
+from powercut.checkers.crash.image import CrashState, file_images
+from powercut.checkers.engine import liveness, translation
+from powercut.checkers.engine.bfs import BreadthFirst
+from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.system import Build
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.recovery import Disk, canonical
+from powercut.model.scope import Geometry, Mount, Scope
+from powercut.model.scopes import SCOPES
+from powercut.model.setup import dimensions
+from powercut.model.state import POLLUTION, ZERO
+from powercut.properties import audit as module
+from powercut.properties.audit import REDUCTIONS, Comparison, Variant, audit, explore
+from powercut.properties.crash import Finding, factored
+from powercut.properties.runner import run_scope
 
 BY_NAME = {reduction.name: reduction for reduction in REDUCTIONS}
 
@@ -118,7 +118,7 @@ def test_leaving_out_a_thread_that_can_act(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_digests_that_are_too_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    from checkers.engine import dfs
+    from powercut.checkers.engine import dfs
 
     exact = dfs.digest
     monkeypatch.setattr(dfs, "digest", lambda state: exact(state) & 0x3F)
@@ -155,7 +155,7 @@ def test_live_locals_that_share_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     def build_apart(dims: tuple[tuple[str, int], ...], zero_dead: bool) -> Build:
         translation._shared.cache_clear()
         slots = crowded if zero_dead else exact
-        monkeypatch.setattr("checkers.engine.emit_python.assign_slots", slots)
+        monkeypatch.setattr("powercut.checkers.engine.emit_python.assign_slots", slots)
         return build(dims, zero_dead)
 
     monkeypatch.setattr(module, "_build", build_apart)

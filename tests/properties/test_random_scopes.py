@@ -8,12 +8,12 @@ import random
 
 import pytest
 
-from checkers.engine.native import NativeRun
-from checkers.engine.outcome import Limits
-from model.designs import DESIGNS
-from model.recovery import mkfs
-from model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
-from properties.runner import make_system, mounted, run_scope
+from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.engine.outcome import Limits
+from powercut.model.designs import DESIGNS
+from powercut.model.recovery import mkfs
+from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
+from powercut.properties.runner import make_system, mounted, run_scope
 from tests.model.walking import walk_together
 
 KNOWN = {

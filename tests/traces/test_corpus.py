@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from checkers.traces import (
+from powercut.checkers.traces import (
     encode_trace,
     load_trace,
     render_ladder,
@@ -12,14 +12,14 @@ from checkers.traces import (
     render_mermaid,
     trace_file_name,
 )
-from checkers.traces.codec import scope_of
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
+from powercut.checkers.traces.codec import scope_of
 from powercut.explore.session import CommandError, Session
-from properties.comparison import follow
-from properties.replay import check_names, replay
-from properties.tracing import Subject
-from properties.why import explain
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.properties.comparison import follow
+from powercut.properties.replay import check_names, replay
+from powercut.properties.tracing import Subject
+from powercut.properties.why import explain
 from tests.traces.corpus import CASES, ENDING, FOLDER, names
 
 FILES = sorted(FOLDER.glob(f"*{ENDING}"))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checkers.traces import (
+from powercut.checkers.traces import (
     MAX_TRACE_BYTES,
     SCHEMA,
     Trace,
@@ -25,7 +25,7 @@ from checkers.traces import (
     load_trace,
     model_digest,
 )
-from checkers.traces.format import (
+from powercut.checkers.traces.format import (
     COLOURS,
     DiskImage,
     ImageExtent,
@@ -36,14 +36,14 @@ from checkers.traces.format import (
     disk_of,
     image_of,
 )
-from checkers.traces.migrate import MIGRATIONS
-from checkers.workload import format_workload
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
-from model.recovery import Disk, mkfs
-from model.scope import Geometry, Scope
-from model.scopes import SCOPES
-from properties.replay import replay
+from powercut.checkers.traces.migrate import MIGRATIONS
+from powercut.checkers.workload import format_workload
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.recovery import Disk, mkfs
+from powercut.model.scope import Geometry, Scope
+from powercut.model.scopes import SCOPES
+from powercut.properties.replay import replay
 from tests.traces.corpus import FOLDER
 from tests.workload.strategies import scopes
 

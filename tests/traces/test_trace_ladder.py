@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from checkers.traces import load_trace, render_ladder, render_list
-from checkers.traces.describe import (
+from powercut.checkers.traces import load_trace, render_ladder, render_list
+from powercut.checkers.traces.describe import (
     context_of,
     describe_changes,
     journal_at_crash,
@@ -13,10 +13,10 @@ from checkers.traces.describe import (
     operand_name,
     values_of,
 )
-from checkers.traces.views import EpochReplay, StepView
-from model.designs import DESIGNS
-from model.scopes import SCOPES
-from model.state import (
+from powercut.checkers.traces.views import EpochReplay, StepView
+from powercut.model.designs import DESIGNS
+from powercut.model.scopes import SCOPES
+from powercut.model.state import (
     FLUSHER,
     IOEND_COMPLETED,
     IOEND_NONE,
@@ -27,8 +27,8 @@ from model.state import (
     T_RUNNING,
     WORKER,
 )
-from properties.replay import replay
-from properties.runner import make_system
+from powercut.properties.replay import replay
+from powercut.properties.runner import make_system
 from tests.traces.corpus import FOLDER
 
 

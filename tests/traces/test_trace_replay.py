@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from checkers.engine.errors import NondeterminismError, ScheduleError
-from checkers.engine.native import NativeRun
-from checkers.traces import Trace, TraceError, TraceMismatch, decode_trace, encode_trace
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
-from model.recovery import mkfs
-from model.scopes import SCOPES
-from properties import replay as replay_module
-from properties.replay import replay
-from properties.runner import make_system, run_scope
-from properties.tracing import trace_of, trace_steps
+from powercut.checkers.engine.errors import NondeterminismError, ScheduleError
+from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.traces import Trace, TraceError, TraceMismatch, decode_trace, encode_trace
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.recovery import mkfs
+from powercut.model.scopes import SCOPES
+from powercut.properties import replay as replay_module
+from powercut.properties.replay import replay
+from powercut.properties.runner import make_system, run_scope
+from powercut.properties.tracing import trace_of, trace_steps
 from tests.traces.corpus import FOLDER, Case, find
 
 

@@ -5,15 +5,15 @@ import re
 import msgspec
 import pytest
 
-from checkers.engine.native import NativeRun
-from checkers.engine.recorded import RecordedBytes, Sourced, sources_of
-from checkers.traces import Trace, load_trace, render_ladder, render_mermaid
-from properties.course import Course, MountPlan, Plan, Walker, Wish, plan_of
-from properties.replay import replay
-from properties.runner import mounted
-from properties.slicing import deciding_bytes, final_variables, record, slice_of
-from properties.tracing import make_trace
-from properties.why import annotated, explain
+from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.engine.recorded import RecordedBytes, Sourced, sources_of
+from powercut.checkers.traces import Trace, load_trace, render_ladder, render_mermaid
+from powercut.properties.course import Course, MountPlan, Plan, Walker, Wish, plan_of
+from powercut.properties.replay import replay
+from powercut.properties.runner import mounted
+from powercut.properties.slicing import deciding_bytes, final_variables, record, slice_of
+from powercut.properties.tracing import make_trace
+from powercut.properties.why import annotated, explain
 from tests.traces.corpus import FOLDER
 from tests.traces.walks import random_trace
 

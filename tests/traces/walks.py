@@ -2,17 +2,17 @@
 
 from functools import cache
 
-from checkers.crash.image import decode
-from checkers.engine.outcome import Limits, Watch
-from checkers.engine.walk import random_walks
-from checkers.traces.format import Trace
-from model.designs import DESIGNS
-from model.mutants import MUTANTS
-from model.recovery import Disk, mkfs
-from model.scopes import SCOPES
-from properties.crash import factored
-from properties.runner import Epoch, evidence_image, make_system, predicates_of
-from properties.tracing import Subject, make_trace
+from powercut.checkers.crash.image import decode
+from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.walk import random_walks
+from powercut.checkers.traces.format import Trace
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.recovery import Disk, mkfs
+from powercut.model.scopes import SCOPES
+from powercut.properties.crash import factored
+from powercut.properties.runner import Epoch, evidence_image, make_system, predicates_of
+from powercut.properties.tracing import Subject, make_trace
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from checkers.workload.limits import (
+from powercut.checkers.workload.limits import (
     DATA_OPS,
     FOLIO_BLOCKS,
     MAX_BLOCKS,
@@ -24,7 +24,7 @@ from checkers.workload.limits import (
     RANGE_OPS,
     total_cells,
 )
-from model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
+from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
 
 NAMES = st.text("abcXYZ019-_.", min_size=1, max_size=MAX_NAME_CHARS)
 SUMMARIES = st.text(

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkers.workload import WorkloadError, format_workload, parse_fsx_ops, parse_workload
-from checkers.workload.fsx import cell_unit
-from model.scope import Geometry, Mount, Op, OpCode, Scope
+from powercut.checkers.workload import WorkloadError, format_workload, parse_fsx_ops, parse_workload
+from powercut.checkers.workload.fsx import cell_unit
+from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope
 
 FILE = "demo.fsxops"
 GEOMETRY = Geometry()

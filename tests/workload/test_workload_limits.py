@@ -6,8 +6,8 @@ from typing import cast
 import pytest
 from hypothesis import given
 
-from checkers.workload import LimitError, check_scope, format_workload
-from model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
+from powercut.checkers.workload import LimitError, check_scope, format_workload
+from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
 
 from .strategies import scopes
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from checkers.workload import WorkloadError, load_workload
-from checkers.workload.limits import MAX_FILE_BYTES
-from model.scope import Geometry, Op, OpCode
+from powercut.checkers.workload import WorkloadError, load_workload
+from powercut.checkers.workload.limits import MAX_FILE_BYTES
+from powercut.model.scope import Geometry, Op, OpCode
 
 MANUAL = Path(__file__).parents[2] / "docs" / "workloads.md"
 TEXT = "mount\ntask write 2 1\n"

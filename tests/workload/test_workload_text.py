@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkers.workload import WorkloadError, format_workload, parse_workload
-from model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
+from powercut.checkers.workload import WorkloadError, format_workload, parse_workload
+from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
 
 from .strategies import scopes
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from checkers.locks.csource.checks import Finding, find_mistakes
-from checkers.locks.csource.patch import C_SUFFIXES, Chunk, looks_like_patch, read_patch
-from checkers.locks.csource.program import Program
-from checkers.locks.errors import LocksError
-from checkers.locks.graph import LockGraph, Seen
+from powercut.checkers.locks.csource.checks import Finding, find_mistakes
+from powercut.checkers.locks.csource.patch import C_SUFFIXES, Chunk, looks_like_patch, read_patch
+from powercut.checkers.locks.csource.program import Program
+from powercut.checkers.locks.errors import LocksError
+from powercut.checkers.locks.graph import LockGraph, Seen
 
 PATCH, FILE, TREE = "patch", "file", "tree"
 MAX_FILE_BYTES = 16 << 20

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from checkers.locks.csource.patch import UNSEEN, Chunk
-from checkers.locks.csource.source import Function, text_of
+from powercut.checkers.locks.csource.patch import UNSEEN, Chunk
+from powercut.checkers.locks.csource.source import Function, text_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node

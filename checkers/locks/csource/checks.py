@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from checkers.locks.csource.effects import kind_of
-from checkers.locks.csource.program import Followed, Program
-from checkers.locks.csource.summary import SLEEPING_KINDS, Event, Place
-from checkers.locks.graph import IRQ, Where
+from powercut.checkers.locks.csource.effects import kind_of
+from powercut.checkers.locks.csource.program import Followed, Program
+from powercut.checkers.locks.csource.summary import SLEEPING_KINDS, Event, Place
+from powercut.checkers.locks.graph import IRQ, Where
 
 SLEEPS, KEPT, IRQ_UNSAFE = "sleeps in atomic context", "lock not released", "lock unsafe in irq"
 

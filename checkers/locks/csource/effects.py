@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from checkers.locks.csource import facts as know
-from checkers.locks.csource.cfg import Call
-from checkers.locks.csource.primitives import Effect, Knowledge, Primitive, argument
-from checkers.locks.csource.source import Function
-from checkers.locks.csource.summary import (
+from powercut.checkers.locks.csource import facts as know
+from powercut.checkers.locks.csource.cfg import Call
+from powercut.checkers.locks.csource.primitives import Effect, Knowledge, Primitive, argument
+from powercut.checkers.locks.csource.source import Function
+from powercut.checkers.locks.csource.summary import (
     ATOMIC_KINDS,
     MAX_CHAIN,
     SLEEPING_KINDS,
@@ -24,7 +24,7 @@ from checkers.locks.csource.summary import (
     State,
     Summary,
 )
-from checkers.locks.graph import TASK, Edge, Where, same_lock
+from powercut.checkers.locks.graph import TASK, Edge, Where, same_lock
 
 Result = tuple[State, dict[str, bool]]
 

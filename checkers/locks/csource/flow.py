@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
-from checkers.locks.csource import facts as know
-from checkers.locks.csource.cfg import (
+from powercut.checkers.locks.csource import facts as know
+from powercut.checkers.locks.csource.cfg import (
     OUT_OF_SIGHT,
     RETURNED,
     Assign,
@@ -28,9 +28,9 @@ from checkers.locks.csource.cfg import (
     Jump,
     Op,
 )
-from checkers.locks.csource.effects import Effects
-from checkers.locks.csource.source import Function
-from checkers.locks.csource.summary import Outcome, State, Summary
+from powercut.checkers.locks.csource.effects import Effects
+from powercut.checkers.locks.csource.source import Function
+from powercut.checkers.locks.csource.summary import Outcome, State, Summary
 
 MAX_STATES = 48
 """Different lock sets followed at one point of a function; the rest is dropped and reported."""

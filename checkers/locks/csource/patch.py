@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from checkers.locks.errors import LocksError
+from powercut.checkers.locks.errors import LocksError
 
 C_SUFFIXES = (".c", ".h")
 

@@ -12,8 +12,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from checkers.locks.csource.cfg import Call
-from checkers.locks.graph import READ, RECURSIVE_READ, WRITE, Mode
+from powercut.checkers.locks.csource.cfg import Call
+from powercut.checkers.locks.graph import READ, RECURSIVE_READ, WRITE, Mode
 
 _MODES: dict[str, Mode] = {"read": READ, "write": WRITE, "recursive_read": RECURSIVE_READ}
 _PLAIN_FIELD = re.compile(r"(?:->|\.)?([A-Za-z_]\w*)(?:\[[^\]]*\])?$")

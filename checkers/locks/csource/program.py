@@ -11,14 +11,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from checkers.locks.csource.cfg import build_cfg
-from checkers.locks.csource.effects import Effects, Sleeping
-from checkers.locks.csource.flow import Ended, Flow
-from checkers.locks.csource.patch import Chunk
-from checkers.locks.csource.primitives import Knowledge, knowledge
-from checkers.locks.csource.source import Function, Pointer, local_types, read_chunk
-from checkers.locks.csource.summary import UNORDERED_KINDS, Event, Place, Summary
-from checkers.locks.graph import (
+from powercut.checkers.locks.csource.cfg import build_cfg
+from powercut.checkers.locks.csource.effects import Effects, Sleeping
+from powercut.checkers.locks.csource.flow import Ended, Flow
+from powercut.checkers.locks.csource.patch import Chunk
+from powercut.checkers.locks.csource.primitives import Knowledge, knowledge
+from powercut.checkers.locks.csource.source import Function, Pointer, local_types, read_chunk
+from powercut.checkers.locks.csource.summary import UNORDERED_KINDS, Event, Place, Summary
+from powercut.checkers.locks.graph import (
     TASK,
     WORKER,
     WRITE,

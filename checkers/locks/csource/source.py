@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from checkers.locks.csource.patch import Chunk
+from powercut.checkers.locks.csource.patch import Chunk
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser

@@ -8,7 +8,7 @@ waits for after dropping its caller's lock is not waited for under that lock.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from checkers.locks.graph import WRITE, Mode, Where
+from powercut.checkers.locks.graph import WRITE, Mode, Where
 
 Verb = Literal["acquire", "wait", "sleep"]
 
