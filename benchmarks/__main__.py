@@ -21,10 +21,10 @@ from powercut.checkers.engine.c_search import CBreadthFirst
 from powercut.checkers.engine.outcome import Limits, Watch
 from powercut.checkers.engine.system import System
 from powercut.checkers.engine.walk import run_schedule
+from powercut.checkers.machines.search import PROFILES, search
+from powercut.checkers.run.runner import make_system, run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
-from powercut.properties.machines.search import PROFILES, search
-from powercut.properties.runner import make_system, run_scope
 
 TRIES = 3
 SMALL = Size(writers=3, rounds=2, slots=2)

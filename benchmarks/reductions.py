@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.outcome import Limits, Watch
 from powercut.checkers.engine.system import System
+from powercut.checkers.run.runner import make_system
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Op
 from powercut.model.scopes import SCOPES
-from powercut.properties.runner import make_system
 
 NAMES = (
     "append-fsync", "eof-truncate-up", "truncate-truncate", "zero-truncate", "log-full",

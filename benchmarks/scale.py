@@ -18,10 +18,10 @@ from pathlib import Path
 
 from powercut.checkers.engine.c_library import compiler
 from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.run.runner import RunResult, run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Geometry, Mount, Scope, Timer
 from powercut.model.scopes import FSYNC, store, truncate, write
-from powercut.properties.runner import RunResult, run_scope
 
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
 LARGE_DESIGN = "seed-eof-ordered"
@@ -155,7 +155,7 @@ def page(rows: Sequence[Row], option: str) -> str:
         f"{version.stdout.splitlines()[0] if version.stdout else 'cc'}."
     )
     largest = max(rows, key=lambda row: row.result.states)
-    from powercut.properties.runner import build_of
+    from powercut.checkers.run.runner import build_of
 
     tail = TAIL.format(
         threads=growth(rows, "threads", "Each further task"),

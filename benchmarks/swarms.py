@@ -11,9 +11,9 @@ from powercut.checkers.engine.c_search import c_depth_first
 from powercut.checkers.engine.outcome import Limits, Watch
 from powercut.checkers.engine.swarm import Coverage, Sample, SwarmSearch, coverage
 from powercut.checkers.engine.system import System
+from powercut.checkers.run.runner import make_system
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
-from powercut.properties.runner import make_system
 
 NAMES = ("span-truncate", "two-fsyncs", "new-file", "eof-mmap", "cookie-race", "punch")
 SHARES = (100, 20, 5)

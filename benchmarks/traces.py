@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
+from powercut.checkers.run.replay import replay
 from powercut.checkers.traces import load_trace
-from powercut.properties.replay import replay
 
 FOLDER = Path(__file__).parents[1] / "traces"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from powercut.checkers.engine.system import Build, System
-from powercut.model.declare import Array, Byte, Len, Max, Path, Program, Struct, Thread
+from powercut.model.language import Array, Byte, Len, Max, Path, Program, Struct, Thread
 
 
 @dataclass(frozen=True)

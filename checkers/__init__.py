@@ -1,1 +1,1 @@
-"""How the model is checked: the engine, crash images, lock graphs, proofs and traces."""
+"""How it is checked: engine, crash images, runs, explanations, machines, locks, proofs."""

@@ -10,7 +10,6 @@ Each block is a bio of its own here (no merging), and a mapping pass takes one h
 of the file; both only narrow what can happen.
 """
 
-from powercut.model.declare import Path
 from powercut.model.extents import convert_blocks, ext4_es_remove_extent, ext4_map_create_blocks
 from powercut.model.ioend import first_worker_ioend, iomap_finish_ioends
 from powercut.model.jbd2 import (
@@ -21,6 +20,7 @@ from powercut.model.jbd2 import (
     jbd2_journal_abort,
     jbd2_journal_force_commit_nested,
 )
+from powercut.model.language import Path
 from powercut.model.mballoc import ext4_count_free_clusters
 from powercut.model.oracle import note_written_back
 from powercut.model.ordered import (

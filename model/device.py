@@ -16,7 +16,7 @@ Not modelled: one bio whose cells were read by the device at two different times
 bios in flight (the kernel prevents them; ``late-write`` checks it).
 """
 
-from powercut.model.declare import Path
+from powercut.model.language import Path
 from powercut.model.page_io import bio_endio
 from powercut.model.state import IOEND_SUBMITTED, Inode, Ioend, Kernel
 

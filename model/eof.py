@@ -29,7 +29,7 @@ rule applies is a switch of the design:
     waits for it holds the only slot, so only the bio's completion can.
 """
 
-from powercut.model.declare import Path
+from powercut.model.language import Path
 from powercut.model.state import (
     EOF_DEFERRED,
     EOF_HOLD_BACK,

@@ -7,8 +7,8 @@ other entries are a cache that agrees with the tree, so a lookup reads the tree.
 All helpers here run inside one step; callers hold i_data_sem where the kernel does.
 """
 
-from powercut.model.declare import Path
 from powercut.model.jbd2 import ext4_journal_get_write_access, ext4_mark_inode_dirty
+from powercut.model.language import Path
 from powercut.model.mballoc import (
     ext4_free_blocks,
     ext4_has_free_clusters,

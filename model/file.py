@@ -5,7 +5,6 @@ kernel with the series' write path (v3): the old EOF block is zeroed before any 
 writes never touch i_disksize.
 """
 
-from powercut.model.declare import Path
 from powercut.model.eof import disksize_limit, mark_eof_block, unmark_all, unmark_cut
 from powercut.model.extents import (
     allocate_blocks,
@@ -25,6 +24,7 @@ from powercut.model.jbd2 import (
     jbd2_journal_abort,
     jbd2_journal_force_commit_nested,
 )
+from powercut.model.language import Path
 from powercut.model.mballoc import ext4_has_free_clusters, s_mb_free_pending
 from powercut.model.oracle import (
     note_removal_begins,

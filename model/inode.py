@@ -4,7 +4,6 @@ Mirrors fs/ext4/inode.c, v3 09/22.  Here the order is opposite to the buffer_hea
 is locked, and already under writeback, when the handle is started.
 """
 
-from powercut.model.declare import Path
 from powercut.model.eof import forget_pending
 from powercut.model.extents import (
     ext4_es_extent_length,
@@ -20,6 +19,7 @@ from powercut.model.jbd2 import (
     ext4_mark_inode_dirty,
     jbd2_journal_force_commit_nested,
 )
+from powercut.model.language import Path
 from powercut.model.mballoc import ext4_count_free_clusters
 from powercut.model.oracle import note_written_back
 from powercut.model.primitives import down_write, up_write

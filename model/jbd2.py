@@ -10,8 +10,8 @@ record makes all of them durable together.  Not modelled: fast commits, revoke r
 (lock_updates), an external journal, buffer-level conflicts (BH_Shadow).
 """
 
-from powercut.model.declare import Path
 from powercut.model.device_flush import blkdev_issue_flush
+from powercut.model.language import Path
 from powercut.model.mballoc import ext4_process_freed_data
 from powercut.model.oracle import clear_image, copy_image
 from powercut.model.ordered import journal_finish_inode_data_buffers, journal_submit_data_buffers

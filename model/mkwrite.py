@@ -6,7 +6,6 @@ under the folio lock, where it also commits and tries again on ENOSPC.  Nothing 
 there are no stable pages.
 """
 
-from powercut.model.declare import Path
 from powercut.model.extents import ext4_da_map_blocks
 from powercut.model.file import (
     dirty_block,
@@ -20,6 +19,7 @@ from powercut.model.jbd2 import (
     ext4_journal_stop,
     jbd2_journal_force_commit_nested,
 )
+from powercut.model.language import Path
 from powercut.model.mballoc import s_mb_free_pending
 from powercut.model.oracle import note_store
 from powercut.model.ordered import buffer_is_mapped

@@ -6,7 +6,7 @@ submits buffers that are already mapped, never starts a handle, and waits for th
 folio before the record is written.  Iomap inodes must never be on the list.
 """
 
-from powercut.model.declare import Path
+from powercut.model.language import Path
 from powercut.model.primitives import folio_lock, folio_unlock, folio_wait_writeback
 from powercut.model.state import (
     HOLE,

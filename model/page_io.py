@@ -6,7 +6,6 @@ handle is started, the extent converted, i_disksize raised, and only then folio 
 """
 
 from powercut.model.buffer_head import ext4_end_bio
-from powercut.model.declare import Path
 from powercut.model.eof import (
     eof_bio_done,
     ext4_iomap_wb_disksize_pending_wait,
@@ -28,6 +27,7 @@ from powercut.model.jbd2 import (
     ext4_mark_inode_dirty,
     jbd2_journal_abort,
 )
+from powercut.model.language import Path
 from powercut.model.primitives import down_write, up_write
 from powercut.model.state import (
     EIO,

@@ -8,7 +8,7 @@ order searches need and others do not (it changes no outcome, only the number of
 The paths and helpers here take ``current``, the context number of the caller.
 """
 
-from powercut.model.declare import Path
+from powercut.model.language import Path
 from powercut.model.state import ALL_TASKS, Folio, Inode, Kernel, Rwsem
 
 

@@ -8,7 +8,6 @@ crash may show the old bytes there until they are synced, and nothing here says 
 Not modelled: KEEP_SIZE, collapse and insert range, restarts of a long transaction.
 """
 
-from powercut.model.declare import Path
 from powercut.model.eof import raise_disksize_in_call
 from powercut.model.extents import allocate_blocks, ext4_es_remove_extent
 from powercut.model.file import (
@@ -24,6 +23,7 @@ from powercut.model.jbd2 import (
     ext4_mark_inode_dirty,
     jbd2_journal_force_commit_nested,
 )
+from powercut.model.language import Path
 from powercut.model.mballoc import ext4_free_blocks, s_mb_free_pending
 from powercut.model.oracle import note_range_removal_begins, note_range_removed, note_removal_ends
 from powercut.model.primitives import (

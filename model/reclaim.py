@@ -16,7 +16,7 @@ the reference that an operation holds on a folio between looking it up and locki
 evicted in between, the operation would look it up again).
 """
 
-from powercut.model.declare import Path
+from powercut.model.language import Path
 from powercut.model.oracle import note_filled
 from powercut.model.primitives import down_read, folio_lock, folio_unlock, up_read
 from powercut.model.state import WRITTEN, ZERO, Inode, Kernel

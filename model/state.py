@@ -16,7 +16,7 @@ entries other than delayed ones (they are a cache of the tree and agree with it)
 
 from typing import Annotated
 
-from powercut.model.declare import Array, Bit, Byte, Len, Max, Struct
+from powercut.model.language import Array, Bit, Byte, Len, Max, Struct
 
 # Colours of a cell.
 ZERO = 1

@@ -3,8 +3,8 @@
 Mirrors iomap_add_to_ioend() of fs/iomap/ioend.c and the ->writeback_submit() of the seed.
 """
 
-from powercut.model.declare import Path
 from powercut.model.eof import eof_submit
+from powercut.model.language import Path
 from powercut.model.page_io import bio_endio
 from powercut.model.state import (
     HOLE,

@@ -10,7 +10,6 @@ Left out: the flusher's additional pass that sync(2) begins with (writing less t
 and the writeback of the block device's own pages (nothing durable follows from it).
 """
 
-from powercut.model.declare import Path
 from powercut.model.device_flush import blkdev_issue_flush
 from powercut.model.jbd2 import (
     ext4_emergency_state,
@@ -18,6 +17,7 @@ from powercut.model.jbd2 import (
     jbd2_log_start_commit,
     jbd2_trans_will_send_data_barrier,
 )
+from powercut.model.language import Path
 from powercut.model.oracle import (
     note_result,
     note_sync_begins,

@@ -5,10 +5,10 @@ holds.  Which threads exist depends on the scope: a thread that can never act wo
 """
 
 from powercut.model.buffer_head import ext4_end_io_rsv_work
-from powercut.model.declare import Path, Program, Thread
 from powercut.model.device import disk, failing_disk
 from powercut.model.file import ext4_buffered_write_iter, ext4_setattr
 from powercut.model.jbd2 import commit_timer, kjournald2
+from powercut.model.language import Path, Program, Thread
 from powercut.model.mkwrite import ext4_page_mkwrite
 from powercut.model.oracle import note_call_returned
 from powercut.model.page_io import ext4_iomap_end_io

@@ -15,11 +15,11 @@ does nothing: open(2) failed.
 Not modelled: directories (their blocks, their locks, fsync of one), hard links, creating a file.
 """
 
-from powercut.model.declare import Path
 from powercut.model.eof import unmark_all
 from powercut.model.extents import ext4_es_remove_extent, ext4_ext_remove_space
 from powercut.model.file import ext4_begin_ordered_truncate, truncate_folio
 from powercut.model.jbd2 import ext4_journal_start, ext4_journal_stop, ext4_mark_inode_dirty
+from powercut.model.language import Path
 from powercut.model.oracle import note_freed, note_removal_begins, note_removal_ends
 from powercut.model.primitives import (
     down_write,

@@ -6,9 +6,9 @@ construction is not submitted, its folios stay under writeback.
 """
 
 from powercut.model.buffer_head import ext4_do_writepages
-from powercut.model.declare import Path
 from powercut.model.inode import ext4_iomap_writeback_range
 from powercut.model.jbd2 import ext4_emergency_state
+from powercut.model.language import Path
 from powercut.model.ordered import block_is_dirty
 from powercut.model.primitives import (
     folio_end_writeback,

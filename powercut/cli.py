@@ -1,8 +1,8 @@
 """The entry point: dispatch a verb, turn every ending into an exit code.
 
-Why so: ``powercut --help`` must answer at once, and importing a command line library costs
-more than that, so the overview is printed from a table here and the rest is imported when a verb
-runs.  Signatures and help of the verbs are in :mod:`powercut.verbs`.  Rejected: importing the
+Why so: ``powercut --help`` must answer at once, and importing a command line library costs more
+than that, so the overview is printed from a table here and the rest is imported when a verb runs.
+Signatures and help of the verbs are in :mod:`powercut.verbs.signatures`.  Rejected: importing the
 verbs' own modules for the overview (they pull in the whole checker).
 """
 
@@ -20,20 +20,8 @@ from powercut.errors import (
     InternalError,
     one_line,
 )
-from powercut.streams import discard_output, usable_streams
-
-VERBS = {
-    "check": "explore designs × scopes with a power cut at every step; a verdict per property",
-    "exam": "plant every mutant in its design and say which property catches it",
-    "explore": "walk a run step by step, cut the power, choose what survives, see the file",
-    "fuzz": "search at random what is too big to exhaust: operations, schedules, power cuts",
-    "list": "show designs, scopes, mutants, properties, situations and kernel paths",
-    "litmus": "run litmus files: exactly the allowed outcomes, or write the sets for review",
-    "locks": "lock and wait order of a patch, a C tree, a lockdep dump or a design; cycles",
-    "prove": "decide the proof obligations of a design over any number of blocks",
-    "replay": "re-run saved traces natively and compare the verdict",
-    "trace": "show why a trace violates, minimise, compare and convert traces",
-}
+from powercut.terminal.streams import discard_output, usable_streams
+from powercut.verbs import VERBS
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -85,9 +73,9 @@ def _dispatch(argv: Sequence[str]) -> int:
         return 0
     if not argv:
         raise InputError(f"no verb given; give one of {', '.join(VERBS)}, or --help")
-    from powercut import verbs
+    from powercut.verbs import signatures
 
-    return verbs.call(argv)
+    return signatures.call(argv)
 
 
 def _fail(code: int, message: str) -> int:

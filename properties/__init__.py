@@ -1,1 +1,1 @@
-"""What must hold: properties of states and of crash images, and the runs that check them."""
+"""What must hold: statements about states and crash images, the catalogue, litmus tests."""

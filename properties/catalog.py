@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from powercut.checkers.engine.outcome import ASSERTION, DEADLOCK, LIVELOCK
-from powercut.properties import crash, situations, state
+from powercut.model.language import ASSERTION, DEADLOCK, LIVELOCK
+from powercut.properties import crash, live, situations
 
 StateCheck = Callable[[Any], int]
 
@@ -63,31 +63,31 @@ PROPERTIES: dict[str, Property] = {
         Property(
             "sizes",
             "i_disksize <= i_size when nobody changes them, and equal at rest without errors",
-            "state", (), state.sizes_broken,
+            "state", (), live.sizes_broken,
         ),
         Property(
             "accounting",
             "reservations match the delayed blocks; at rest none is left, and no block behind EOF",
-            "state", (), state.accounting_broken,
+            "state", (), live.accounting_broken,
         ),
         Property(
             "late-write", "no bio in flight targets a block that its file no longer maps there",
-            "state", ("data-in-flight",), state.late_write,
+            "state", ("data-in-flight",), live.late_write,
         ),
         Property(
             "read-back",
             "a clean folio reads back from the disk as it was, unless its writeback failed or the "
             "journal is aborted",
-            "state", ("data-in-flight",), state.read_back_broken,
+            "state", ("data-in-flight",), live.read_back_broken,
         ),
         Property(
             "errors",
             "no fsync returns success over an unreported failure of that file's writeback",
-            "state", ("bio-failed",), state.error_unreported,
+            "state", ("bio-failed",), live.error_unreported,
         ),
         Property(
             "data-err-abort", "with data_err=abort, a failed data bio aborts the journal",
-            "state", ("bio-failed",), state.abort_missing,
+            "state", ("bio-failed",), live.abort_missing,
         ),
         Property(
             DEADLOCK, "no state in which an unfinished program waits for ever", "engine",

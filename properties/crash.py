@@ -13,9 +13,9 @@ so a later one may move the size past an earlier one that is still unwritten.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from powercut.checkers.crash.image import CrashInode, CrashState, colours_of
 from powercut.model.recovery import Disk, cell_content, recover
 from powercut.model.state import FOREIGN, HOLE, WRITTEN, ZERO
+from powercut.properties.crash_state import CrashInode, CrashState, colours_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Imports point downwards only, and the model needs nothing but the standard library."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LAYERS = ("model", "checkers", "properties")
 LINT = """
 import sys
 from importlinter.cli import lint_imports
@@ -48,18 +48,41 @@ def test_imports_point_downwards() -> None:
 
 @pytest.mark.parametrize(
     ("lower", "upper"),
-    [("model", "checkers"), ("checkers", "properties"), ("model", "properties")],
+    [
+        ("model", "properties"),
+        ("properties", "checkers"),
+        ("checkers", "verbs"),
+        ("checkers.engine", "checkers.run"),
+        ("checkers.run", "checkers.explain"),
+    ],
 )
 def test_an_upward_import_is_noticed(tmp_path: Path, lower: str, upper: str) -> None:
-    for name in ("", *LAYERS):
-        (tmp_path / "powercut" / name).mkdir()
-        (tmp_path / "powercut" / name / "__init__.py").touch()
+    bare_copy(tmp_path)
     assert lint(tmp_path).returncode == 0
-    wrong = tmp_path / "powercut" / lower / "wrong.py"
-    wrong.write_text(f"from powercut import {upper}\n")
+    folder, _, name = f"powercut.{upper}".rpartition(".")
+    wrong = tmp_path / "powercut" / lower.replace(".", "/") / "wrong.py"
+    wrong.write_text(f"from {folder} import {name}\n")
     run = lint(tmp_path)
     assert run.returncode == 1
     assert f"powercut.{lower} is not allowed to import powercut.{upper}" in run.stdout
+
+
+def test_a_module_without_a_layer_is_noticed(tmp_path: Path) -> None:
+    bare_copy(tmp_path)
+    (tmp_path / "powercut" / "checkers" / "elsewhere.py").touch()
+    run = lint(tmp_path)
+    assert run.returncode == 1
+    assert "elsewhere" in run.stdout
+
+
+def bare_copy(target: Path) -> None:
+    """Make the package's modules in target, all of them empty."""
+    for folder, _, names in os.walk(ROOT / "powercut", followlinks=True):
+        copy = target / Path(folder).relative_to(ROOT)
+        copy.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            if name.endswith(".py"):
+                (copy / name).touch()
 
 
 def test_model_imports_standard_library_only() -> None:

@@ -12,10 +12,7 @@ from itertools import pairwise
 from powercut.checkers.engine.cycles import endless_states, first_cycle
 from powercut.checkers.engine.errors import STEP_ERRORS
 from powercut.checkers.engine.outcome import (
-    ASSERTION,
-    DEADLOCK,
     INTERRUPTED,
-    LIVELOCK,
     Budget,
     Found,
     Limits,
@@ -25,6 +22,7 @@ from powercut.checkers.engine.outcome import (
 )
 from powercut.checkers.engine.system import System
 from powercut.checkers.engine.walk import assert_deterministic
+from powercut.model.language import ASSERTION, DEADLOCK, LIVELOCK
 
 _CHECK_EVERY = 4096
 

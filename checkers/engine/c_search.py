@@ -17,10 +17,7 @@ from powercut.checkers.engine.c_library import load_library
 from powercut.checkers.engine.dfs import omission_probability
 from powercut.checkers.engine.errors import STEP_ERRORS, EngineError, NondeterminismError
 from powercut.checkers.engine.outcome import (
-    ASSERTION,
-    DEADLOCK,
     INTERRUPTED,
-    LIVELOCK,
     Budget,
     Found,
     Limits,
@@ -30,6 +27,7 @@ from powercut.checkers.engine.outcome import (
     memory_mib,
 )
 from powercut.checkers.engine.system import Predicate, System
+from powercut.model.language import ASSERTION, DEADLOCK, LIVELOCK
 
 _DONE, _TURN, _EVENTS, _LIMIT, _MEMORY, _FAULT, _FAULTY_PREDICATE = range(7)
 _WATCH, _PROJECTION, _DEADLOCK = range(3)

@@ -12,8 +12,6 @@ from random import Random
 
 from powercut.checkers.engine.errors import STEP_ERRORS
 from powercut.checkers.engine.outcome import (
-    ASSERTION,
-    DEADLOCK,
     INTERRUPTED,
     Budget,
     Found,
@@ -23,6 +21,7 @@ from powercut.checkers.engine.outcome import (
     Watch,
 )
 from powercut.checkers.engine.system import System
+from powercut.model.language import ASSERTION, DEADLOCK
 
 _CHECK_EVERY = 4096
 

@@ -25,7 +25,7 @@ from pathlib import Path as FilePath
 from typing import Any, get_type_hints
 
 from powercut.checkers.engine.errors import LanguageError
-from powercut.model.declare import Struct
+from powercut.model.language import Struct
 
 BUILTINS = {"min": min, "max": max}
 

@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from powercut.checkers.engine.errors import DeclarationError, RangeError
-from powercut.model.declare import Array, Len, Max, Struct
+from powercut.model.language import Array, Len, Max, Struct
 
 Dims = Mapping[str, int]
 

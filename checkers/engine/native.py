@@ -13,7 +13,7 @@ from powercut.checkers.engine.system import Build
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from powercut.model.declare import Guard
+    from powercut.model.language import Guard
 
 
 class NativeRun:

@@ -58,9 +58,6 @@ class Watch:
 
 
 INTERRUPTED = "interrupted"
-DEADLOCK = "deadlock"
-LIVELOCK = "livelock"
-ASSERTION = "assertion"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from powercut.checkers.engine.errors import DeclarationError
 from powercut.checkers.engine.graph import Place
 from powercut.checkers.engine.layout import Dims, Layout
 from powercut.checkers.engine.translation import translate
-from powercut.model.declare import Program
+from powercut.model.language import Program
 
 if TYPE_CHECKING:
     import ctypes

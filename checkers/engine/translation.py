@@ -18,7 +18,7 @@ from powercut.checkers.engine.errors import DeclarationError
 from powercut.checkers.engine.expressions import constant_byte
 from powercut.checkers.engine.graph import HelperSet, build_graph
 from powercut.checkers.engine.layout import Layout, StructType
-from powercut.model.declare import Program
+from powercut.model.language import Program
 
 if TYPE_CHECKING:
     import ast

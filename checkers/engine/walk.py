@@ -5,16 +5,9 @@ from collections.abc import Sequence
 
 from powercut.checkers.engine.errors import STEP_ERRORS, NondeterminismError, ScheduleError
 from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.engine.outcome import (
-    ASSERTION,
-    DEADLOCK,
-    Budget,
-    Found,
-    Limits,
-    Outcome,
-    Watch,
-)
+from powercut.checkers.engine.outcome import Budget, Found, Limits, Outcome, Watch
 from powercut.checkers.engine.system import System
+from powercut.model.language import ASSERTION, DEADLOCK
 
 
 def random_walks(

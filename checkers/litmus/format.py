@@ -12,6 +12,17 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from math import prod
 
+from powercut.checkers.run.observation import (
+    LETTERS,
+    ORDER,
+    PENDING,
+    RESULTS,
+    CrashPoint,
+    Observation,
+    Outcome,
+    Pattern,
+    ordered,
+)
 from powercut.checkers.workload import Place, WorkloadError, parse_workload
 from powercut.checkers.workload.errors import quote
 from powercut.checkers.workload.limits import DATA_OPS, total_cells
@@ -26,18 +37,6 @@ from powercut.checkers.workload.words import (
 )
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Mount, OpCode, Scope
-
-from .outcome import (
-    LETTERS,
-    ORDER,
-    PENDING,
-    RESULTS,
-    CrashPoint,
-    Observation,
-    Outcome,
-    Pattern,
-    ordered,
-)
 
 SUFFIX = ".litmus"
 SYNCS = (OpCode.FSYNC, OpCode.FDATASYNC)

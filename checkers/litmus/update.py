@@ -9,8 +9,8 @@ Rejected: writing the whole file from the parsed test (comments and order would 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .format import Allowed, Litmus
-from .outcome import Outcome, compress, format_pattern
+from powercut.checkers.litmus.format import Allowed, Litmus
+from powercut.checkers.run.observation import Outcome, compress, format_pattern
 
 _INDENT = "  "
 

@@ -9,7 +9,7 @@ Rejected: pickled states (unreadable, tied to one geometry), bare schedules (a t
 fits could not say where).
 """
 
-from .codec import (
+from powercut.checkers.traces.codec import (
     MAX_TRACE_BYTES,
     decode_trace,
     encode_trace,
@@ -17,12 +17,20 @@ from .codec import (
     load_trace,
     trace_file_name,
 )
-from .digest import model_digest
-from .errors import TraceError, TraceMismatch
-from .format import SCHEMA, DiskImage, Origin, StepsWhy, Trace, TraceEpoch, TraceStep
-from .ladder import render_ladder, render_list
-from .mermaid import render_mermaid
-from .views import EpochReplay, StepView, WrongCell
+from powercut.checkers.traces.digest import model_digest
+from powercut.checkers.traces.errors import TraceError, TraceMismatch
+from powercut.checkers.traces.format import (
+    SCHEMA,
+    DiskImage,
+    Origin,
+    StepsWhy,
+    Trace,
+    TraceEpoch,
+    TraceStep,
+)
+from powercut.checkers.traces.ladder import render_ladder, render_list
+from powercut.checkers.traces.mermaid import render_mermaid
+from powercut.checkers.traces.views import EpochReplay, StepView, WrongCell
 
 __all__ = [
     "MAX_TRACE_BYTES",

@@ -16,13 +16,8 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
-from powercut.checkers.workload import WorkloadError, parse_workload
-from powercut.model.designs import DESIGNS
-from powercut.model.mutants import MUTANTS
-from powercut.model.scope import Scope
-
-from .errors import TraceError
-from .format import (
+from powercut.checkers.traces.errors import TraceError
+from powercut.checkers.traces.format import (
     COLOURS,
     DIGEST_PATTERN,
     FILE_PATTERN,
@@ -38,7 +33,11 @@ from .format import (
     TraceEpoch,
     disk_of,
 )
-from .migrate import MIGRATIONS, migrated
+from powercut.checkers.traces.migrate import MIGRATIONS, migrated
+from powercut.checkers.workload import WorkloadError, parse_workload
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.scope import Scope
 
 MAX_TRACE_BYTES = 4 * 1024 * 1024
 _WIDTH = 100

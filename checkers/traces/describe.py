@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from powercut.checkers.engine.layout import Layout
+from powercut.checkers.traces.format import colour_set
 from powercut.model.state import (
     BLOCK_FREE,
     BLOCK_FREED_COMMITTING,
@@ -33,8 +34,6 @@ from powercut.model.state import (
     TID_RUNNING,
     WORKER,
 )
-
-from .format import colour_set
 
 Values = Mapping[str, int]
 

@@ -10,16 +10,23 @@ drawing (mails and terminals lose them).
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from powercut.checkers.traces.codec import scope_of
+from powercut.checkers.traces.describe import cell_range
+from powercut.checkers.traces.format import (
+    DiskImage,
+    StepsWhy,
+    Trace,
+    TraceEpoch,
+    TraceStep,
+    colour_name,
+    disk_of,
+)
+from powercut.checkers.traces.views import EpochReplay, StepView, WrongCell
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.recovery import Disk, cell_content, recover
 from powercut.model.scope import Geometry, Mount, OpCode, Scope
 from powercut.model.state import HOLE, WRITTEN
-
-from .codec import scope_of
-from .describe import cell_range
-from .format import DiskImage, StepsWhy, Trace, TraceEpoch, TraceStep, colour_name, disk_of
-from .views import EpochReplay, StepView, WrongCell
 
 WIDTH = 100
 BLOCK_BYTES = 4096

@@ -7,10 +7,10 @@ Rejected: arrows between contexts (nobody calls anybody here; an arrow would cla
 
 from collections.abc import Sequence
 
-from .codec import scope_of
-from .format import StepsWhy, Trace
-from .ladder import column_of, titles_of
-from .views import EpochReplay, StepView
+from powercut.checkers.traces.codec import scope_of
+from powercut.checkers.traces.format import StepsWhy, Trace
+from powercut.checkers.traces.ladder import column_of, titles_of
+from powercut.checkers.traces.views import EpochReplay, StepView
 
 _ENTITIES = str.maketrans({"#": "#35;", ";": "#59;", "<": "#lt;", ">": "#gt;", "%": "#37;"})
 _FRAME = "rgb(255, 228, 196)"

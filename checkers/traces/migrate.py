@@ -17,7 +17,7 @@ version   what it brought
 from collections.abc import Callable
 from typing import Any
 
-from .errors import TraceError
+from powercut.checkers.traces.errors import TraceError
 
 Document = dict[str, Any]
 
@@ -33,7 +33,11 @@ def _from_1(document: Document, name: str) -> Document:
             if isinstance(found, dict) and field in found:
                 message = f"object contains unknown field `{field}`; version 1 has none, remove it"
                 raise TraceError(name, place, message)
-    return {**document, "schema": "powercut.trace/2", "origin": {"finder": "unknown"}}
+    return {
+        **document,
+        "schema": "powercut.trace/2",
+        "origin": {"finder": "unknown"},
+    }
 
 
 MIGRATIONS: dict[str, Callable[[Document, str], Document]] = {"powercut.trace/1": _from_1}

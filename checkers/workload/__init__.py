@@ -6,11 +6,11 @@ so: the explorer only knows :class:`~powercut.model.scope.Scope`, so formats com
 Rejected: workloads as Python files (running a bug report is not reading it).
 """
 
-from .errors import Place, WorkloadError
-from .fsx import parse_fsx_ops
-from .limits import LimitError, check_scope
-from .loader import load_workload
-from .text import format_op, format_workload, parse_workload
+from powercut.checkers.workload.errors import Place, WorkloadError
+from powercut.checkers.workload.fsx import parse_fsx_ops
+from powercut.checkers.workload.limits import LimitError, check_scope
+from powercut.checkers.workload.loader import load_workload
+from powercut.checkers.workload.text import format_op, format_workload, parse_workload
 
 __all__ = [
     "LimitError",

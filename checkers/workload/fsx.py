@@ -40,11 +40,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from powercut.checkers.workload.errors import Place, WorkloadError, quote
+from powercut.checkers.workload.limits import (
+    MAX_OPS,
+    LimitError,
+    check_geometry,
+    check_scope,
+    total_cells,
+)
+from powercut.checkers.workload.words import Line, Word, read_lines, scope_name
 from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope
-
-from .errors import Place, WorkloadError, quote
-from .limits import MAX_OPS, LimitError, check_geometry, check_scope, total_cells
-from .words import Line, Word, read_lines, scope_name
 
 MAX_BYTES = 2**31 - 1
 """The largest number read: fsx keeps its arguments in a C int."""

@@ -11,10 +11,8 @@ indentation (mails lose it), and reading on after an error (one line is the cont
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
-
-from .errors import Place, WorkloadError, quote
-from .limits import (
+from powercut.checkers.workload.errors import Place, WorkloadError, quote
+from powercut.checkers.workload.limits import (
     DATA_OPS,
     MAX_ERRORS,
     MAX_EVICTIONS,
@@ -34,7 +32,16 @@ from .limits import (
     check_scope,
     check_summary,
 )
-from .words import BLANKS, Line, Word, read_lines, scope_name, whole_number, without_comment
+from powercut.checkers.workload.words import (
+    BLANKS,
+    Line,
+    Word,
+    read_lines,
+    scope_name,
+    whole_number,
+    without_comment,
+)
+from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
 
 _SEPARATOR = ";"
 _TIMERS = {"never": Timer.NEVER, "once": Timer.ONCE, "free": Timer.FREE}

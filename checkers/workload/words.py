@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from .errors import Place, WorkloadError, quote
-from .limits import HUGE, MAX_NAME_CHARS, is_name_char
+from powercut.checkers.workload.errors import Place, WorkloadError, quote
+from powercut.checkers.workload.limits import HUGE, MAX_NAME_CHARS, is_name_char
 
 BLANKS = " \t"
 COMMENT = "#"

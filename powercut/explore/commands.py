@@ -10,15 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from powercut.checkers.run.runner import describe_finding
 from powercut.checkers.traces.codec import encode_trace
 from powercut.checkers.traces.format import COLOURS
 from powercut.errors import InputError
 from powercut.explore import panes
 from powercut.explore.session import CommandError, Session
-from powercut.files import write_whole
-from powercut.names import quoted, suggestion
+from powercut.inputs.files import write_whole
+from powercut.inputs.names import quoted, suggestion
 from powercut.properties.crash import factored
-from powercut.properties.runner import describe_finding
 
 _SURVIVOR = re.compile(r"([a-z0-9]+)@p([0-9]{1,2})\.([0-9]{1,2})")
 

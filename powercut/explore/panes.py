@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from powercut.checkers.crash.image import CrashInode
 from powercut.checkers.traces.describe import journal_at_crash
 from powercut.explore.session import Session, names
 from powercut.explore.views import (
@@ -18,6 +17,7 @@ from powercut.explore.views import (
 from powercut.model.recovery import Disk, cell_content
 from powercut.model.state import ANY_COLOUR, ZERO
 from powercut.properties.crash import breaks_promise, is_stale, is_unstable, is_zero_for_data
+from powercut.properties.crash_state import CrashInode
 
 WIDTH = 100
 

@@ -10,21 +10,11 @@ starting over).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from powercut.checkers.crash.image import CrashState, decode, file_images, make_disk
+from powercut.checkers.crash.image import decode, file_images, make_disk
 from powercut.checkers.crash.survivors import newest, oldest
 from powercut.checkers.engine.errors import STEP_ERRORS
 from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.engine.outcome import ASSERTION, DEADLOCK, LIVELOCK
-from powercut.checkers.traces.describe import context_of, describe_changes, locks_held, values_of
-from powercut.checkers.traces.format import COLOURS, Origin, Trace, TraceEpoch, disk_of
-from powercut.explore.views import CrashCell, ThreadRow, Verdict
-from powercut.model.designs import Design
-from powercut.model.mutants import Mutant
-from powercut.model.recovery import Disk, canonical, mkfs, read_file, recover
-from powercut.model.scope import Scope
-from powercut.properties.catalog import PROPERTIES
-from powercut.properties.crash import on_image
-from powercut.properties.runner import (
+from powercut.checkers.run.runner import (
     HOLDS,
     VIOLATED,
     Epoch,
@@ -34,7 +24,18 @@ from powercut.properties.runner import (
     mounted,
     predicates_of,
 )
-from powercut.properties.tracing import Subject, make_trace
+from powercut.checkers.run.trace_of import Subject, make_trace
+from powercut.checkers.traces.describe import context_of, describe_changes, locks_held, values_of
+from powercut.checkers.traces.format import COLOURS, Origin, Trace, TraceEpoch, disk_of
+from powercut.explore.views import CrashCell, ThreadRow, Verdict
+from powercut.model.designs import Design
+from powercut.model.language import ASSERTION, DEADLOCK, LIVELOCK
+from powercut.model.mutants import Mutant
+from powercut.model.recovery import Disk, canonical, mkfs, read_file, recover
+from powercut.model.scope import Scope
+from powercut.properties.catalog import PROPERTIES
+from powercut.properties.crash import on_image
+from powercut.properties.crash_state import CrashState
 
 _SERVICES = ("ext4_journal_start", "jbd2_complete_transaction")
 """Functions outside ``model/primitives.py`` that wait on behalf of their caller."""

@@ -11,18 +11,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from powercut.checkers.run.replay import check_names
 from powercut.checkers.traces.codec import load_trace
 from powercut.checkers.traces.errors import TraceError
 from powercut.errors import HOLDS, VIOLATED, InputError
 from powercut.explore.commands import command_name, execute, position
 from powercut.explore.session import CommandError, Session
+from powercut.inputs.names import pick
+from powercut.inputs.scopes import read_workload
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Scope
 from powercut.model.scopes import SCOPES
-from powercut.names import pick
-from powercut.properties.replay import check_names
-from powercut.scopes import read_workload
 
 _MAX_SCRIPT_BYTES = 1 << 20
 

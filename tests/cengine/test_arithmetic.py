@@ -15,12 +15,13 @@ import pytest
 from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.c_search import CBreadthFirst, c_step
 from powercut.checkers.engine.errors import STEP_ERRORS, EngineError
-from powercut.checkers.engine.outcome import ASSERTION, Limits, Watch
+from powercut.checkers.engine.outcome import Limits, Watch
 from powercut.checkers.engine.system import Build, System
+from powercut.model.language import ASSERTION
 
 HEAD = """
 from typing import Annotated
-from powercut.model.declare import Array, Byte, Len, Max, Path, Program, Struct, Thread
+from powercut.model.language import Array, Byte, Len, Max, Path, Program, Struct, Thread
 
 class Box(Struct):
     value: Byte
@@ -147,7 +148,7 @@ def test_random_expressions(tmp_path: Path, checked: bool) -> None:
 
 
 LONG = """
-from powercut.model.declare import Byte, Path, Program, Struct, Thread
+from powercut.model.language import Byte, Path, Program, Struct, Thread
 
 class State(Struct):
     a: Byte

@@ -21,11 +21,11 @@ from powercut.checkers.engine.c_library import (
 )
 from powercut.checkers.engine.engines import best_engine, needs_compiling
 from powercut.checkers.engine.system import Build
-from powercut.model.declare import Path as KernelPath
-from powercut.model.declare import Program, Thread
+from powercut.checkers.run.runner import build_for, build_of, run_scope
 from powercut.model.designs import DESIGNS
+from powercut.model.language import Path as KernelPath
+from powercut.model.language import Program, Thread
 from powercut.model.scopes import SCOPES
-from powercut.properties.runner import build_for, build_of, run_scope
 from tests.engine import programs
 from tests.engine.toys import TOYS
 from tests.engine.toys import build_of as toy_build
@@ -69,11 +69,11 @@ from powercut.checkers.engine import c_library
 c_library.FLAGS = tuple(sys.argv[1].split())
 from powercut.checkers.engine.c_search import CBreadthFirst, c_depth_first
 from powercut.checkers.engine.outcome import Limits, Watch
-from powercut.model.declare import Path as KernelPath
-from powercut.model.declare import Program, Thread
+from powercut.model.language import Path as KernelPath
+from powercut.model.language import Program, Thread
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
-from powercut.properties.runner import make_system, run_scope
+from powercut.checkers.run.runner import make_system, run_scope
 from tests.engine import programs
 from tests.engine.toys import closed
 for scope in ("eof-two-mounts", "truncate-truncate"):

@@ -19,11 +19,11 @@ from powercut.checkers.engine.layout import path_of
 from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.engine.outcome import Limits, Outcome, Watch
 from powercut.checkers.engine.system import System
+from powercut.checkers.run.runner import make_system, predicates_of
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
 from powercut.properties.catalog import STATE_PROPERTIES
 from powercut.properties.crash import factored
-from powercut.properties.runner import make_system, predicates_of
 from tests.cengine.test_spin import CASES, SMALL, VIOLATED
 
 Seen = tuple[bytes, tuple[object, ...]]

@@ -10,10 +10,10 @@ from powercut.checkers.engine.errors import EngineError
 from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.engine.outcome import Limits
 from powercut.checkers.engine.system import System
+from powercut.checkers.run.runner import VIOLATED, make_system, run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scopes import SCOPES
-from powercut.properties.runner import VIOLATED, make_system, run_scope
 
 CASES = [
     ("seed", "append-fsync"),

@@ -10,10 +10,10 @@ from powercut.checkers.crash.image import decode
 from powercut.checkers.engine.c_search import CBreadthFirst
 from powercut.checkers.engine.outcome import Limits, Watch
 from powercut.checkers.engine.system import Build
+from powercut.checkers.run.runner import make_system, predicates_of
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
 from powercut.properties.crash import factored
-from powercut.properties.runner import make_system, predicates_of
 
 SMALL = [
     ("seed", "append-fsync"),

@@ -10,9 +10,9 @@ from powercut.checkers.engine.outcome import Limits, Watch
 from powercut.checkers.engine.swarm import Sample, SwarmSearch, coverage
 from powercut.checkers.engine.system import System
 from powercut.checkers.engine.walk import run_schedule
+from powercut.checkers.run.runner import make_system
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
-from powercut.properties.runner import make_system
 from tests.engine import programs
 from tests.engine.toys import closed, system_of
 

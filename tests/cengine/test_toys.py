@@ -15,9 +15,9 @@ from powercut.checkers.engine.c_search import (
     c_depth_first,
 )
 from powercut.checkers.engine.dfs import depth_first
-from powercut.checkers.engine.outcome import ASSERTION, LIVELOCK, Limits, Outcome, Watch
+from powercut.checkers.engine.outcome import Limits, Outcome, Watch
 from powercut.checkers.engine.system import Build, System
-from powercut.model.declare import Program, Thread
+from powercut.model.language import ASSERTION, LIVELOCK, Program, Thread
 from tests.engine import programs
 from tests.engine.toys import TOYS, Toy, closed, system_of
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from powercut.audit import AUDIT_SCOPES
+from powercut.checkers import audit
+from powercut.checkers.audit import REDUCTIONS
 from powercut.model.recovery import Disk, canonical
 from powercut.model.scope import Geometry
 from powercut.model.scopes import SCOPES
 from powercut.model.state import POLLUTION, ZERO
-from powercut.properties import audit
-from powercut.properties.audit import REDUCTIONS
+from powercut.verbs.audit import AUDIT_SCOPES
 from tests.cli.support import Runner, assert_refused
 
 AUDIT = ("check", "--audit", "--design", "seed", "--scope")

@@ -184,7 +184,7 @@ def test_what_does_not_replay_is_a_bug(powercut: Runner, monkeypatch: pytest.Mon
     def fails(*_args: object) -> tuple[None, str]:
         return None, "another verdict"
 
-    monkeypatch.setattr("powercut.jobs._confirm", fails)
+    monkeypatch.setattr("powercut.execute.job._confirm", fails)
     ended = powercut(*STALE)
     assert ended.code == 4
     assert "does not replay on the native model: another verdict" in ended.err

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from powercut.checkers.engine.outcome import Limits, Progress
-from powercut.cluster import _limited, open_cluster, perform
-from powercut.jobs import Job, JobResult
+from powercut.execute.cluster import _limited, open_cluster, perform
+from powercut.execute.job import Job, JobResult
+from powercut.execute.pool import run_all
+from powercut.execute.progress import ProgressLine
+from powercut.execute.swarm import member_jobs
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
-from powercut.pool import run_all
-from powercut.progress import ProgressLine
-from powercut.swarm import member_jobs
 from tests.cli.support import ROOT, Runner, assert_refused, environment, start
 from tests.cli.test_check import timeless
 

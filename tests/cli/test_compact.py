@@ -2,9 +2,9 @@
 
 import pytest
 
+from powercut.checkers.run.runner import INCONCLUSIVE, VIOLATED, run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
-from powercut.properties.runner import INCONCLUSIVE, VIOLATED, run_scope
 from tests.cli.support import Runner
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from powercut.exam import Grade
+from powercut.checkers.run.runner import RunResult, Violation
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scopes import SCOPES
 from powercut.properties.catalog import PROPERTIES, SITUATIONS
-from powercut.properties.runner import RunResult, Violation
+from powercut.verbs.exam import Grade
 from tests.cli.support import ROOT, Runner
 
 SLUGS = ("no-preflush", "disksize-at-map", "fsync-no-commit-wait")

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from powercut.checkers.run.replay import check_names
 from powercut.checkers.traces.codec import load_trace
 from powercut.checkers.traces.format import Trace
 from powercut.explore.commands import COMMANDS, execute, position
 from powercut.explore.session import CommandError, Session
-from powercut.properties.replay import check_names
 from tests.cli.support import Ended, Runner, assert_refused, files_below
 
 

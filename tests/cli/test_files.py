@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from powercut.checkers.explain.minimise import Minimiser
+from powercut.checkers.run.replay import replay
 from powercut.checkers.traces import load_trace
 from powercut.checkers.traces.format import Trace
 from powercut.errors import InputError
-from powercut.files import make_writable_file, write_whole
-from powercut.properties.minimise import Minimiser
-from powercut.properties.replay import replay
-from powercut.trace import minimise as minimise_verb
+from powercut.inputs.files import make_writable_file, write_whole
+from powercut.verbs.trace import minimise as minimise_verb
 from tests.cli.support import Runner, assert_refused, files_below, start
 from tests.cli.test_trace import EIO, HOLDS, NO_PREFLUSH
 
@@ -145,7 +145,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(
         raise AssertionError("the work has begun")
 
     monkeypatch.setattr(Minimiser, "run", too_late)
-    monkeypatch.setattr("powercut.trace.diff.follow", too_late)
+    monkeypatch.setattr("powercut.verbs.trace.diff.follow", too_late)
     verb, *options = argv
     ended = powercut("trace", verb, NO_PREFLUSH, *options, "--output", tmp_path)
     assert_refused(ended, "--output", str(tmp_path), "a folder, not a file")

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from powercut.fuzz import document, verdict_of
+from powercut.checkers.machines import differential_machine
+from powercut.checkers.machines import search as searching
+from powercut.checkers.machines.known import Known
+from powercut.checkers.machines.live import LiveRun
+from powercut.checkers.machines.quality import Mark
+from powercut.checkers.machines.search import PROFILES, SearchResult
 from powercut.model.mutants import MUTANTS
-from powercut.properties.machines import differential_machine
-from powercut.properties.machines import search as searching
-from powercut.properties.machines.known import Known
-from powercut.properties.machines.live import LiveRun
-from powercut.properties.machines.quality import Mark
-from powercut.properties.machines.search import PROFILES, SearchResult
+from powercut.verbs.fuzz import document, verdict_of
 from tests.cli.support import Runner, assert_refused
 
 TINY = replace(
@@ -49,7 +49,7 @@ def test_a_search_says_what_it_did(powercut: Runner) -> None:
 def test_what_is_not_known_is_saved_as_a_trace_that_replays(
     powercut: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("powercut.properties.machines.crash_machine.known", nothing_is_known)
+    monkeypatch.setattr("powercut.checkers.machines.crash_machine.known", nothing_is_known)
     monkeypatch.setitem(searching.PROFILES, "dev", replace(TINY, examples=30))
     ended = powercut("fuzz", "--design", "seed", "--save-traces", tmp_path, "--json")
     assert (ended.code, ended.document["verdict"]) == (1, "violated")
@@ -110,7 +110,7 @@ def test_an_exam_that_is_cut_short_says_so(
     """Its second seed is interrupted; nothing is said to be not found."""
     mutant = MUTANTS["no-preflush"]
     marks = [Mark(mutant, 1, 7, None, 0.1), Mark(mutant, 2, 9, None, 0.1, "interrupted")]
-    monkeypatch.setattr("powercut.fuzz.examine", lambda *_, **__: iter(marks))
+    monkeypatch.setattr("powercut.verbs.fuzz.examine", lambda *_, **__: iter(marks))
     argv = ("fuzz", "--mutant", "no-preflush", "--mutant", "no-relookup", "--seeds", "2")
     ended = powercut(*argv)
     assert ended.code == 3

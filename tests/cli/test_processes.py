@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from powercut.checkers.engine.outcome import Limits, Progress
-from powercut.jobs import Job, execute
+from powercut.execute.job import Job, execute
+from powercut.execute.pool import _Pool, run_all
+from powercut.execute.progress import ProgressLine
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scopes import SCOPES
-from powercut.pool import _Pool, run_all
-from powercut.progress import ProgressLine
 from tests.cli.support import start
 
 ENDLESS = """\

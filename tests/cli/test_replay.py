@@ -52,7 +52,7 @@ def test_a_bad_file_does_not_stop_the_others(
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while the second file is replayed."""
-    from powercut import replay
+    from powercut.verbs import replay
 
     seen: list[Path] = []
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from powercut.checkers.engine.outcome import Limits
-from powercut.jobs import Job, JobResult, execute, failed
+from powercut.execute.job import Job, JobResult, execute, failed
+from powercut.execute.swarm import member_jobs, merged
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
-from powercut.swarm import member_jobs, merged
 from tests.cli.support import Runner, assert_refused
 
 BASE = ("check", "--design", "seed", "--jobs", "1", "--scope")

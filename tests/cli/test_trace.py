@@ -7,11 +7,11 @@ from typing import Any
 import jsonschema
 import pytest
 
+from powercut.checkers.explain.minimise import Minimiser
+from powercut.checkers.run.replay import replay
 from powercut.checkers.traces import load_trace
-from powercut.properties.minimise import Minimiser
-from powercut.properties.replay import replay
-from powercut.trace import minimise as minimise_verb
-from powercut.trace_verbs import VERBS
+from powercut.verbs.trace import minimise as minimise_verb
+from powercut.verbs.trace.signatures import VERBS
 from tests.cli.support import Runner, assert_refused, files_below
 from tests.traces.corpus import ENDING, FOLDER
 from tests.traces.test_trace_codec import OLD

@@ -9,6 +9,7 @@ import pytest
 
 from powercut import cli
 from powercut.errors import InternalError
+from powercut.verbs import VERBS
 from tests.cli.support import Runner, assert_refused, environment, start
 
 LAYERS = ("powercut.model", "powercut.checkers", "powercut.properties")
@@ -33,7 +34,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert not loaded_after("--help") & set(HEAVY)
 
 
-@pytest.mark.parametrize("verb", sorted(cli.VERBS))
+@pytest.mark.parametrize("verb", sorted(VERBS))
 def test_help_of_a_verb_imports_no_checker(verb: str) -> None:
     needless = {"networkx", "z3", "hypothesis", "msgspec", *LAYERS}
     assert not loaded_after(verb, "--help") & needless
@@ -42,11 +43,11 @@ def test_help_of_a_verb_imports_no_checker(verb: str) -> None:
 def test_help_names_every_verb(powercut: Runner) -> None:
     ended = powercut("--help")
     assert ended.code == 0
-    assert all(f"  {verb} " in ended.out for verb in cli.VERBS)
+    assert all(f"  {verb} " in ended.out for verb in VERBS)
     assert max(map(len, ended.out.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("verb", sorted(cli.VERBS))
+@pytest.mark.parametrize("verb", sorted(VERBS))
 def test_every_verb_has_help_and_json(powercut: Runner, verb: str) -> None:
     ended = powercut(verb, "--help")
     assert ended.code == 0
@@ -97,7 +98,7 @@ def test_a_bug_is_one_line_and_says_how_to_see_more(
         raise ZeroDivisionError("of our own making")
 
     monkeypatch.delenv("POWERCUT_TRACEBACK", raising=False)
-    monkeypatch.setattr("powercut.listing.run_list", broken)
+    monkeypatch.setattr("powercut.verbs.list.run_list", broken)
     ended = powercut("list")
     assert ended.code == 4
     assert len(ended.err.splitlines()) == 1
@@ -115,7 +116,7 @@ def test_a_bug_of_another_process_shows_its_traceback(
     def broken(_as_json: bool) -> int:
         raise InternalError("there", "Traceback of the other process\n")
 
-    monkeypatch.setattr("powercut.listing.run_list", broken)
+    monkeypatch.setattr("powercut.verbs.list.run_list", broken)
     monkeypatch.setenv("POWERCUT_TRACEBACK", "1")
     assert powercut("list").err == "Traceback of the other process\n"
 
@@ -124,7 +125,7 @@ def test_ctrl_c_outside_a_search(powercut: Runner, monkeypatch: pytest.MonkeyPat
     def interrupted(_as_json: bool) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("powercut.listing.run_list", interrupted)
+    monkeypatch.setattr("powercut.verbs.list.run_list", interrupted)
     ended = powercut("list")
     assert ended.code == 130
     assert ended.err == "powercut: interrupted\n"

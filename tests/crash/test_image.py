@@ -3,7 +3,6 @@
 import pytest
 
 from powercut.checkers.crash.image import (
-    CrashState,
     all_images,
     count_images,
     decode,
@@ -13,12 +12,13 @@ from powercut.checkers.crash.image import (
 )
 from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.run.runner import make_system
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.recovery import canonical, mkfs, read_file, recover
 from powercut.model.scopes import SCOPES
 from powercut.properties.crash import CELL_PROPERTIES, Finding, factored, on_image
-from powercut.properties.runner import make_system
+from powercut.properties.crash_state import CrashState
 
 CASES = [
     ("append-fsync", "seed", ""),

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from powercut.model.declare import Bit, Max, Path, Program, Struct, Thread
+from powercut.model.language import Bit, Max, Path, Program, Struct, Thread
 
 LEGS = 128
 """Of each runner; a leg has three preemption points."""

@@ -6,7 +6,7 @@ an array as an argument, code that never runs.
 
 from typing import Annotated
 
-from powercut.model.declare import Array, Bit, Len, Max, Path, Program, Struct, Thread
+from powercut.model.language import Array, Bit, Len, Max, Path, Program, Struct, Thread
 from tests.engine.programs import Cell
 
 

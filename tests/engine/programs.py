@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from powercut.model.declare import Array, Bit, Byte, Len, Max, Path, Program, Struct, Thread
+from powercut.model.language import Array, Bit, Byte, Len, Max, Path, Program, Struct, Thread
 
 # Two counters: a grid of states, known by hand.
 

@@ -18,7 +18,7 @@ import math
 from enum import IntEnum
 from typing import Annotated
 
-from powercut.model.declare import Array, Bit, Byte, Len, Max, Path, Program, Struct, Thread
+from powercut.model.language import Array, Bit, Byte, Len, Max, Path, Program, Struct, Thread
 
 
 class Colour(IntEnum):

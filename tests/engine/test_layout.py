@@ -9,10 +9,21 @@ from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.dfs import depth_first
 from powercut.checkers.engine.errors import DeclarationError, RangeError
 from powercut.checkers.engine.layout import Layout
-from powercut.checkers.engine.outcome import ASSERTION, Limits, Watch
+from powercut.checkers.engine.outcome import Limits, Watch
 from powercut.checkers.engine.system import Build, System
 from powercut.checkers.engine.walk import random_walks, run_schedule
-from powercut.model.declare import Array, Bit, Byte, Len, Max, Path, Program, Struct, Thread
+from powercut.model.language import (
+    ASSERTION,
+    Array,
+    Bit,
+    Byte,
+    Len,
+    Max,
+    Path,
+    Program,
+    Struct,
+    Thread,
+)
 
 
 class Inner(Struct):

@@ -6,18 +6,10 @@ import pytest
 
 from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.dfs import depth_first, omission_probability
-from powercut.checkers.engine.outcome import (
-    ASSERTION,
-    DEADLOCK,
-    LIVELOCK,
-    Limits,
-    Outcome,
-    Progress,
-    Watch,
-)
+from powercut.checkers.engine.outcome import Limits, Outcome, Progress, Watch
 from powercut.checkers.engine.system import Build, System
 from powercut.checkers.engine.walk import random_walks, run_schedule
-from powercut.model.declare import Program, Thread
+from powercut.model.language import ASSERTION, DEADLOCK, LIVELOCK, Program, Thread
 from tests.engine import programs
 from tests.engine.brute import explore
 from tests.engine.toys import TOYS, Toy, closed, system_of

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from powercut.checkers.engine.system import Build, System
-from powercut.model.declare import Program
+from powercut.model.language import Program
 from tests.engine import brute, long_program, odd_program, programs
 
 

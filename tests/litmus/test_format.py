@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powercut.checkers.litmus.outcome import CrashPoint
+from powercut.checkers.run.observation import CrashPoint
 from powercut.checkers.workload import WorkloadError
 from tests.litmus.support import APPEND, parse, refusal
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from powercut.checkers.litmus import shipped_files
+from powercut.checkers.run.runner import RunResult, run_scope
 from powercut.model.designs import Design
-from powercut.properties.litmus import shipped_files
-from powercut.properties.runner import RunResult, run_scope
 from tests.cli.support import Runner, assert_refused
 from tests.litmus.support import APPEND, written
 
@@ -128,7 +128,7 @@ def test_two_processes_say_the_same(powercut_run: Runner, tmp_path: Path) -> Non
 
 
 def test_the_shipped_files_are_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    from powercut import litmus
+    from powercut.verbs import litmus
 
     assert litmus._paths(()) == shipped_files()
     assert len(shipped_files()) >= 10
@@ -137,7 +137,7 @@ def test_the_shipped_files_are_the_default(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_fault_of_powercut_is_exit_code_4_and_keeps_the_other_runs(
     powercut_run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from powercut import jobs
+    from powercut.execute import job as jobs
 
     def broken(design: Design, *rest: object, **more: object) -> RunResult:
         if design.name == "seed":

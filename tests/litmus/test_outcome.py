@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powercut.checkers.litmus import Outcome, Pattern, compress, format_outcome
-from powercut.checkers.litmus.outcome import (
+from powercut.checkers.run.observation import (
     CrashPoint,
     Observation,
     format_pattern,

@@ -3,9 +3,16 @@
 import pytest
 
 from powercut.checkers.engine.outcome import Limits
-from powercut.checkers.litmus import format_outcome, updated
-from powercut.properties.litmus import DIFFERENT, EXACT, DesignRun, explain, run_litmus
-from powercut.properties.runner import INCONCLUSIVE
+from powercut.checkers.litmus import (
+    DIFFERENT,
+    EXACT,
+    DesignRun,
+    explain,
+    format_outcome,
+    run_litmus,
+    updated,
+)
+from powercut.checkers.run.runner import INCONCLUSIVE
 from tests.litmus.support import APPEND, parse
 
 
@@ -159,8 +166,8 @@ def test_an_update_splits_and_joins_designs() -> None:
 @pytest.mark.parametrize("design", ["seed", "bh-ordered"])
 def test_observing_changes_no_run(design: str) -> None:
     """The same schedules are possible; only what a user remembers tells states apart."""
+    from powercut.checkers.run.runner import run_scope
     from powercut.model.designs import DESIGNS
-    from powercut.properties.runner import run_scope
 
     litmus = parse(APPEND)
     plain = run_scope(DESIGNS[design], litmus.scope)

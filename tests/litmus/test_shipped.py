@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from powercut.model.mutants import MUTANTS
-from powercut.properties.litmus import (
+from powercut.checkers.litmus import (
     DIFFERENT,
     EXACT,
     SHIPPED,
@@ -17,6 +16,7 @@ from powercut.properties.litmus import (
     run_litmus,
     shipped_files,
 )
+from powercut.model.mutants import MUTANTS
 from tests.litmus.support import parse
 
 ROOT = Path(__file__).parents[2]

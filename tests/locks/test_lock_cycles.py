@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from powercut.checkers.engine.outcome import DEADLOCK, Limits
+from powercut.checkers.engine.outcome import Limits
 from powercut.checkers.locks.cycles import (
     GUARDED,
     REACHABLE,
@@ -14,13 +14,7 @@ from powercut.checkers.locks.cycles import (
     find_cycles,
 )
 from powercut.checkers.locks.graph import Edge, LockGraph, merged
-from powercut.checkers.locks.model_edges import Exploration, Grip, explore
-from powercut.checkers.locks.model_state import Resource
-from powercut.model.designs import DESIGNS
-from powercut.model.mutants import MUTANTS
-from powercut.model.scope import Geometry, Mount, Scope
-from powercut.model.scopes import SCOPES, truncate, write
-from powercut.properties.lock_cycles import (
+from powercut.checkers.locks.model_cycles import (
     LOCK_SCOPES,
     RULES,
     LockReport,
@@ -30,8 +24,15 @@ from powercut.properties.lock_cycles import (
     lock_scopes,
     structural_guard,
 )
-from powercut.properties.replay import replay
-from powercut.properties.runner import HOLDS, INCONCLUSIVE, VIOLATED
+from powercut.checkers.locks.model_edges import Exploration, Grip, explore
+from powercut.checkers.locks.model_state import Resource
+from powercut.checkers.run.replay import replay
+from powercut.checkers.run.runner import HOLDS, INCONCLUSIVE, VIOLATED
+from powercut.model.designs import DESIGNS
+from powercut.model.language import DEADLOCK
+from powercut.model.mutants import MUTANTS
+from powercut.model.scope import Geometry, Mount, Scope
+from powercut.model.scopes import SCOPES, truncate, write
 
 SMALL = (
     "ordered-log", "enospc", "log-full", "eof-unsubmitted", "eof-truncate-up", "folio-tail",

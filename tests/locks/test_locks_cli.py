@@ -174,7 +174,7 @@ def model(*pairs: tuple[str, str]) -> Callable[[str], LockGraph]:
 def test_comparison_with_a_dump(
     powercut: Runner, dump: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("powercut.locks.model_graph", model(("jbd2_handle", "i_data_sem")))
+    monkeypatch.setattr("powercut.verbs.locks.model_graph", model(("jbd2_handle", "i_data_sem")))
     ended = powercut("locks", "--lockdep", dump, "--design", "bh-ordered", "--json")
     document = ended.document
     assert (ended.code, document["verdict"], document["agreed"]) == (1, "violated", 1)
@@ -193,9 +193,9 @@ def test_comparison_with_source(
     code = "void f(struct inode *i) { inode_lock(i); down_read(&EXT4_I(i)->i_data_sem); "
     code += "up_read(&EXT4_I(i)->i_data_sem); inode_unlock(i); }"
     path = written(tmp_path, "a.c", code)
-    monkeypatch.setattr("powercut.locks.model_graph", model(("i_rwsem", "i_data_sem")))
+    monkeypatch.setattr("powercut.verbs.locks.model_graph", model(("i_rwsem", "i_data_sem")))
     assert powercut("locks", path, "--design", "seed").code == 0
-    monkeypatch.setattr("powercut.locks.model_graph", model(("jbd2_handle", "i_data_sem")))
+    monkeypatch.setattr("powercut.verbs.locks.model_graph", model(("jbd2_handle", "i_data_sem")))
     assert powercut("locks", path, "--design", "seed").code == 1
 
 
@@ -206,7 +206,7 @@ def test_comparison_with_source(
 def test_a_design_alone(
     powercut: Runner, monkeypatch: pytest.MonkeyPatch, design: str, scope: str, verdict: str
 ) -> None:
-    monkeypatch.setattr("powercut.properties.lock_cycles.LOCK_SCOPES", (scope,))
+    monkeypatch.setattr("powercut.checkers.locks.model_cycles.LOCK_SCOPES", (scope,))
     ended = powercut("locks", "--design", design, "--json")
     document = ended.document
     assert (ended.code, document["verdict"]) == ({"holds": 0, "violated": 1}[verdict], verdict)
@@ -219,7 +219,7 @@ def test_a_design_alone(
 def test_a_reachable_cycle_shows_its_schedule(
     powercut: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("powercut.properties.lock_cycles.LOCK_SCOPES", ("two-files",))
+    monkeypatch.setattr("powercut.checkers.locks.model_cycles.LOCK_SCOPES", ("two-files",))
     text = powercut("locks", "--design", "mixed").out
     assert "possible circular waiting, REACHABLE" in text
     assert "a schedule that deadlocks" in text

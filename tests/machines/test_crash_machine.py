@@ -11,20 +11,20 @@ from hypothesis import Phase, reproduce_failure, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
+from powercut.checkers.machines.crash_machine import CrashMachine, permuted
+from powercut.checkers.machines.factory import crash_machine
+from powercut.checkers.machines.judge import OWN, Seen
+from powercut.checkers.machines.known import Known
+from powercut.checkers.machines.quality import MOST_EXAMPLES, MOST_STEPS
+from powercut.checkers.machines.search import PROFILES, profile_settings, run_machine, search
+from powercut.checkers.machines.setups import GEOMETRIES, Setup
+from powercut.checkers.machines.violated import Violated
+from powercut.checkers.run.replay import replay
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Op, OpCode
 from powercut.model.state import ZERO
 from powercut.properties.crash import STALE
-from powercut.properties.machines.crash_machine import CrashMachine, permuted
-from powercut.properties.machines.factory import crash_machine
-from powercut.properties.machines.judge import OWN, Seen
-from powercut.properties.machines.known import Known
-from powercut.properties.machines.quality import MOST_EXAMPLES, MOST_STEPS
-from powercut.properties.machines.search import PROFILES, profile_settings, run_machine, search
-from powercut.properties.machines.setups import GEOMETRIES, Setup
-from powercut.properties.machines.violated import Violated
-from powercut.properties.replay import replay
 
 DEV = PROFILES["dev"]
 TWO_BLOCKS = [GEOMETRIES["two-blocks"]]

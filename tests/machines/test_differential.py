@@ -7,19 +7,19 @@ import pytest
 from hypothesis import Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from powercut.model.designs import DESIGNS
-from powercut.model.mutants import MUTANTS
-from powercut.model.scope import Geometry
-from powercut.properties.machines.compare import compare as compare_designs
-from powercut.properties.machines.differential import FOUND, LEGAL, Side, Wrong
-from powercut.properties.machines.differential_machine import (
+from powercut.checkers.machines.compare import compare as compare_designs
+from powercut.checkers.machines.differential import FOUND, LEGAL, Side, Wrong
+from powercut.checkers.machines.differential_machine import (
     DifferentialMachine,
     Differs,
     differential_machine,
 )
-from powercut.properties.machines.search import PROFILES
-from powercut.properties.machines.setups import GEOMETRIES, Setup
-from powercut.properties.machines.tally import Tally
+from powercut.checkers.machines.search import PROFILES
+from powercut.checkers.machines.setups import GEOMETRIES, Setup
+from powercut.checkers.machines.tally import Tally
+from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.model.scope import Geometry
 
 SMALL = [GEOMETRIES[name] for name in ("two-blocks", "two-block-folio")]
 IOMAP = ("seed", "seed-eof-ordered", "seed-gap-ordered", "series-v5", "series-v5-submit-first")

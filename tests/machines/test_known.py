@@ -4,14 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from powercut.checkers.engine.outcome import DEADLOCK, LIVELOCK
-from powercut.checkers.traces import Trace, load_trace
-from powercut.checkers.traces.format import disk_of
-from powercut.model.designs import DESIGNS
-from powercut.model.scope import Op, OpCode
-from powercut.properties.catalog import PROPERTIES
-from powercut.properties.crash import DURABILITY, STALE, STRUCTURE
-from powercut.properties.machines.judge import (
+from powercut.checkers.machines.judge import (
     ANY_KIND,
     BEHIND_SIZE,
     CONTENT,
@@ -23,11 +16,18 @@ from powercut.properties.machines.judge import (
     Judge,
     Seen,
 )
-from powercut.properties.machines.known import KNOWN, LATE, Around, known
-from powercut.properties.machines.live import LiveRun
-from powercut.properties.machines.quality import as_mounted
-from powercut.properties.machines.setups import GEOMETRIES, Setup
-from powercut.properties.replay import check_names
+from powercut.checkers.machines.known import KNOWN, LATE, Around, known
+from powercut.checkers.machines.live import LiveRun
+from powercut.checkers.machines.quality import as_mounted
+from powercut.checkers.machines.setups import GEOMETRIES, Setup
+from powercut.checkers.run.replay import check_names
+from powercut.checkers.traces import Trace, load_trace
+from powercut.checkers.traces.format import disk_of
+from powercut.model.designs import DESIGNS
+from powercut.model.language import DEADLOCK, LIVELOCK
+from powercut.model.scope import Op, OpCode
+from powercut.properties.catalog import PROPERTIES
+from powercut.properties.crash import DURABILITY, STALE, STRUCTURE
 from tests.traces.corpus import ENDING, FOLDER
 
 FOLIO = GEOMETRIES["two-block-folio"]

@@ -6,15 +6,15 @@ from dataclasses import replace
 import pytest
 
 from powercut.checkers.crash.image import image_with
+from powercut.checkers.machines.live import LiveRun
+from powercut.checkers.machines.setups import GEOMETRIES, Setup
+from powercut.checkers.run.replay import replay
+from powercut.checkers.run.runner import build_of, make_system
+from powercut.checkers.run.trace_of import Subject, make_trace
 from powercut.checkers.traces.format import Trace
 from powercut.checkers.workload.limits import check_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Op, OpCode, Timer
-from powercut.properties.machines.live import LiveRun
-from powercut.properties.machines.setups import GEOMETRIES, Setup
-from powercut.properties.replay import replay
-from powercut.properties.runner import build_of, make_system
-from powercut.properties.tracing import Subject, make_trace
 
 
 def random_run(setup: Setup, seed: int, steps: int) -> LiveRun:

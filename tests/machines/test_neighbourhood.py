@@ -4,17 +4,18 @@ from random import Random
 
 import pytest
 
-from powercut.checkers.engine.outcome import DEADLOCK, Outcome
+from powercut.checkers.engine.outcome import Outcome
+from powercut.checkers.machines.chance import KINDS, kinds_of, workload
+from powercut.checkers.machines.judge import ANY_KIND, Judge
+from powercut.checkers.machines.live import LiveRun
+from powercut.checkers.machines.neighbourhood import Neighbourhood, explore, key_of
+from powercut.checkers.machines.setups import GEOMETRIES, Setup
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
+from powercut.model.language import DEADLOCK
 from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Mount, Op, OpCode, Scope, Timer
 from powercut.model.scopes import SCOPES
-from powercut.properties.machines.chance import KINDS, kinds_of, workload
-from powercut.properties.machines.judge import ANY_KIND, Judge
-from powercut.properties.machines.live import LiveRun
-from powercut.properties.machines.neighbourhood import Neighbourhood, explore, key_of
-from powercut.properties.machines.setups import GEOMETRIES, Setup
-from powercut.properties.runner import run_scope
 
 MANY = 100_000
 

@@ -4,27 +4,27 @@ from dataclasses import replace
 
 import pytest
 
+from powercut.checkers.machines.factory import crash_machine
+from powercut.checkers.machines.judge import CONTENT, CRASH, Seen
+from powercut.checkers.machines.known import known
+from powercut.checkers.machines.live import LiveRun
+from powercut.checkers.machines.reference import FileSpec
+from powercut.checkers.machines.reference_machine import (
+    GEOMETRIES,
+    NEEDS,
+    ReferenceJudge,
+    ReferenceMachine,
+)
+from powercut.checkers.machines.search import PROFILES, profile_settings, run_machine, search
+from powercut.checkers.machines.setups import Setup
+from powercut.checkers.machines.violated import Violated
+from powercut.checkers.run.runner import build_of, run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
 from powercut.model.scopes import FSYNC as FSYNC_CALL
 from powercut.model.scopes import punch, write
 from powercut.properties.crash import DURABILITY
-from powercut.properties.machines.factory import crash_machine
-from powercut.properties.machines.judge import CONTENT, CRASH, Seen
-from powercut.properties.machines.known import known
-from powercut.properties.machines.live import LiveRun
-from powercut.properties.machines.reference import FileSpec
-from powercut.properties.machines.reference_machine import (
-    GEOMETRIES,
-    NEEDS,
-    ReferenceJudge,
-    ReferenceMachine,
-)
-from powercut.properties.machines.search import PROFILES, profile_settings, run_machine, search
-from powercut.properties.machines.setups import Setup
-from powercut.properties.machines.violated import Violated
-from powercut.properties.runner import build_of, run_scope
 
 A, B = 1, 2
 

@@ -5,16 +5,16 @@ from dataclasses import replace
 import pytest
 
 from powercut.checkers.engine.outcome import INTERRUPTED
+from powercut.checkers.explain.minimise import Minimiser
+from powercut.checkers.machines.compare import compare
+from powercut.checkers.machines.crash_machine import CrashMachine
+from powercut.checkers.machines.factory import crash_machine
+from powercut.checkers.machines.quality import EXAM, examine
+from powercut.checkers.machines.search import PROFILES, SearchResult, search
+from powercut.checkers.machines.setups import GEOMETRIES
+from powercut.checkers.run.replay import replay
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
-from powercut.properties.machines.compare import compare
-from powercut.properties.machines.crash_machine import CrashMachine
-from powercut.properties.machines.factory import crash_machine
-from powercut.properties.machines.quality import EXAM, examine
-from powercut.properties.machines.search import PROFILES, SearchResult, search
-from powercut.properties.machines.setups import GEOMETRIES
-from powercut.properties.minimise import Minimiser
-from powercut.properties.replay import replay
 
 DEV = PROFILES["dev"]
 SEED = [DESIGNS["seed"]]
@@ -29,7 +29,7 @@ def found_then_interrupted(monkeypatch: pytest.MonkeyPatch) -> SearchResult:
         machines.append(crash_machine(*args, **options))  # type: ignore[arg-type]
         return machines[-1]
 
-    monkeypatch.setattr("powercut.properties.machines.search.crash_machine", note)
+    monkeypatch.setattr("powercut.checkers.machines.search.crash_machine", note)
     return search(
         SEED, DEV, 1, mutant=MUTANTS["no-preflush"], geometries=TWO_BLOCKS,
         interrupted=lambda: bool(machines and machines[-1].first_failure),

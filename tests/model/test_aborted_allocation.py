@@ -2,10 +2,10 @@
 
 import pytest
 
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Geometry, Mount, Scope, Timer
 from powercut.model.scopes import punch, truncate, write
-from powercut.properties.runner import run_scope
 
 CUT = Mount(((truncate(0), write(0), write(2)),))
 PUNCHED = Mount(((write(2, 3), punch(0, 2)),), flusher_passes=2)

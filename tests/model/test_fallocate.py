@@ -2,13 +2,13 @@
 
 import pytest
 
+from powercut.checkers.machines.live import LiveRun
+from powercut.checkers.machines.setups import Setup
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Geometry, Mount, Scope, Timer
 from powercut.model.scopes import fallocate, store, truncate
 from powercut.model.state import ZERO
-from powercut.properties.machines.live import LiveRun
-from powercut.properties.machines.setups import Setup
-from powercut.properties.runner import run_scope
 
 
 @pytest.mark.parametrize("design", ["seed", "bh-ordered"])

@@ -3,13 +3,13 @@
 from typing import Any
 
 from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.run.runner import make_system
 from powercut.model.buffer_head import ext4_do_writepages
-from powercut.model.declare import Path
 from powercut.model.designs import DESIGNS
+from powercut.model.language import Path
 from powercut.model.scope import Geometry, Mount, Scope
 from powercut.model.scopes import write
 from powercut.model.state import EROFS, FLUSHER, OK
-from powercut.properties.runner import make_system
 
 
 def _delayed() -> Any:

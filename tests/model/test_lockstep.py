@@ -8,6 +8,7 @@ from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.engine.outcome import Limits, Watch
 from powercut.checkers.engine.system import Build, System
+from powercut.checkers.run.runner import make_system, mounted, predicates_of
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.recovery import mkfs
@@ -15,7 +16,6 @@ from powercut.model.scopes import SCOPES
 from powercut.model.setup import dimensions
 from powercut.model.tasks import PROGRAM
 from powercut.properties.catalog import PREDICATES, SITUATIONS, STATE_PROPERTIES
-from powercut.properties.runner import make_system, mounted, predicates_of
 from tests.model.walking import walk_together
 
 CHOICES = (*DESIGNS.values(), *MUTANTS.values())

@@ -2,13 +2,13 @@
 
 import pytest
 
+from powercut.checkers.machines.live import LiveRun
+from powercut.checkers.machines.setups import Setup
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS, Mutant
 from powercut.model.scope import Op, Timer
 from powercut.model.scopes import truncate, write
 from powercut.model.state import FOREIGN, T_FLUSH
-from powercut.properties.machines.live import LiveRun
-from powercut.properties.machines.setups import Setup
 
 
 def committing(op: Op, mutant: Mutant | None = None) -> LiveRun:

@@ -7,6 +7,7 @@ import pytest
 from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.outcome import Limits, Watch
 from powercut.checkers.engine.system import Build, System
+from powercut.checkers.run.runner import make_system, mounted, run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.recovery import mkfs
@@ -15,7 +16,6 @@ from powercut.model.scopes import SCOPES, punch, write
 from powercut.model.setup import dimensions
 from powercut.model.state import FIRST_OP_COLOUR, OLD, UNWRITTEN, ZERO, Kernel
 from powercut.model.tasks import PROGRAM
-from powercut.properties.runner import make_system, mounted, run_scope
 
 
 def old_read_back(k: Kernel) -> int:

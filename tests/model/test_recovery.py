@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
+from powercut.checkers.run.runner import make_system, mounted
 from powercut.model.designs import DESIGNS
 from powercut.model.recovery import Disk, DiskInode, canonical, mkfs, read_file, recover
 from powercut.model.scope import Geometry, Mount, Scope
 from powercut.model.scopes import FSYNC, SCOPES
 from powercut.model.state import FOREIGN, HOLE, OLD, POLLUTION, UNWRITTEN, WRITTEN, ZERO
-from powercut.properties.runner import make_system, mounted
 
 GEOMETRY = Geometry(nr_blocks=2, cells_per_block=2, nr_phys=3)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from powercut.checkers.engine.graph import Graph
+from powercut.checkers.run.runner import make_system
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
-from powercut.properties.runner import make_system
 
 PATCH = Path(__file__).parents[3] / "shared" / "seed" / "v3-09-22.patch"
 SOURCES = "".join(

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.run.runner import make_system
 from powercut.model.designs import DESIGNS
 from powercut.model.ordered import length_to_write, mpage_submit_folio
 from powercut.model.scope import Geometry, Mount, Scope
 from powercut.model.scopes import write
 from powercut.model.state import IOEND_NONE, IOEND_SUBMITTED, POLLUTION, ZERO
-from powercut.properties.runner import make_system
 
 SINGLE = Geometry(nr_blocks=2, nr_phys=2)
 PAIR = Geometry(nr_blocks=4, blocks_per_folio=2, nr_phys=4)

@@ -1,9 +1,9 @@
 """A truncate discards the buffers of a folio that is clean and zero as well."""
 
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Geometry, Mount, Scope, Timer
 from powercut.model.scopes import store, truncate, write
-from powercut.properties.runner import run_scope
 
 
 def test_a_block_that_was_cut_is_mapped_anew() -> None:

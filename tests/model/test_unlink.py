@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.recovery import Disk, DiskInode, recover
 from powercut.model.scope import Geometry, Mount, Scope, Timer
 from powercut.model.scopes import FSYNC, SCOPES, SYNC, unlink, write
 from powercut.model.state import FOREIGN, HOLE, WRITTEN
-from powercut.properties.runner import run_scope
 
 GEOMETRY = Geometry(nr_blocks=2, nr_phys=3)
 

@@ -11,11 +11,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-import powercut.properties.runner  # noqa: F401 - keeps the compiled models over the runs in this process
-from powercut import pytest_items
+import powercut.checkers.run.runner  # noqa: F401 - keeps the compiled models over the runs in this process
 from powercut.checkers.engine.outcome import Limits
-from powercut.jobs import Job, JobResult, execute
-from powercut.properties.litmus import shipped_files
+from powercut.checkers.litmus import shipped_files
+from powercut.execute.job import Job, JobResult, execute
+from powercut.pytest import items as pytest_items
 from tests.litmus.support import APPEND
 
 pytest_plugins = ["pytester"]
@@ -52,9 +52,9 @@ def test_a_project_without_such_files_is_left_alone(project: pytest.Pytester) ->
 
         def test_nothing_of_it_is_imported():
             heavy = {"powercut.checkers", "powercut.properties", "powercut.model", "z3",
-                     "powercut.pytest_items"}
+                     "powercut.pytest.items"}
             assert not heavy & sys.modules.keys()
-            assert "powercut.pytest_plugin" in sys.modules
+            assert "powercut.pytest.plugin" in sys.modules
     """)
     result = project.runpytest_subprocess("-p", "no:hypothesispytest")
     result.assert_outcomes(passed=1)
@@ -330,4 +330,4 @@ def test_an_installation_contains_the_litmus_files() -> None:
     listed = {entry.name for entry in resources.files("powercut.properties.litmus").iterdir()}
     assert names <= listed
     (point,) = (p for p in metadata.entry_points(group="pytest11") if p.name == "powercut")
-    assert point.value == "powercut.pytest_plugin"
+    assert point.value == "powercut.pytest.plugin"

@@ -7,10 +7,10 @@ import pytest
 
 from powercut.checkers.proof.bridge import Bridge, Crossing, cross_all, cross_walks
 from powercut.checkers.proof.rules import Rules, rules_of
+from powercut.checkers.run.runner import make_system, run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scopes import SCOPES
-from powercut.properties.runner import make_system, run_scope
 
 DESIGN_NAMES = ("seed", "seed-eof-ordered", "seed-eof-deferred")
 

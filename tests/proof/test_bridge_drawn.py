@@ -18,11 +18,11 @@ from powercut.checkers.engine.system import System
 from powercut.checkers.proof.bridge import Bridge, Crossing
 from powercut.checkers.proof.rules import Rules, rules_of
 from powercut.checkers.proof.watched import walk, watch_walks
+from powercut.checkers.run.runner import make_system, mounted
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Scope
 from powercut.model.scopes import SCOPES
-from powercut.properties.runner import make_system, mounted
 from tests.properties.test_random_scopes import random_scope
 
 DESIGN_NAMES = ("seed", "seed-eof-ordered", "seed-eof-deferred")

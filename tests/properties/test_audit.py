@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from powercut.checkers.crash.image import CrashState, file_images
+from powercut.checkers import audit as module
+from powercut.checkers.audit import REDUCTIONS, Comparison, Variant, audit, explore
+from powercut.checkers.crash.image import file_images
 from powercut.checkers.engine import liveness, translation
 from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.outcome import Limits
 from powercut.checkers.engine.system import Build
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.recovery import Disk, canonical
@@ -18,10 +21,8 @@ from powercut.model.scope import Geometry, Mount, Scope
 from powercut.model.scopes import SCOPES
 from powercut.model.setup import dimensions
 from powercut.model.state import POLLUTION, ZERO
-from powercut.properties import audit as module
-from powercut.properties.audit import REDUCTIONS, Comparison, Variant, audit, explore
 from powercut.properties.crash import Finding, factored
-from powercut.properties.runner import run_scope
+from powercut.properties.crash_state import CrashState
 
 BY_NAME = {reduction.name: reduction for reduction in REDUCTIONS}
 

@@ -3,11 +3,11 @@
 import pytest
 
 from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.run.runner import RunResult, run_scope
 from powercut.model.designs import DEFAULT_DESIGNS, DESIGNS
 from powercut.model.scope import Mount, Scope, Timer
 from powercut.model.scopes import SCOPES, write
 from powercut.properties.catalog import PROPERTIES, SITUATIONS
-from powercut.properties.runner import RunResult, run_scope
 
 BIG = (
     "span-truncate", "two-block-folio", "new-file", "three-blocks", "two-fsyncs", "two-files",

@@ -2,12 +2,12 @@
 
 import pytest
 
+from powercut.checkers.run.runner import RunResult, run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS, Mutant
 from powercut.model.scopes import SCOPES
 from powercut.model.state import Mutants
 from powercut.properties.catalog import PROPERTIES
-from powercut.properties.runner import RunResult, run_scope
 
 BIG = ("span-truncate", "two-block-folio")
 _baselines: dict[tuple[str, str], RunResult] = {}

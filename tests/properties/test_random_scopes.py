@@ -10,10 +10,10 @@ import pytest
 
 from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.run.runner import make_system, mounted, run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.recovery import mkfs
 from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
-from powercut.properties.runner import make_system, mounted, run_scope
 from tests.model.walking import walk_together
 
 KNOWN = {

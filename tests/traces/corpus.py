@@ -12,17 +12,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from powercut.checkers.explain.diff import follow
+from powercut.checkers.explain.minimise import minimise
+from powercut.checkers.explain.why import annotated
+from powercut.checkers.run.runner import run_scope
+from powercut.checkers.run.trace_of import Subject, trace_of
 from powercut.checkers.traces.codec import encode_trace, load_trace, trace_file_name
 from powercut.checkers.traces.format import Trace
-from powercut.files import write_whole
+from powercut.inputs.files import write_whole
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scopes import SCOPES
-from powercut.properties.comparison import follow
-from powercut.properties.minimise import minimise
-from powercut.properties.runner import run_scope
-from powercut.properties.tracing import Subject, trace_of
-from powercut.properties.why import annotated
 
 FOLDER = Path(__file__).parents[2] / "traces"
 ENDING = ".trace.json"

@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from powercut.checkers.explain.diff import follow
+from powercut.checkers.explain.why import explain
+from powercut.checkers.run.replay import check_names, replay
+from powercut.checkers.run.trace_of import Subject
 from powercut.checkers.traces import (
     encode_trace,
     load_trace,
@@ -16,10 +20,6 @@ from powercut.checkers.traces.codec import scope_of
 from powercut.explore.session import CommandError, Session
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
-from powercut.properties.comparison import follow
-from powercut.properties.replay import check_names, replay
-from powercut.properties.tracing import Subject
-from powercut.properties.why import explain
 from tests.traces.corpus import CASES, ENDING, FOLDER, names
 
 FILES = sorted(FOLDER.glob(f"*{ENDING}"))

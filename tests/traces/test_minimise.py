@@ -5,17 +5,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from powercut.checkers.explain.minimise import Minimiser, Size, minimise
+from powercut.checkers.explain.what_if import Plan, plan_of
+from powercut.checkers.explain.why import explain
+from powercut.checkers.run.replay import replay
+from powercut.checkers.run.runner import run_scope
+from powercut.checkers.run.trace_of import Subject
 from powercut.checkers.traces import Trace, TraceError, encode_trace, load_trace
 from powercut.checkers.traces.codec import decode_trace
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scopes import SCOPES
-from powercut.properties.course import Plan, plan_of
-from powercut.properties.minimise import Minimiser, Size, minimise
-from powercut.properties.replay import replay
-from powercut.properties.runner import run_scope
-from powercut.properties.tracing import Subject
-from powercut.properties.why import explain
 from tests.traces.corpus import FOLDER, Case, find
 from tests.traces.walks import random_trace
 

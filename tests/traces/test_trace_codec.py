@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from powercut.checkers.run.replay import replay
 from powercut.checkers.traces import (
     MAX_TRACE_BYTES,
     SCHEMA,
@@ -43,7 +44,6 @@ from powercut.model.mutants import MUTANTS
 from powercut.model.recovery import Disk, mkfs
 from powercut.model.scope import Geometry, Scope
 from powercut.model.scopes import SCOPES
-from powercut.properties.replay import replay
 from tests.traces.corpus import FOLDER
 from tests.workload.strategies import scopes
 
@@ -184,7 +184,11 @@ DAMAGE: dict[str, tuple[Callable[[Any], None], str, str]] = {
         "$.epochs[0].crash.inodes[0].extents[0].state",
         "unwritten",
     ),
-    "wrong version": (put("schema", "powercut.trace/3"), "$.schema", f'expected "{SCHEMA}"'),
+    "wrong version": (
+        put("schema", "powercut.trace/3"),
+        "$.schema",
+        f'expected "{SCHEMA}"',
+    ),
     "version of another type": (put("schema", [1]), "$.schema", f'expected "{SCHEMA}"'),
     "no version": (drop("schema"), "$.schema", "missing"),
     "unknown design": (put("design", "xfs"), "$.design", "seed"),

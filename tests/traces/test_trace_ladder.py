@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from powercut.checkers.run.replay import replay
+from powercut.checkers.run.runner import make_system
 from powercut.checkers.traces import load_trace, render_ladder, render_list
 from powercut.checkers.traces.describe import (
     context_of,
@@ -27,8 +29,6 @@ from powercut.model.state import (
     T_RUNNING,
     WORKER,
 )
-from powercut.properties.replay import replay
-from powercut.properties.runner import make_system
 from tests.traces.corpus import FOLDER
 
 

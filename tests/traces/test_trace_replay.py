@@ -10,15 +10,15 @@ import pytest
 
 from powercut.checkers.engine.errors import NondeterminismError, ScheduleError
 from powercut.checkers.engine.native import NativeRun
+from powercut.checkers.run import replay as replay_module
+from powercut.checkers.run.replay import replay
+from powercut.checkers.run.runner import make_system, run_scope
+from powercut.checkers.run.trace_of import trace_of, trace_steps
 from powercut.checkers.traces import Trace, TraceError, TraceMismatch, decode_trace, encode_trace
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.recovery import mkfs
 from powercut.model.scopes import SCOPES
-from powercut.properties import replay as replay_module
-from powercut.properties.replay import replay
-from powercut.properties.runner import make_system, run_scope
-from powercut.properties.tracing import trace_of, trace_steps
 from tests.traces.corpus import FOLDER, Case, find
 
 

@@ -7,13 +7,13 @@ import pytest
 
 from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.engine.recorded import RecordedBytes, Sourced, sources_of
+from powercut.checkers.explain.dependence import deciding_bytes, final_variables, record, slice_of
+from powercut.checkers.explain.what_if import Course, MountPlan, Plan, Walker, Wish, plan_of
+from powercut.checkers.explain.why import annotated, explain
+from powercut.checkers.run.replay import replay
+from powercut.checkers.run.runner import mounted
+from powercut.checkers.run.trace_of import make_trace
 from powercut.checkers.traces import Trace, load_trace, render_ladder, render_mermaid
-from powercut.properties.course import Course, MountPlan, Plan, Walker, Wish, plan_of
-from powercut.properties.replay import replay
-from powercut.properties.runner import mounted
-from powercut.properties.slicing import deciding_bytes, final_variables, record, slice_of
-from powercut.properties.tracing import make_trace
-from powercut.properties.why import annotated, explain
 from tests.traces.corpus import FOLDER
 from tests.traces.walks import random_trace
 

@@ -5,14 +5,14 @@ from functools import cache
 from powercut.checkers.crash.image import decode
 from powercut.checkers.engine.outcome import Limits, Watch
 from powercut.checkers.engine.walk import random_walks
+from powercut.checkers.run.runner import Epoch, evidence_image, make_system, predicates_of
+from powercut.checkers.run.trace_of import Subject, make_trace
 from powercut.checkers.traces.format import Trace
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.recovery import Disk, mkfs
 from powercut.model.scopes import SCOPES
 from powercut.properties.crash import factored
-from powercut.properties.runner import Epoch, evidence_image, make_system, predicates_of
-from powercut.properties.tracing import Subject, make_trace
 
 
 @cache

@@ -8,8 +8,7 @@ from hypothesis import given
 
 from powercut.checkers.workload import LimitError, check_scope, format_workload
 from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
-
-from .strategies import scopes
+from tests.workload.strategies import scopes
 
 FSYNC = Op(OpCode.FSYNC)
 GOOD = Scope("good", "", (Mount(((Op(OpCode.WRITE, 0, 1),),)),))

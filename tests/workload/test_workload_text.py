@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from powercut.checkers.workload import WorkloadError, format_workload, parse_workload
 from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
-
-from .strategies import scopes
+from tests.workload.strategies import scopes
 
 FILE = "demo.workload"
 FULL = """\

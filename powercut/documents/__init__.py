@@ -1,0 +1,1 @@
+"""What a verb answers: the JSON documents and the reports."""

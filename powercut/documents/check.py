@@ -1,0 +1,122 @@
+"""What the JSON documents of ``check`` and ``exam`` contain, built in one place.
+
+Why so: these keys are a contract with other programs.  The text reports are built from the same
+results, not from these documents, so that either can change its form alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from powercut.checkers.run.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
+from powercut.errors import ERROR, exit_code_of
+from powercut.execute.job import Job
+from powercut.execute.swarm import Swarm
+from powercut.properties.catalog import PROPERTIES
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """A finished run: what was asked, what was found, where the traces went (by property).
+
+    ``failure`` says what went wrong inside powercut, if anything did, and ``origin`` where.
+    ``swarm`` is there if the run was one.
+    """
+
+    job: Job
+    result: RunResult
+    traces: dict[str, str] = field(default_factory=dict)
+    failure: str = ""
+    origin: str = ""
+    swarm: Swarm | None = None
+
+    @property
+    def verdict(self) -> str:
+        """The verdict of the run, or ``error``."""
+        return ERROR if self.failure else self.result.verdict
+
+
+def summary_of(violation: Violation) -> str:
+    """Say in one line what a violation shows."""
+    text = violation.detail or f"does not hold: {PROPERTIES[violation.prop].statement}"
+    if len(violation.epochs) > 1:
+        text += f" (in mount {len(violation.epochs)})"
+    return text
+
+
+def bound_of(result: RunResult) -> str:
+    """Say in one line how far the verdicts of a run reach."""
+    if result.exhaustive:
+        return f"{result.states:,} states, exhausted"
+    if result.is_compact_to_the_end:
+        return f"{result.states:,} states, {result.stopped}"
+    return f"{result.states:,} states, cut short: {result.stopped}"
+
+
+def unreached(results: Sequence[RunResult], prop: str) -> tuple[str, ...]:
+    """Return the situations ``prop`` needs if none of them was reached in any of ``results``."""
+    needs = PROPERTIES[prop].needs
+    if any(result.reached.get(need) for result in results for need in needs):
+        return ()
+    return needs
+
+
+def overall(verdicts: Sequence[str]) -> str:
+    """Return the worst verdict: error, then violated, then inconclusive, then holds."""
+    return next((v for v in (ERROR, VIOLATED, INCONCLUSIVE) if v in verdicts), HOLDS)
+
+
+def check_document(runs: Sequence[RunReport], seconds: float) -> dict[str, Any]:
+    """Return the document of ``powercut check --json``."""
+    verdict = overall([run.verdict for run in runs])
+    return {
+        "schema": "powercut.check/1",
+        "verdict": verdict,
+        "exit_code": exit_code_of(verdict),
+        "states": sum(run.result.states for run in runs),
+        "transitions": sum(run.result.transitions for run in runs),
+        "seconds": round(seconds, 3),
+        "runs": [_run(run) for run in runs],
+    }
+
+
+def _run(run: RunReport) -> dict[str, Any]:
+    result = run.result
+    return {
+        "design": result.design,
+        "scope": result.scope,
+        "mutant": result.mutant or None,
+        "verdict": run.verdict,
+        "failure": run.failure or None,
+        "exhaustive": result.exhaustive,
+        "stopped": result.stopped or None,
+        "bound": bound_of(result),
+        "mounts": len(run.job.scope.mounts),
+        "initial_states": result.initial_states,
+        "states": result.states,
+        "transitions": result.transitions,
+        "crash_projections": result.crash_projections,
+        "crash_images": result.crash_images,
+        "recovered_files": result.recovered_files,
+        "seconds": round(result.seconds, 3),
+        "omission_probability": result.omission_probability,
+        "engine": result.engine,
+        "reached": dict(result.reached),
+        "properties": {name: result.verdict_of(name) for name in PROPERTIES},
+        "unreached": {
+            name: list(missing)
+            for name in PROPERTIES
+            if result.verdict_of(name) == HOLDS and (missing := unreached([result], name))
+        },
+        "violations": [{**_finding(v), "trace": run.traces.get(v.prop)} for v in result.violations],
+        "observations": [_finding(v) for v in result.observations],
+        "swarm": run.swarm.document() if run.swarm else None,
+    }
+
+
+def _finding(violation: Violation) -> dict[str, Any]:
+    return {
+        "property": violation.prop,
+        "steps": violation.steps,
+        "summary": summary_of(violation),
+    }

@@ -1,0 +1,174 @@
+"""One run of the checker as a job that any process can do: explore, then replay what was found.
+
+Why so: a counterexample counts only after the native model has replayed it, and the process that
+found it has the compiled model at hand.  A job and its result are plain data, so that the same code
+serves one process and many.
+"""
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from powercut.checkers.engine.engines import AUTO
+from powercut.checkers.engine.outcome import INTERRUPTED, Limits, Progress
+from powercut.checkers.run.observation import Observation
+from powercut.checkers.run.runner import RunResult, Violation, run_scope
+from powercut.model.designs import Design
+from powercut.model.mutants import Mutant
+from powercut.model.scope import Scope
+from powercut.model.setup import dimensions
+from powercut.properties.catalog import SITUATIONS
+
+if TYPE_CHECKING:
+    from powercut.checkers.traces.format import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to explore; ``deadline`` is a reading of the monotonic clock, ``budget_s`` its words.
+
+    A ``seed`` from 1 up makes it one member of a swarm; ``compact`` keeps digests of states only.
+    """
+
+    design: Design
+    scope: Scope
+    mutant: Mutant | None = None
+    properties: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    deadline: float | None = None
+    budget_s: float = 0.0
+    engine: str = AUTO
+    observation: Observation | None = None
+    seed: int = 0
+    compact: bool = False
+
+    @property
+    def build_key(self) -> tuple[object, ...]:
+        """Jobs with the same key use the same compiled model."""
+        return tuple(sorted(dimensions(self.scope, self.scope.mounts[0]).items()))
+
+    @property
+    def title(self) -> str:
+        """Name the run for people."""
+        name = f"{self.design.name} {self.scope.name}"
+        if self.mutant:
+            name += f" {self.mutant.slug}"
+        return f"{name} seed {self.seed}" if self.seed else name
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """What a job gave: the run, and for each violated property its trace: file name and content.
+
+    ``failure`` says what went wrong inside powercut, if anything did, and ``origin`` where; the run
+    is cut short then.
+    """
+
+    result: RunResult
+    traces: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    failure: str = ""
+    origin: str = ""
+
+
+class _Cancel(KeyboardInterrupt):
+    """Raised into a search to end it early; the search takes it for an interrupt."""
+
+
+class _Watcher:
+    """Passes progress on and ends the search when it is told to or out of time."""
+
+    def __init__(
+        self, job: Job, report: Callable[[Progress], None], stopped: Callable[[], bool]
+    ) -> None:
+        self.job = job
+        self.report = report
+        self.stopped = stopped
+        self.reason = ""
+
+    def look(self) -> bool:
+        """Say whether to end now; ``reason`` has the words then."""
+        if self.stopped():
+            self.reason = INTERRUPTED
+        elif self.job.deadline is not None and time.monotonic() >= self.job.deadline:
+            self.reason = f"time limit of {self.job.budget_s:g} s reached"
+        return bool(self.reason)
+
+    def on_progress(self, progress: Progress) -> None:
+        self.report(progress)
+        if self.look():
+            raise _Cancel
+
+
+def execute(job: Job, report: Callable[[Progress], None], stopped: Callable[[], bool]) -> JobResult:
+    """Do ``job``; never raises, because the caller may be another process."""
+    watcher = _Watcher(job, report, stopped)
+    if watcher.look():
+        return unexplored(job, f"not started: {watcher.reason}")
+    try:
+        result = run_scope(
+            job.design, job.scope, job.mutant, properties=job.properties, limits=job.limits,
+            on_progress=watcher.on_progress, engine=job.engine, observation=job.observation,
+            seed=job.seed, compact=job.compact,
+        )  # fmt: skip
+        if watcher.reason:
+            result.stopped = result.stopped.replace(INTERRUPTED, watcher.reason)
+        return _replayed(job, result)
+    except KeyboardInterrupt:
+        return unexplored(job, INTERRUPTED)
+    except Exception as error:  # reported by the front door as a bug, with this traceback
+        return failed(job, f"{type(error).__name__}: {error}", traceback.format_exc())
+
+
+def unexplored(job: Job, reason: str) -> JobResult:
+    """Return the result of a job of which nothing is known: inconclusive, for ``reason``."""
+    return JobResult(replace(empty_result(job), stopped=reason))
+
+
+def failed(job: Job, reason: str, origin: str = "") -> JobResult:
+    """Return the result of a job that ended by a fault of powercut or of its process."""
+    result = replace(empty_result(job), stopped="internal error")
+    return JobResult(result, {}, f"{job.title}: {reason}", origin)
+
+
+def empty_result(job: Job) -> RunResult:
+    """Return a result that has seen nothing."""
+    slug = job.mutant.slug if job.mutant else ""
+    result = RunResult(job.design.name, job.scope.name, slug, job.properties)
+    result.reached = dict.fromkeys(SITUATIONS, False)
+    result.stopped = "nothing explored"
+    return result
+
+
+def _replayed(job: Job, result: RunResult) -> JobResult:
+    """Replay every counterexample natively; keep the traces of those that decide the verdict."""
+    from powercut.checkers.traces.codec import encode_trace, trace_file_name
+
+    traces: dict[str, tuple[str, bytes]] = {}
+    failure = ""
+    for violation in (*result.violations, *result.observations):
+        trace, detail = _confirm(job, result, violation)
+        kept = result.violations if violation in result.violations else result.observations
+        if detail:
+            kept.remove(violation)
+            result.stopped = "internal error"
+            text = f"{violation.prop} does not replay on the native model: {detail}"
+            failure = failure or f"{job.title}: {text}"
+        elif kept is result.violations:
+            traces[violation.prop] = (trace_file_name(trace), encode_trace(trace))
+    return JobResult(result, traces, failure)
+
+
+def _confirm(job: Job, result: RunResult, violation: Violation) -> "tuple[Trace, str]":
+    """Return the trace of ``violation`` and why it does not replay (empty if it does)."""
+    from powercut.checkers.run.replay import replay
+    from powercut.checkers.run.trace_of import trace_of
+    from powercut.checkers.traces.errors import TraceMismatch
+
+    trace = trace_of(violation, result, job.design, job.scope, job.mutant)
+    try:
+        outcome = replay(trace)
+    except TraceMismatch as error:
+        return trace, str(error) or "the schedule does not fit"
+    return trace, "" if outcome.reproduced else (outcome.detail or "another verdict")

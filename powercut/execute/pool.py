@@ -1,0 +1,220 @@
+"""Many jobs over several processes; results come back in the order of the jobs.
+
+Why so: runs share nothing, a core each is all the speed there is, and a report must not depend on
+which run ended first.  The first Ctrl-C is a request: searches end at their next look at the clock
+and say what they know; the second one ends everything at once.  A process that dies makes its run a
+failure and no more: all others are done and kept.
+Rejected: ``concurrent.futures`` (no progress, no partial results, a dead worker breaks the pool)
+and forking (a forked child shares its parent's peak memory and threads).
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from multiprocessing.synchronize import Event
+from types import FrameType
+from typing import Any
+
+from powercut.checkers.engine.outcome import Progress
+from powercut.execute.job import Job, JobResult, execute, failed
+from powercut.execute.progress import ProgressLine
+
+_REPORT_EVERY_S = 0.1
+
+
+def default_jobs() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_all(jobs: Sequence[Job], processes: int, line: ProgressLine) -> Iterator[JobResult]:
+    """Do all jobs and yield their results in order; a failed one is a result too."""
+    processes = min(processes, len(jobs))
+    results = _in_process(jobs, line) if processes <= 1 else _Pool(jobs, processes, line).results()
+    for result in results:
+        line.clear()
+        yield result
+
+
+@contextmanager
+def first_interrupt(act: Callable[[], None]) -> Iterator[None]:
+    """Within the block, the first SIGINT calls ``act`` and the second one interrupts."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if sys.stderr.isatty():
+            print("\nstopping; Ctrl-C again to stop at once", file=sys.stderr)
+        act()
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _in_process(jobs: Sequence[Job], line: ProgressLine) -> Iterator[JobResult]:
+    stop = threading.Event()
+    with first_interrupt(stop.set):
+        for number, job in enumerate(jobs):
+
+            def report(progress: Progress, number: int = number, title: str = job.title) -> None:
+                line.update(number, title, progress)
+
+            result = execute(job, report, stop.is_set)
+            line.done(number, result.result.states)
+            yield result
+
+
+class _Worker:
+    """A process that does one job at a time, and our end of the pipe to it."""
+
+    def __init__(self, context: Any, stop: Event) -> None:
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, stop), daemon=True)
+        # A child inherits "ignore" but not a handler: Ctrl-C must not hit it while it starts.
+        before = signal.getsignal(signal.SIGINT)
+        on_main = threading.current_thread() is threading.main_thread()
+        if on_main:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self.process.start()
+        finally:
+            if on_main:
+                signal.signal(signal.SIGINT, before)
+        theirs.close()
+        self.number = -1
+        self.keys: set[object] = set()
+
+    def give(self, number: int, job: Job) -> None:
+        self.number = number
+        self.pipe.send(job)
+
+    def end(self) -> None:
+        self.pipe.close()
+        self.process.join(timeout=5)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+class _Pool:
+    def __init__(self, jobs: Sequence[Job], processes: int, line: ProgressLine) -> None:
+        self.jobs = jobs
+        self.line = line
+        self.processes = processes
+        self.context = multiprocessing.get_context("spawn")
+        self.stop = self.context.Event()
+        self.keys = [job.build_key for job in jobs]
+        self.waiting = list(range(len(jobs)))
+        self.done: dict[int, JobResult] = {}
+        self.workers: list[_Worker] = []
+
+    def results(self) -> Iterator[JobResult]:
+        finished = False
+        try:
+            with first_interrupt(self.stop.set):
+                for _ in range(self.processes):
+                    self._start()
+                for number in range(len(self.jobs)):
+                    while number not in self.done:
+                        self._listen()
+                    yield self.done.pop(number)
+            finished = True
+        finally:
+            for worker in self.workers:
+                if not finished:
+                    worker.process.kill()
+                worker.end()
+
+    def _start(self) -> None:
+        worker = _Worker(self.context, self.stop)
+        self.workers.append(worker)
+        self._next_job(worker)
+
+    def _next_job(self, worker: _Worker) -> None:
+        worker.number = -1
+        if self.waiting:
+            number = self._choose(worker)
+            self.waiting.remove(number)
+            worker.keys.add(self.keys[number])
+            try:
+                worker.give(number, self.jobs[number])
+            except OSError:  # it died while idle; its pipe reports that below
+                worker.number = number
+
+    def _choose(self, worker: _Worker) -> int:
+        """Prefer a model that this process has compiled, then one that no other has."""
+        taken = {key for other in self.workers for key in other.keys}
+        own = [n for n in self.waiting if self.keys[n] in worker.keys]
+        free = [n for n in self.waiting if self.keys[n] not in taken]
+        return (own or free or self.waiting)[0]
+
+    def _listen(self) -> None:
+        """Wait for a message of any busy worker and act on it."""
+        pipes = {worker.pipe: worker for worker in self.workers if worker.number >= 0}
+        for pipe in wait(list(pipes), timeout=1):
+            assert isinstance(pipe, Connection)
+            worker = pipes[pipe]
+            try:
+                message = pipe.recv()
+            except (EOFError, OSError):
+                self._lost(worker)
+                continue
+            if isinstance(message, Progress):
+                self.line.update(worker.number, self.jobs[worker.number].title, message)
+            else:
+                self.line.done(worker.number, message.result.states)
+                self.done[worker.number] = message
+                self._next_job(worker)
+
+    def _lost(self, worker: _Worker) -> None:
+        worker.process.join(timeout=5)
+        self.done[worker.number] = failed(
+            self.jobs[worker.number], _ending(worker.process.exitcode)
+        )
+        self.line.done(worker.number, 0)
+        self.workers.remove(worker)
+        worker.end()
+        if self.waiting:
+            self._start()
+
+
+def _ending(code: int | None) -> str:
+    """Say how a process ended that should not have."""
+    if code is None or code >= 0:
+        return f"its process ended with code {code}"
+    name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
+    hint = "; was the memory used up?" if -code == signal.SIGKILL else ""
+    return f"its process was ended by {name}{hint}"
+
+
+def _serve(pipe: Connection, stop: Event) -> None:
+    """Do the jobs that come through ``pipe`` until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    reported = 0.0
+
+    def report(progress: Progress) -> None:
+        nonlocal reported
+        now = time.monotonic()
+        if now - reported >= _REPORT_EVERY_S:
+            reported = now
+            pipe.send(progress)
+
+    while True:
+        try:
+            job = pipe.recv()
+            pipe.send(execute(job, report, stop.is_set))
+        except (EOFError, OSError):
+            return  # nobody is waiting for us any more

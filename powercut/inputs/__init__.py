@@ -1,0 +1,1 @@
+"""What a user gives: names, files, scopes, parameters; mistakes become one line."""

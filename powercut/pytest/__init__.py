@@ -1,0 +1,1 @@
+"""The pytest plugin: litmus files and traces as tests, scenarios as a fixture."""

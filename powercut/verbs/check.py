@@ -1,0 +1,250 @@
+"""``powercut check``: explore designs × scopes and report a verdict per property with its bound."""
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from powercut.checkers.engine.c_library import CannotCompile, NoCompiler, try_compiler
+from powercut.checkers.engine.engines import ENGINES, C
+from powercut.checkers.engine.outcome import Limits
+from powercut.documents.check import RunReport, check_document
+from powercut.documents.check_report import CheckReport
+from powercut.errors import InputError, InternalError, exit_code_of
+from powercut.execute.job import Job, JobResult
+from powercut.execute.pool import default_jobs, run_all
+from powercut.execute.progress import ProgressLine
+from powercut.execute.swarm import MEMBER_STATES, member_jobs, merged
+from powercut.inputs.files import make_writable, write_whole
+from powercut.inputs.names import pick, pick_all, quoted, suggestion
+from powercut.inputs.scopes import chosen_scopes
+from powercut.model.designs import DEFAULT_DESIGNS, DESIGNS
+from powercut.model.mutants import MUTANTS
+from powercut.properties.catalog import PROPERTIES
+
+Run = Callable[..., Iterator[JobResult]]
+"""Does jobs (a sequence, and ``line`` for progress) and yields their results in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line of ``check``, as typed."""
+
+    designs: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    workloads: tuple[Path, ...] = ()
+    properties: tuple[str, ...] = ()
+    mutant: str | None = None
+    engine: str = "auto"
+    max_states: int | None = None
+    max_memory: int | None = None
+    time_limit: float | None = None
+    save_traces: Path | None = None
+    jobs: int | None = None
+    swarm: int | None = None
+    seed: int | None = None
+    cluster: str | None = None
+    audit: bool = False
+    compact: bool = False
+    json: bool = False
+
+
+def run_check(options: Options) -> int:
+    """Check what ``options`` ask for, print the report and return the exit code."""
+    if options.audit:
+        return _audit(options)
+    check_engine(options.engine)
+    processes = process_count(options.jobs, options.cluster)
+    members = _members(options)
+    jobs = _jobs(options, processes)
+    if options.save_traces is not None:
+        make_writable("--save-traces", options.save_traces)
+    with executor(options.cluster, processes) as (run, at_a_time):
+        return _report(options, jobs, members, run, min(at_a_time, len(jobs) * members))
+
+
+def _report(options: Options, jobs: list[Job], members: int, run: Run, at_a_time: int) -> int:
+    started = time.perf_counter()
+    report = CheckReport(jobs, at_a_time, sys.stdout, members)
+    reports: list[RunReport] = []
+    if not options.json:
+        report.begin()
+    for ended in _runs(jobs, run, options):
+        reports.append(ended)
+        if not options.json:
+            report.add(ended)
+    document = check_document(reports, time.perf_counter() - started)
+    verdict = str(document["verdict"])
+    if options.json:
+        json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
+        print()
+    else:
+        report.finish(verdict, time.perf_counter() - started)
+    for ended in reports:
+        if ended.failure:
+            sys.stdout.flush()
+            raise InternalError(ended.failure, ended.origin)
+    return exit_code_of(verdict)
+
+
+def check_engine(engine: str) -> None:
+    """Raise :class:`InputError` unless ``engine`` is one that exists and can run here."""
+    if engine not in ENGINES:
+        raise InputError(
+            f"--engine: unknown engine {quoted(engine)}; {suggestion(engine, ENGINES)}"
+        )
+    if engine == C:
+        try:
+            try_compiler()
+        except (NoCompiler, CannotCompile) as error:
+            raise InputError(f"--engine c: {error}; or give --engine python") from None
+
+
+def _audit(options: Options) -> int:
+    """Audit the reductions in the chosen runs.  Raises :class:`InputError`."""
+    from powercut.verbs.audit import AUDIT_SCOPES, run_audit
+
+    useless = {
+        "--property": options.properties, "--save-traces": options.save_traces,
+        "--jobs": options.jobs, "--swarm": options.swarm, "--seed": options.seed,
+        "--cluster": options.cluster, "--compact": options.compact,
+        "--engine": options.engine != "auto",
+    }  # fmt: skip
+    for name, given in useless.items():
+        if given:
+            raise InputError(f"{name}: an audit has no use for it; leave it out")
+    if not options.scopes and not options.workloads:
+        options = replace(options, scopes=AUDIT_SCOPES)
+    return run_audit(_jobs(options, 1), options.json)
+
+
+@contextmanager
+def executor(cluster: str | None, processes: int) -> Iterator[tuple[Run, int]]:
+    """Yield what does jobs, and how many at a time.  Raises :class:`InputError`."""
+    if cluster is None:
+        yield partial(run_all, processes=processes), processes
+        return
+    from powercut.execute.cluster import open_cluster
+
+    with open_cluster(cluster, processes) as opened:
+        yield opened.run, opened.workers
+
+
+def process_count(jobs: int | None, cluster: str | None = None) -> int:
+    """Return how many runs to explore at a time on this machine.  Raises :class:`InputError`."""
+    if jobs is not None and cluster not in (None, "local"):
+        raise InputError(f"--jobs: the workers at {cluster} say how many runs there are at a time")
+    if jobs is None:
+        return default_jobs()
+    return at_least_one("--jobs", jobs)
+
+
+def at_least_one(option: str, value: int) -> int:
+    """Return ``value``.  Raises :class:`InputError` if it is below 1."""
+    if value < 1:
+        raise InputError(f"{option}: must be a whole number from 1 up, not {value}")
+    return value
+
+
+def _members(options: Options) -> int:
+    """Return how many searches make a run: 1, or the size of the swarm."""
+    if options.swarm is None:
+        if options.seed is not None:
+            raise InputError("--seed: only a swarm has seeds; give --swarm N as well")
+        return 1
+    if options.compact:
+        raise InputError("--compact: the members of a swarm keep digests anyway; leave it out")
+    at_least_one("--seed", 1 if options.seed is None else options.seed)
+    return at_least_one("--swarm", options.swarm)
+
+
+def _jobs(options: Options, processes: int) -> list[Job]:
+    designs = pick_all("--design", options.designs or DEFAULT_DESIGNS, DESIGNS)
+    mutant = None if options.mutant is None else pick("--mutant", options.mutant, MUTANTS)
+    pick_all("--property", options.properties, PROPERTIES)
+    properties = tuple(dict.fromkeys(options.properties))
+    limits = _limits(options, processes)
+    deadline = None
+    if options.time_limit is not None:
+        if not (math.isfinite(options.time_limit) and options.time_limit > 0):
+            raise InputError(
+                f"--time-limit: must be a number of seconds above 0, not {options.time_limit:g}"
+            )
+        deadline = time.monotonic() + options.time_limit
+    scopes = chosen_scopes(options.scopes, options.workloads)
+    return [
+        Job(
+            design,
+            scope,
+            mutant,
+            properties,
+            limits,
+            deadline,
+            options.time_limit or 0.0,
+            options.engine,
+            compact=options.compact,
+        )
+        for design in designs
+        for scope in scopes
+    ]
+
+
+def _limits(options: Options, processes: int) -> Limits:
+    defaults = Limits()
+    states = defaults.max_states if options.swarm is None else MEMBER_STATES
+    if options.max_states is not None:
+        states = at_least_one("--max-states", options.max_states)
+    if options.max_memory is not None:
+        memory = at_least_one("--max-memory", options.max_memory)
+    else:
+        here = options.cluster in (None, "local")
+        memory = min(defaults.max_memory_mib, _fair_share_mib(processes if here else 1))
+    return Limits(states, memory, options.time_limit or defaults.time_limit_s)
+
+
+def _fair_share_mib(processes: int) -> int:
+    """Return how much memory each of ``processes`` may use, leaving a fifth to others."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1024 * 1024)
+    except (ValueError, OSError):
+        return Limits().max_memory_mib
+    return max(256, total * 4 // 5 // processes)
+
+
+def _runs(jobs: list[Job], run: Run, options: Options) -> Iterator[RunReport]:
+    count, seed = options.swarm, options.seed or 1
+    shares = [[job] if count is None else member_jobs(job, count, seed) for job in jobs]
+    flat = [share for group in shares for share in group]
+    line = ProgressLine(len(flat))
+    results = run(flat, line=line)
+    notes: set[str] = set()
+    for job, group in zip(jobs, shares, strict=True):
+        parts = list(islice(results, len(group)))
+        done, swarm = parts[0], None
+        if count is not None:
+            done, swarm = merged(job, seed, parts)
+        if done.result.engine_note and not notes:  # one line is enough, whatever the others say
+            notes.add(done.result.engine_note)
+            print(f"powercut: {done.result.engine_note}", file=sys.stderr)
+        traces = saved(done.traces, options.save_traces)
+        yield RunReport(job, done.result, traces, done.failure, done.origin, swarm)
+    line.clear()
+
+
+def saved(traces: Mapping[str, tuple[str, bytes]], folder: Path | None) -> dict[str, str]:
+    """Write ``traces`` (by property: name, content) into ``folder``, if any; return their paths."""
+    if folder is None:
+        return {}
+    paths: dict[str, str] = {}
+    for prop, (name, content) in traces.items():
+        path = folder / name
+        write_whole(path, content)
+        paths[prop] = str(path)
+    return paths

@@ -1,0 +1,78 @@
+"""``powercut trace convert``: the same run in the current format, as a diagram, as a workload.
+
+A file of an older version is migrated by reading it, so nothing here knows about versions.
+"""
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from powercut.checkers.traces.codec import encode_trace, json_schema
+from powercut.checkers.traces.format import SCHEMA, Trace
+from powercut.checkers.traces.ladder import render_ladder
+from powercut.checkers.traces.mermaid import render_mermaid
+from powercut.errors import HOLDS, InputError
+from powercut.inputs.names import pick
+from powercut.verbs.trace.documents import (
+    check_output,
+    print_document,
+    read_replay,
+    read_trace,
+    write_or_print,
+)
+
+FORMATS = {name: name for name in ("trace", "compact", "text", "mermaid", "workload")}
+
+
+def run_convert(path: Path, to: str, output: Path | None, in_place: bool, as_json: bool) -> int:
+    """Convert the trace at ``path``, write or print it, and return the exit code."""
+    to = pick("--to", to, FORMATS, "format")
+    if in_place:
+        if output is not None or to not in ("trace", "compact"):
+            raise InputError("--in-place: only a trace can be written over one; give --output")
+        output = path
+    else:
+        check_output(output, path)
+    content = _content(path, to)
+    if as_json:
+        if output is not None:
+            write_or_print(output, content)
+        shown = {
+            "trace": str(path), "to": to, "version": SCHEMA,
+            "output": None if output is None else str(output),
+            "content": content if output is None else None,
+        }  # fmt: skip
+        print_document("convert", "converted", HOLDS, shown)
+    else:
+        write_or_print(output, content)
+    return HOLDS
+
+
+def _content(path: Path, to: str) -> str:
+    if to in ("text", "mermaid"):
+        trace, result = read_replay(path)
+        marks = [epoch.why for epoch in trace.epochs if epoch.why is not None]
+        marks = marks if len(marks) == len(trace.epochs) else []
+        render = render_ladder if to == "text" else render_mermaid
+        return render(trace, result.epochs, marks)
+    return _plain(read_trace(path), to)
+
+
+def _plain(trace: Trace, to: str) -> str:
+    if to == "workload":
+        return trace.workload
+    if to == "compact":
+        return msgspec.json.encode(trace).decode() + "\n"
+    return encode_trace(trace).decode()
+
+
+def run_schema(output: Path | None, as_json: bool) -> int:
+    """Write or print the JSON Schema of trace files and return the exit code."""
+    content = json.dumps(json_schema(), indent=1) + "\n"
+    if not as_json or output is not None:
+        write_or_print(output, content)
+    if as_json:
+        shown = {"version": SCHEMA, "json_schema": json_schema()}
+        print_document("schema", "printed", HOLDS, shown)
+    return HOLDS

@@ -1,0 +1,72 @@
+"""What the trace verbs share: reading a file, writing the result, one JSON document."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from powercut.checkers.run.replay import ReplayResult, replay
+from powercut.checkers.traces.codec import load_trace
+from powercut.checkers.traces.errors import TraceError
+from powercut.checkers.traces.format import Trace
+from powercut.errors import InputError
+from powercut.inputs.files import write_whole
+
+
+def read_trace(path: Path) -> Trace:
+    """Return the trace at ``path``.  Raises :class:`InputError`."""
+    try:
+        return load_trace(path)
+    except TraceError as error:
+        raise InputError(str(error)) from None
+
+
+def read_replay(path: Path) -> tuple[Trace, ReplayResult]:
+    """Return the trace at ``path`` and its replay.  Raises :class:`InputError`."""
+    trace = read_trace(path)
+    try:
+        return trace, replay(trace, str(path))
+    except TraceError as error:
+        raise InputError(str(error)) from None
+
+
+def write_or_print(output: Path | None, content: str) -> None:
+    """Write ``content`` in one go, or print it where there is no file to write."""
+    if output is None:
+        sys.stdout.write(content)
+    else:
+        write_whole(output, content.encode())
+
+
+def check_output(output: Path | None, source: Path) -> None:
+    """Refuse to write over the input.  Raises :class:`InputError`."""
+    if output is not None and _is_same(output, source):
+        raise InputError(f"--output {output}: that is the input; give another name")
+
+
+def _is_same(output: Path, source: Path) -> bool:
+    try:
+        return output.samefile(source)
+    except (OSError, ValueError):  # one of them is not there; reading or writing it says more
+        return False
+
+
+def print_document(verb: str, verdict: str, code: int, content: dict[str, Any]) -> None:
+    """Print the document of ``powercut trace VERB --json``."""
+    document = {
+        "schema": f"powercut.trace-{verb}/1", "verdict": verdict, "exit_code": code, **content,
+    }  # fmt: skip
+    json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
+    print()
+
+
+def subject(trace: Trace) -> dict[str, Any]:
+    """Return what a trace is about, for a document."""
+    return {
+        "design": trace.design,
+        "mutant": trace.mutant or None,
+        "scope": trace.scope,
+        "property": trace.property,
+        "expected": trace.verdict,
+        "summary": trace.summary,
+    }
