@@ -27,9 +27,17 @@ from powercut.model.scope import Op
 from powercut.model.scopes import SCOPES
 
 NAMES = (
-    "append-fsync", "eof-truncate-up", "truncate-truncate", "zero-truncate", "log-full",
-    "eio-append", "eof-unsubmitted", "punch", "cookie-race", "truncate-extend",
-)  # fmt: skip
+    "append-fsync",
+    "eof-truncate-up",
+    "truncate-truncate",
+    "zero-truncate",
+    "log-full",
+    "eio-append",
+    "eof-unsubmitted",
+    "punch",
+    "cookie-race",
+    "truncate-extend",
+)
 
 Location = tuple[int, bytes]
 """A thread and its frame: where it stands, with its locals."""
@@ -148,10 +156,13 @@ def without_block_numbers(graph: Graph) -> int:
     merged = set()
     for state in graph.states:
         parts = sorted(
-            (state[b], *(state[c] for c in cached[p * per_block : (p + 1) * per_block]),
-             *(state[c] for c in may[p * per_block : (p + 1) * per_block]))
+            (
+                state[b],
+                *(state[c] for c in cached[p * per_block : (p + 1) * per_block]),
+                *(state[c] for c in may[p * per_block : (p + 1) * per_block]),
+            )
             for p, b in enumerate(block)
-        )  # fmt: skip
+        )
         rest = bytearray(state)
         for n in (*wiped, *block, *cached, *may):
             rest[n] = 0
@@ -162,9 +173,11 @@ def without_block_numbers(graph: Graph) -> int:
 def equal_tasks() -> list[str]:
     """Return the scopes in which two tasks of a mount do the same."""
     return [
-        name for name, scope in SCOPES.items()
-        for mount in scope.mounts if len(set(mount.tasks)) < len(mount.tasks)
-    ]  # fmt: skip
+        name
+        for name, scope in SCOPES.items()
+        for mount in scope.mounts
+        if len(set(mount.tasks)) < len(mount.tasks)
+    ]
 
 
 def equal_inodes() -> list[str]:
@@ -173,8 +186,9 @@ def equal_inodes() -> list[str]:
     for name, scope in SCOPES.items():
         uses = [
             [[_use(op) for op in task if op.inode == i] for task in mount.tasks]
-            for i in range(scope.geometry.nr_inodes) for mount in scope.mounts
-        ]  # fmt: skip
+            for i in range(scope.geometry.nr_inodes)
+            for mount in scope.mounts
+        ]
         if scope.geometry.nr_inodes > 1 and all(use == uses[0] for use in uses):
             found.append(name)
     return found

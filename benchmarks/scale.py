@@ -71,7 +71,7 @@ def ladder() -> list[tuple[str, Scope]]:
         ("mounts", scope("3 mounts", append, append, append)),
         ("flusher passes", scope("0 passes", Mount(small_tasks(2).tasks, flusher_passes=0))),
         ("flusher passes", scope("2 passes", Mount(small_tasks(2).tasks, flusher_passes=2))),
-    ]  # fmt: skip
+    ]
 
 
 def large_scope() -> Scope:

@@ -103,9 +103,13 @@ class Shell:
         (folder / "shell.pml").write_text(_shell(build), encoding="utf-8")
         run(folder, "spin", "-a", "shell.pml")
         flags = [
-            optimise, "-DSAFETY", "-DNOREDUCE", f"-DVECTORSZ={max(1024, 2 * build.size)}",
-            "-DMEMLIM=8000", "-DPC_ABORT",
-        ]  # fmt: skip
+            optimise,
+            "-DSAFETY",
+            "-DNOREDUCE",
+            f"-DVECTORSZ={max(1024, 2 * build.size)}",
+            "-DMEMLIM=8000",
+            "-DPC_ABORT",
+        ]
         if look:
             flags.append(f"-DBENCH_LOOK={len(build.predicate_names)}")
         run(folder, "gcc", *flags, "-o", "pan", "pan.c")
@@ -128,9 +132,11 @@ class Shell:
         found = [
             re.search(pattern, report)
             for pattern in (
-                r"(\d+) states, stored", r"(\d+) transitions", r"elapsed time ([\d.]+)",
+                r"(\d+) states, stored",
+                r"(\d+) transitions",
+                r"elapsed time ([\d.]+)",
             )
-        ]  # fmt: skip
+        ]
         unexpected(report)
         states, transitions, seconds = (float(number[1]) for number in found if number)
         sizes = (int(states) - 1, int(transitions) - 2, min(cpu_s, seconds))

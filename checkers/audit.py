@@ -157,10 +157,14 @@ def _counted(what: str, used: set[object], plain: set[object]) -> list[str]:
 
 
 def audit(
-    design: Design, scope: Scope, mutant: Mutant | None, limits: Limits, *,
+    design: Design,
+    scope: Scope,
+    mutant: Mutant | None,
+    limits: Limits,
+    *,
     reductions: Sequence[Reduction] = REDUCTIONS,
     on_progress: Callable[[Progress], None] | None = None,
-) -> Iterator[Comparison]:  # fmt: skip
+) -> Iterator[Comparison]:
     """Compare each reduction in turn; equal variants are explored once.
 
     Raises as ``load_library`` does if C is compared and there is no compiler.
@@ -174,9 +178,13 @@ def audit(
 
 
 def explore(
-    design: Design, scope: Scope, mutant: Mutant | None, limits: Limits, variant: Variant,
+    design: Design,
+    scope: Scope,
+    mutant: Mutant | None,
+    limits: Limits,
+    variant: Variant,
     on_progress: Callable[[Progress], None] | None = None,
-) -> Observed:  # fmt: skip
+) -> Observed:
     """Explore every mount of ``scope`` the way ``variant`` says."""
     seen = Observed()
     disks = [mkfs(scope)]
@@ -289,9 +297,13 @@ def _system(
     constants = bytearray(build.layout.constant_size)
     conf = build.layout.view(bytearray(build.layout.shared_size), constants).conf
     configure(
-        conf, scope, mount, design, mutant.switch if mutant else "",
+        conf,
+        scope,
+        mount,
+        design,
+        mutant.switch if mutant else "",
         observes_calls=variant.remembers_calls,
-    )  # fmt: skip
+    )
     conf.lock_yields = int(variant.lock_points)
     if not variant.canonical_starts:
         _shift_colours(conf, dims, _writes_before(scope, index))

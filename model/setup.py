@@ -60,9 +60,14 @@ def unlinks_files(scope: Scope) -> bool:
 
 
 def configure(
-    conf: Any, scope: Scope, mount: Mount, design: Design, switch: str = "", *,
+    conf: Any,
+    scope: Scope,
+    mount: Mount,
+    design: Design,
+    switch: str = "",
+    *,
     observes_calls: bool = False,
-) -> None:  # fmt: skip
+) -> None:
     """Fill the constant part: ``switch`` is the field of :class:`Mutants` to set, if any.
 
     With ``observes_calls`` a crash keeps how far each task was and what its syncs returned.

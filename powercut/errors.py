@@ -41,5 +41,8 @@ def one_line(text: str) -> str:
 def exit_code_of(verdict: str) -> int:
     """Return the exit code of a verdict."""
     return {
-        "holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE, ERROR: INTERNAL,
-    }[verdict]  # fmt: skip
+        "holds": HOLDS,
+        "violated": VIOLATED,
+        "inconclusive": INCONCLUSIVE,
+        ERROR: INTERNAL,
+    }[verdict]

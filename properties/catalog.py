@@ -36,73 +36,98 @@ PROPERTIES: dict[str, Property] = {
             crash.STALE,
             "no cell inside the recovered size shows a foreign colour, a colour never written "
             "there, or data cut off by a committed truncate",
-            "crash", ("dirty-tail-on-disk", "record-durable-data-in-flight"),
+            "crash",
+            ("dirty-tail-on-disk", "record-durable-data-in-flight"),
         ),
         Property(
             crash.DURABILITY,
             "what a returned fsync or an earlier recovery promised is there: size and content",
-            "crash", ("synced",),
+            "crash",
+            ("synced",),
         ),
         Property(
             crash.UNSTABLE_CONVERSION,
             "a block is written in a committed state only if its data is stable in every image",
-            "crash", ("completed-before-commit",),
+            "crash",
+            ("completed-before-commit",),
         ),
         Property(
             crash.STRUCTURE,
             "after recovery no block is owned twice, bitmap and extents agree, nothing is written "
             "wholly behind EOF outside the orphan list, a second recovery changes nothing",
-            "crash", ("data-in-flight",),
+            "crash",
+            ("data-in-flight",),
         ),
         Property(
             crash.ZEROS,
             "no cell inside the recovered size is zero where unsynced data was written (legal when "
             "ioends complete out of order, or when the size was set without the data)",
-            "crash", ("out-of-order",), advisory=True,
+            "crash",
+            ("out-of-order",),
+            advisory=True,
         ),
         Property(
             "sizes",
             "i_disksize <= i_size when nobody changes them, and equal at rest without errors",
-            "state", (), live.sizes_broken,
+            "state",
+            (),
+            live.sizes_broken,
         ),
         Property(
             "accounting",
             "reservations match the delayed blocks; at rest none is left, and no block behind EOF",
-            "state", (), live.accounting_broken,
+            "state",
+            (),
+            live.accounting_broken,
         ),
         Property(
-            "late-write", "no bio in flight targets a block that its file no longer maps there",
-            "state", ("data-in-flight",), live.late_write,
+            "late-write",
+            "no bio in flight targets a block that its file no longer maps there",
+            "state",
+            ("data-in-flight",),
+            live.late_write,
         ),
         Property(
             "read-back",
             "a clean folio reads back from the disk as it was, unless its writeback failed or the "
             "journal is aborted",
-            "state", ("data-in-flight",), live.read_back_broken,
+            "state",
+            ("data-in-flight",),
+            live.read_back_broken,
         ),
         Property(
             "errors",
             "no fsync returns success over an unreported failure of that file's writeback",
-            "state", ("bio-failed",), live.error_unreported,
+            "state",
+            ("bio-failed",),
+            live.error_unreported,
         ),
         Property(
-            "data-err-abort", "with data_err=abort, a failed data bio aborts the journal",
-            "state", ("bio-failed",), live.abort_missing,
+            "data-err-abort",
+            "with data_err=abort, a failed data bio aborts the journal",
+            "state",
+            ("bio-failed",),
+            live.abort_missing,
         ),
         Property(
-            DEADLOCK, "no state in which an unfinished program waits for ever", "engine",
+            DEADLOCK,
+            "no state in which an unfinished program waits for ever",
+            "engine",
             ("handle-under-folio-lock",),
         ),
         Property(
-            LIVELOCK, "from every state all programs can still finish", "engine",
+            LIVELOCK,
+            "from every state all programs can still finish",
+            "engine",
             ("handle-under-folio-lock",),
         ),
         Property(
-            ASSERTION, "no assertion of the model fails (what a kernel would WARN about)",
+            ASSERTION,
+            "no assertion of the model fails (what a kernel would WARN about)",
             "engine",
         ),
     )
-}  # fmt: skip
+}
 
 SITUATIONS: dict[str, StateCheck] = {
     "data-in-flight": situations.data_in_flight,

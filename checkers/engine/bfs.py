@@ -148,10 +148,13 @@ class BreadthFirst:
         if self.watch.on_progress is not None:
             self.watch.on_progress(
                 Progress(
-                    states, self.outcome.transitions, states - number, self.outcome.depth,
+                    states,
+                    self.outcome.transitions,
+                    states - number,
+                    self.outcome.depth,
                     budget.seconds,
                 )
-            )  # fmt: skip
+            )
         return budget.exceeded(states)
 
     def _look_at(self, state: bytes, number: int) -> None:

@@ -185,9 +185,13 @@ def _compile(path: str, source: str, flags: tuple[str, ...], target: Path) -> No
         command = [path, "-o", "engine.out", "engine.c", *flags]
         try:
             done = subprocess.run(
-                command, cwd=folder, capture_output=True, text=True, check=False,
+                command,
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=False,
                 timeout=_COMPILE_TIMEOUT_S,
-            )  # fmt: skip
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise CannotCompile(f"{path}: {error}") from None
         if done.returncode != 0:

@@ -44,8 +44,10 @@ class NotCompiled(EngineError):
 
 class _Event(ctypes.Structure):
     _fields_ = (
-        ("kind", ctypes.c_uint32), ("which", ctypes.c_uint32), ("number", ctypes.c_uint32),
-    )  # fmt: skip
+        ("kind", ctypes.c_uint32),
+        ("which", ctypes.c_uint32),
+        ("number", ctypes.c_uint32),
+    )
 
 
 _COUNTS = ("states", "transitions", "projections", "depth", "memory")
@@ -56,10 +58,14 @@ class _Shared(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_uint64) for name in (*_COUNTS, "edges", "cursor")),
-        ("thread", ctypes.c_uint32), ("faulty", ctypes.c_uint32), ("number", ctypes.c_uint64),
-        ("nr_events", ctypes.c_uint64), ("events", ctypes.POINTER(_Event)),
-        ("nr_cycle", ctypes.c_uint64), ("cycle", ctypes.POINTER(ctypes.c_uint32)),
-    )  # fmt: skip
+        ("thread", ctypes.c_uint32),
+        ("faulty", ctypes.c_uint32),
+        ("number", ctypes.c_uint64),
+        ("nr_events", ctypes.c_uint64),
+        ("events", ctypes.POINTER(_Event)),
+        ("nr_cycle", ctypes.c_uint64),
+        ("cycle", ctypes.POINTER(ctypes.c_uint32)),
+    )
 
 
 class _DepthShared(ctypes.Structure):
@@ -67,9 +73,11 @@ class _DepthShared(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_uint64) for name in (*_COUNTS, "height")),
-        ("thread", ctypes.c_uint32), ("faulty", ctypes.c_uint32),
-        ("nr_events", ctypes.c_uint64), ("events", ctypes.POINTER(_Event)),
-    )  # fmt: skip
+        ("thread", ctypes.c_uint32),
+        ("faulty", ctypes.c_uint32),
+        ("nr_events", ctypes.c_uint64),
+        ("events", ctypes.POINTER(_Event)),
+    )
 
 
 _P, _U64, _U32, _I = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_int
@@ -148,8 +156,9 @@ class _Search(ABC):
         self._names = [*watch.invariants, *watch.situations]
         compiled: dict[int, int] = {id(p): i for i, p in enumerate(system.predicates)}
         self._predicates: list[Predicate] = [
-            *watch.invariants.values(), *watch.situations.values(),
-        ]  # fmt: skip
+            *watch.invariants.values(),
+            *watch.situations.values(),
+        ]
         if any(id(p) not in compiled for p in self._predicates):
             raise NotCompiled("a watched predicate is not part of the build")
         numbers = [compiled[id(p)] for p in self._predicates]
@@ -214,9 +223,13 @@ class CBreadthFirst(_Search):
     ) -> None:
         super().__init__(system, watch, limits)
         self.handle = self.library.pc_new(
-            system.constants, self._room, self._watched, len(self._names),
-            int(watch.find_stuck), int(watch.on_projection is not None),
-        )  # fmt: skip
+            system.constants,
+            self._room,
+            self._watched,
+            len(self._names),
+            int(watch.find_stuck),
+            int(watch.on_projection is not None),
+        )
         self._full = self.handle is None
         for state in initial if initial is not None else [system.initial]:
             self._full = self._full or not self.library.pc_add(self.handle, state)
@@ -358,16 +371,26 @@ class CDepthFirst(_Search):
     """A hash-compact search; :meth:`sample` tells afterwards which states it saw."""
 
     def __init__(
-        self, system: System, watch: Watch, limits: Limits, initial: Iterable[bytes] | None = None,
-        *, seed: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        system: System,
+        watch: Watch,
+        limits: Limits,
+        initial: Iterable[bytes] | None = None,
+        *,
+        seed: int = 0,
+    ) -> None:
         super().__init__(system, watch, limits)
         self._starts = [system.initial] if initial is None else list(initial)
         self._start = self._starts[0]
         self.handle = self.library.pc_depth_new(
-            system.constants, self._room, self._watched, len(self._names),
-            int(watch.on_projection is not None), seed, self._start,
-        )  # fmt: skip
+            system.constants,
+            self._room,
+            self._watched,
+            len(self._names),
+            int(watch.on_projection is not None),
+            seed,
+            self._start,
+        )
         if self.handle is not None:
             self._shared = _DepthShared.from_address(self.handle)
 

@@ -55,9 +55,14 @@ class DepthFirst:
     """One search; :meth:`sample` tells afterwards which states it saw."""
 
     def __init__(
-        self, system: System, watch: Watch, limits: Limits, initial: Iterable[bytes] | None = None,
-        *, seed: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        system: System,
+        watch: Watch,
+        limits: Limits,
+        initial: Iterable[bytes] | None = None,
+        *,
+        seed: int = 0,
+    ) -> None:
         self.starts = [system.initial] if initial is None else list(initial)
         self.start = self.starts[0]
         self.chance = Random(seed) if seed else None
@@ -157,10 +162,13 @@ class DepthFirst:
         if self.watch.on_progress is not None:
             self.watch.on_progress(
                 Progress(
-                    states, self.outcome.transitions, len(stack), len(self.schedule),
+                    states,
+                    self.outcome.transitions,
+                    len(stack),
+                    len(self.schedule),
                     self.budget.seconds,
                 )
-            )  # fmt: skip
+            )
         self.outcome.stopped = self.budget.exceeded(states)
         return bool(self.outcome.stopped)
 

@@ -35,12 +35,20 @@ from powercut.checkers.engine.translation import Translation
 
 _ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^"}
 _CALLED = {
-    ast.Mult: "pc_mul", ast.FloorDiv: "pc_div", ast.Mod: "pc_mod",
-    ast.LShift: "pc_shl", ast.RShift: "pc_shr",
-}  # fmt: skip
+    ast.Mult: "pc_mul",
+    ast.FloorDiv: "pc_div",
+    ast.Mod: "pc_mod",
+    ast.LShift: "pc_shl",
+    ast.RShift: "pc_shr",
+}
 _COMPARED = {
-    ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
-}  # fmt: skip
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+}
 
 
 _FIRST_SUMS = 3

@@ -194,9 +194,12 @@ class Emitter:
     def _definition(self, name: str, body: list[ast.stmt]) -> ast.FunctionDef:
         parameter = self.frames.graph.parameter
         args = ast.arguments(
-            posonlyargs=[], args=[ast.arg(arg=a) for a in ("S", "F", parameter)],
-            kwonlyargs=[], kw_defaults=[], defaults=[],
-        )  # fmt: skip
+            posonlyargs=[],
+            args=[ast.arg(arg=a) for a in ("S", "F", parameter)],
+            kwonlyargs=[],
+            kw_defaults=[],
+            defaults=[],
+        )
         return ast.FunctionDef(name, args, body or [ast.Pass()], [], lineno=1)
 
     def _tail(

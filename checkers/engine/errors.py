@@ -36,8 +36,13 @@ class ModelAssertionError(EngineError):
 
 
 STEP_ERRORS = (
-    ModelAssertionError, RangeError, ValueError, IndexError, ZeroDivisionError, RecursionError,
-)  # fmt: skip
+    ModelAssertionError,
+    RangeError,
+    ValueError,
+    IndexError,
+    ZeroDivisionError,
+    RecursionError,
+)
 """What a step or a guard of a wrong model can raise; explorers report it with its schedule.
 
 ``ValueError`` and ``IndexError`` are what a byte vector raises in a build without range checks.

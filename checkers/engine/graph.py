@@ -164,9 +164,12 @@ class HelperSet:
         scope.root = source.parameters[0]
         body = _lower_plain(source.node.body, scope)
         arguments = ast.arguments(
-            posonlyargs=[], args=[ast.arg(arg=p) for p in parameters],
-            kwonlyargs=[], kw_defaults=[], defaults=[],
-        )  # fmt: skip
+            posonlyargs=[],
+            args=[ast.arg(arg=p) for p in parameters],
+            kwonlyargs=[],
+            kw_defaults=[],
+            defaults=[],
+        )
         return ast.FunctionDef(name, arguments, body or [ast.Pass()], [], lineno=1)
 
 

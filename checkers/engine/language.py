@@ -30,18 +30,57 @@ from powercut.model.language import Struct
 BUILTINS = {"min": min, "max": max}
 
 _STATEMENTS = (
-    ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.While, ast.For, ast.Return, ast.Pass,
-    ast.Break, ast.Continue, ast.Expr, ast.Assert,
-)  # fmt: skip
+    ast.Assign,
+    ast.AnnAssign,
+    ast.AugAssign,
+    ast.If,
+    ast.While,
+    ast.For,
+    ast.Return,
+    ast.Pass,
+    ast.Break,
+    ast.Continue,
+    ast.Expr,
+    ast.Assert,
+)
 _EXPRESSIONS = (
-    ast.Name, ast.Constant, ast.Attribute, ast.Subscript, ast.BinOp, ast.BoolOp, ast.UnaryOp,
-    ast.Compare, ast.IfExp, ast.Call,
-)  # fmt: skip
+    ast.Name,
+    ast.Constant,
+    ast.Attribute,
+    ast.Subscript,
+    ast.BinOp,
+    ast.BoolOp,
+    ast.UnaryOp,
+    ast.Compare,
+    ast.IfExp,
+    ast.Call,
+)
 _OPERATORS = (
-    ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod, ast.BitAnd, ast.BitOr, ast.BitXor,
-    ast.LShift, ast.RShift, ast.And, ast.Or, ast.Not, ast.Invert, ast.USub, ast.Eq, ast.NotEq,
-    ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Load, ast.Store, ast.expr_context,
-)  # fmt: skip
+    ast.Add,
+    ast.Sub,
+    ast.Mult,
+    ast.FloorDiv,
+    ast.Mod,
+    ast.BitAnd,
+    ast.BitOr,
+    ast.BitXor,
+    ast.LShift,
+    ast.RShift,
+    ast.And,
+    ast.Or,
+    ast.Not,
+    ast.Invert,
+    ast.USub,
+    ast.Eq,
+    ast.NotEq,
+    ast.Lt,
+    ast.LtE,
+    ast.Gt,
+    ast.GtE,
+    ast.Load,
+    ast.Store,
+    ast.expr_context,
+)
 
 
 @dataclass(slots=True)

@@ -23,9 +23,12 @@ class NativeRun:
     """
 
     def __init__(
-        self, build: Build, constants: bytes, shared: bytes,
+        self,
+        build: Build,
+        constants: bytes,
+        shared: bytes,
         memory: "Callable[[bytes], bytearray]" = bytearray,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.build = build
         self.threads = build.threads
         self.variables = memory(shared)

@@ -97,9 +97,14 @@ class SwarmSearch:
     """
 
     def __init__(
-        self, engine: str, system: System, watch: Watch, limits: Limits, starts: Iterable[bytes],
+        self,
+        engine: str,
+        system: System,
+        watch: Watch,
+        limits: Limits,
+        starts: Iterable[bytes],
         seed: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if seed < 1:
             raise ValueError(f"a seed is a number from 1 up, not {seed}")
         self.engine = engine
@@ -157,9 +162,13 @@ class SwarmSearch:
     def sample(self) -> Sample:
         """Return what this member has to say about coverage."""
         return Sample(
-            self.seed, self.engine, self.bits, frozenset(self._states),
-            frozenset(self._projections), self._outcome.exhaustive,
-        )  # fmt: skip
+            self.seed,
+            self.engine,
+            self.bits,
+            frozenset(self._states),
+            frozenset(self._projections),
+            self._outcome.exhaustive,
+        )
 
     def close(self) -> None:
         """Give the memory back."""

@@ -71,9 +71,12 @@ class Translation:
 
 @lru_cache(maxsize=16)
 def _shared(
-    program: Program, predicates: tuple[Callable[..., int], ...], checked: bool, zero_dead: bool,
+    program: Program,
+    predicates: tuple[Callable[..., int], ...],
+    checked: bool,
+    zero_dead: bool,
     first: "_Layout",
-) -> Translation:  # fmt: skip
+) -> Translation:
     return Translation(program, predicates, first.layout, checked=checked, zero_dead=zero_dead)
 
 
@@ -91,9 +94,13 @@ class _Layout:
 
 
 def translate(
-    program: Program, predicates: Sequence[Callable[..., int]], layout: Layout, *, checked: bool,
+    program: Program,
+    predicates: Sequence[Callable[..., int]],
+    layout: Layout,
+    *,
+    checked: bool,
     zero_dead: bool,
-) -> Translation:  # fmt: skip
+) -> Translation:
     """Return the translation of ``program``, the same one for every layout of it.
 
     Raises :class:`LanguageError` where a constant index is outside its array in ``layout``.

@@ -36,9 +36,13 @@ def random_walks(
 
 
 def _one_walk(
-    system: System, watch: Watch, outcome: Outcome, chooser: random.Random, max_steps: int,
+    system: System,
+    watch: Watch,
+    outcome: Outcome,
+    chooser: random.Random,
+    max_steps: int,
     seen: set[bytes],
-) -> None:  # fmt: skip
+) -> None:
     state = system.initial
     schedule: list[int] = []
     for _ in range(max_steps):

@@ -66,9 +66,15 @@ def record(system: System, variables: bytes, schedule: Sequence[int]) -> Record:
         except _FAILURES:
             break
     done = Record(
-        system, before, bytes(memory), steps, activations, list(memory.log), dict(memory.latest),
+        system,
+        before,
+        bytes(memory),
+        steps,
+        activations,
+        list(memory.log),
+        dict(memory.latest),
         start_reads,
-    )  # fmt: skip
+    )
     for thread, info in enumerate(system.threads):
         accesses = memory.begin(len(steps) + 1)
         try:
@@ -172,9 +178,10 @@ class _Needed:
             last[thread] = self.run.activations[step]
         begun = {self.run.activations[step] for step in self.steps}
         missing = {
-            k for k, own in enumerate(self.run.activations)
+            k
+            for k, own in enumerate(self.run.activations)
             if own in begun and own != last[own[0]] and k not in self.steps
-        }  # fmt: skip
+        }
         self.steps |= missing
         return bool(missing)
 

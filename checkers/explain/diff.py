@@ -183,6 +183,10 @@ def follow(trace: Trace, subject: Subject, *, counterpart: str = "") -> Trace:
     verdict: Literal["violated", "holds"] = VIOLATED if course.kind else HOLDS
     summary = course.summary if course.kind else f"{walker.prop.name} holds at the end of this run"
     return make_trace(
-        subject, trace.property, course.epochs, summary or trace.summary, verdict,
+        subject,
+        trace.property,
+        course.epochs,
+        summary or trace.summary,
+        verdict,
         origin=Origin(trace.origin.finder, trace.origin.seed, counterpart=counterpart),
-    )  # fmt: skip
+    )

@@ -87,9 +87,14 @@ class Minimiser:
     """One minimisation; ``best`` is a valid answer at every moment, also after an interrupt."""
 
     def __init__(
-        self, trace: Trace, name: str = "trace", *, reduce_workload: bool = True,
-        max_states: int = MAX_STATES, on_progress: OnProgress | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        trace: Trace,
+        name: str = "trace",
+        *,
+        reduce_workload: bool = True,
+        max_states: int = MAX_STATES,
+        on_progress: OnProgress | None = None,
+    ) -> None:
         if trace.verdict != "violated":
             message = '"holds", but only a violation can be minimised; give a trace of one'
             raise TraceError(name, "$.verdict", message)

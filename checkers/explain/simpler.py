@@ -63,8 +63,9 @@ def joined_runs(plan: Plan) -> Iterator[Plan]:
             yield _joined(plan, n, [*runs[: at + 1], runs[to], *between, *runs[to + 1 :]])
             yield _joined(plan, n, [*runs[:at], *between, run, *runs[to:]])
             for others in _split(between):
-                yield _joined(plan, n, [*runs[:at], *others[0], run, runs[to], *others[1],
-                                        *runs[to + 1 :]])  # fmt: skip
+                yield _joined(
+                    plan, n, [*runs[:at], *others[0], run, runs[to], *others[1], *runs[to + 1 :]]
+                )
         yield from _pulled(plan, n)
 
 
@@ -271,9 +272,10 @@ def _without_op(
         return [changed]
     wishes = plan.mounts[n].wishes
     own = [
-        wish for wish, op in zip(wishes, owners[n], strict=True)
+        wish
+        for wish, op in zip(wishes, owners[n], strict=True)
         if wish.thread != f"task{t}" or op != m
-    ]  # fmt: skip
+    ]
     fitting = _adapted(changed, n, tuple(own), mount, {(t, m)})
     return [replace(fitting, exact=False), fitting, _adapted(changed, n, wishes, mount, {(t, m)})]
 

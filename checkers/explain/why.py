@@ -113,10 +113,11 @@ def _slices(walker: Walker, plan: Plan, course: Course) -> list[Slice]:
     records = [
         record(
             walker.system(course.subject, n),
-            mounted(walker.system(course.subject, n), epoch.start, scope), epoch.schedule,
+            mounted(walker.system(course.subject, n), epoch.start, scope),
+            epoch.schedule,
         )
         for n, epoch in enumerate(course.epochs)
-    ]  # fmt: skip
+    ]
     slices = [_last_slice(walker, plan, course, records[-1])]
     for n in range(len(records) - 2, -1, -1):
         slices.insert(0, _earlier_slice(course, n, records, slices[0]))

@@ -63,9 +63,13 @@ def run_litmus(
     Raises :class:`KeyError` for a design that does not exist.
     """
     result = run_scope(
-        DESIGNS[design], litmus.scope, mutant, limits=limits, on_progress=on_progress,
+        DESIGNS[design],
+        litmus.scope,
+        mutant,
+        limits=limits,
+        on_progress=on_progress,
         observation=litmus.observation,
-    )  # fmt: skip
+    )
     return judge(litmus, design, result)
 
 

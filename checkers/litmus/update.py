@@ -76,9 +76,14 @@ def _groups(designs: Sequence[str], sets: Mapping[str, Shown]) -> list[tuple[lis
 
 
 def _block(
-    litmus: Litmus, block: Allowed, lines: Sequence[str], designs: Sequence[str], wanted: Shown, *,
+    litmus: Litmus,
+    block: Allowed,
+    lines: Sequence[str],
+    designs: Sequence[str],
+    wanted: Shown,
+    *,
     is_copy: bool,
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Return the lines of ``block`` for ``designs`` with the set ``wanted``."""
     patterns = {entry.line: entry.pattern for entry in block.lines}
     head = lines[block.first - 1]

@@ -83,10 +83,16 @@ def explanations() -> tuple[Explanation, ...]:
     """Return the known differences."""
     text = files("powercut.checkers.locks").joinpath("compare.toml").read_text(encoding="utf-8")
     return tuple(
-        Explanation(entry["side"], entry["from"], entry["to"], entry["reason"],
-                    entry.get("against", ""), entry.get("when", ""))
+        Explanation(
+            entry["side"],
+            entry["from"],
+            entry["to"],
+            entry["reason"],
+            entry.get("against", ""),
+            entry.get("when", ""),
+        )
         for entry in tomllib.loads(text)["explanation"]
-    )  # fmt: skip
+    )
 
 
 def compare(

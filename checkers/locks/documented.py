@@ -84,10 +84,15 @@ class Observed:
 def documented_orders() -> tuple[Order, ...]:
     """Return every documented order."""
     return tuple(
-        Order(entry["path"], tuple(entry["chain"]), entry.get("inode", ""), entry["source"],
-              entry.get("since", ""))
+        Order(
+            entry["path"],
+            tuple(entry["chain"]),
+            entry.get("inode", ""),
+            entry["source"],
+            entry.get("since", ""),
+        )
         for entry in _data()["order"]
-    )  # fmt: skip
+    )
 
 
 @cache

@@ -89,11 +89,15 @@ def known_classes() -> dict[str, LockClass]:
     text = files("powercut.checkers.locks").joinpath("classes.toml").read_text(encoding="utf-8")
     return {
         name: LockClass(
-            name, entry["kind"], entry.get("order_key"), entry.get("lockdep", True),
-            entry.get("modelled", False), entry.get("summary", ""),
+            name,
+            entry["kind"],
+            entry.get("order_key"),
+            entry.get("lockdep", True),
+            entry.get("modelled", False),
+            entry.get("summary", ""),
         )
         for name, entry in tomllib.loads(text).items()
-    }  # fmt: skip
+    }
 
 
 def lock_class(name: str, kind: str = "lock") -> LockClass:
@@ -138,9 +142,14 @@ class Edge:
     def key(self) -> tuple[str, str, str, str, str, str, bool]:
         """What makes two observations the same edge."""
         return (
-            self.source, self.target, self.kind, self.held_mode, self.mode, self.context,
+            self.source,
+            self.target,
+            self.kind,
+            self.held_mode,
+            self.mode,
+            self.context,
             self.trylock,
-        )  # fmt: skip
+        )
 
     @property
     def blocking(self) -> bool:
@@ -250,10 +259,8 @@ class LockGraph:
     def pairs(self, *, blocking: bool = True) -> set[tuple[str, str]]:
         """Return (source, target) of every edge; without those that never block by default."""
         return {
-            (edge.source, edge.target)
-            for edge in self.edges()
-            if edge.blocking or not blocking
-        }  # fmt: skip
+            (edge.source, edge.target) for edge in self.edges() if edge.blocking or not blocking
+        }
 
     def __contains__(self, name: object) -> bool:
         return name in self.digraph

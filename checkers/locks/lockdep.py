@@ -80,10 +80,14 @@ def name_map() -> tuple[NameRule, ...]:
     """Return the name map."""
     text = files("powercut.checkers.locks").joinpath("lockdep.toml").read_text(encoding="utf-8")
     return tuple(
-        NameRule(re.compile(entry["class"]), entry["lock"], tuple(entry.get("holds", ())),
-                 tuple(entry.get("held_by", ())))
+        NameRule(
+            re.compile(entry["class"]),
+            entry["lock"],
+            tuple(entry.get("holds", ())),
+            tuple(entry.get("held_by", ())),
+        )
         for entry in tomllib.loads(text)["name"]
-    )  # fmt: skip
+    )
 
 
 def read_lockdep(folder: Path, rules: Iterable[NameRule] | None = None) -> RealGraph:
@@ -215,9 +219,15 @@ def _edge(
     dump: Dump, ours: dict[str, str], source: str, target: str, context: str, held: tuple[str, ...]
 ) -> Edge:
     return Edge(
-        ours[source], ours[target], "acquire", _mode(dump.usage[source]),
-        _mode(dump.usage[target]), context, None, held or (ours[source],),
-    )  # fmt: skip
+        ours[source],
+        ours[target],
+        "acquire",
+        _mode(dump.usage[source]),
+        _mode(dump.usage[target]),
+        context,
+        None,
+        held or (ours[source],),
+    )
 
 
 def _mode(usage: str) -> Mode:

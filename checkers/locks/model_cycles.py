@@ -81,25 +81,38 @@ _FOLIO = ("folio_lock[iomap]", "folio_writeback[iomap]")
 _ANY_FOLIO = (*_FOLIO, "folio_lock[bh]", "folio_writeback[bh]")
 
 RULES = (
-    Rule("no-folio-under-handle",
-         "nobody waits for the lock or the writeback of an iomap inode's folio with a handle open",
-         tuple((HANDLE, folio) for folio in _FOLIO)),
-    Rule("no-iomap-data-in-commit",
-         "a commit neither locks folios of iomap inodes nor waits for their writeback",
-         tuple((COMMIT, folio) for folio in _FOLIO)),
-    Rule("no-commit-wait-under-handle",
-         "nobody waits for a commit or for log space with a handle open",
-         ((HANDLE, COMMIT), (HANDLE, LOG_SPACE))),
-    Rule("handle-outside",
-         "no handle is started under i_data_sem, nor under a buffer_head inode's folio lock",
-         (("i_data_sem", HANDLE), ("folio_lock[bh]", HANDLE))),
-    Rule("worker-waits-for-no-folio",
-         "the running conversion item waits for no folio and for no other item's I/O",
-         tuple((SLOT, name) for name in (*_ANY_FOLIO, EOF_WRITE))),
-    Rule("reserved-not-behind-normal",
-         "no conversion with a reserved handle queues behind one that starts a normal handle",
-         ((SLOT, HANDLE), ("folio_writeback[bh]", SLOT)), together=True),
-)  # fmt: skip
+    Rule(
+        "no-folio-under-handle",
+        "nobody waits for the lock or the writeback of an iomap inode's folio with a handle open",
+        tuple((HANDLE, folio) for folio in _FOLIO),
+    ),
+    Rule(
+        "no-iomap-data-in-commit",
+        "a commit neither locks folios of iomap inodes nor waits for their writeback",
+        tuple((COMMIT, folio) for folio in _FOLIO),
+    ),
+    Rule(
+        "no-commit-wait-under-handle",
+        "nobody waits for a commit or for log space with a handle open",
+        ((HANDLE, COMMIT), (HANDLE, LOG_SPACE)),
+    ),
+    Rule(
+        "handle-outside",
+        "no handle is started under i_data_sem, nor under a buffer_head inode's folio lock",
+        (("i_data_sem", HANDLE), ("folio_lock[bh]", HANDLE)),
+    ),
+    Rule(
+        "worker-waits-for-no-folio",
+        "the running conversion item waits for no folio and for no other item's I/O",
+        tuple((SLOT, name) for name in (*_ANY_FOLIO, EOF_WRITE)),
+    ),
+    Rule(
+        "reserved-not-behind-normal",
+        "no conversion with a reserved handle queues behind one that starts a normal handle",
+        ((SLOT, HANDLE), ("folio_writeback[bh]", SLOT)),
+        together=True,
+    ),
+)
 """What keeps the two orders of folio lock and handle apart; none of it is visible to lockdep."""
 
 
@@ -145,10 +158,23 @@ class LockReport:
 
 
 LOCK_SCOPES = (
-    "ordered-log", "enospc", "log-full", "two-files", "eof-unsubmitted", "eof-truncate-up",
-    "folio-tail", "truncate-reuse", "cookie-race", "zero-truncate", "punch", "punch-folio",
-    "zero-range", "fallocate", "truncate-nodelalloc", "cut-twice",
-)  # fmt: skip
+    "ordered-log",
+    "enospc",
+    "log-full",
+    "two-files",
+    "eof-unsubmitted",
+    "eof-truncate-up",
+    "folio-tail",
+    "truncate-reuse",
+    "cookie-race",
+    "zero-truncate",
+    "punch",
+    "punch-folio",
+    "zero-range",
+    "fallocate",
+    "truncate-nodelalloc",
+    "cut-twice",
+)
 """Scopes that together show every edge that any scope of one mount shows, for every design.
 
 But for ``mixed``: there the iomap file may run out of space too (``unlink-reuse``).
@@ -270,20 +296,20 @@ def structural_guard(cycle: Cycle, found: Sequence[Exploration]) -> str:
     Judged over every observation of every scope: if no choice of observations, one an edge, fits
     together, no run of the same paths can.
     """
-    grips = [
-        sorted(set(observations(found, (edge.source, edge.target)))) for edge in cycle.edges
-    ]  # fmt: skip
+    grips = [sorted(set(observations(found, (edge.source, edge.target)))) for edge in cycle.edges]
     if not all(grips):
         return ""
     if next(_chains(grips, exclusive=False), None) is None:
         return _instance_guard(cycle, grips)
     if next(_chains(grips, exclusive=True), None) is None:
-        names = sorted({
-            base_of(resource.name)
-            for chain in _chains(grips, exclusive=False)
-            for one, other in _couples(chain)
-            for resource in one.alone & other.alone
-        })  # fmt: skip
+        names = sorted(
+            {
+                base_of(resource.name)
+                for chain in _chains(grips, exclusive=False)
+                for one, other in _couples(chain)
+                for resource in one.alone & other.alone
+            }
+        )
         return f"two of the waiters would hold the same {' or '.join(names)}"
     return ""
 
@@ -352,6 +378,7 @@ def _closed_by(graph: LockGraph, pair: Pair) -> list[Cycle]:
     larger = merged([graph])
     larger.add(Edge(*pair))
     return [
-        cycle for cycle in find_cycles(larger)
+        cycle
+        for cycle in find_cycles(larger)
         if any((edge.source, edge.target) == pair for edge in cycle.edges)
-    ]  # fmt: skip
+    ]

@@ -61,11 +61,20 @@ if TYPE_CHECKING:
 
     from powercut.model.mutants import Mutant
 
-TRANSPARENT = frozenset({
-    "down_read", "down_write", "percpu_down_read", "folio_lock", "folio_wait_writeback",
-    "ext4_journal_start", "ext4_journal_start_reserved", "jbd2_log_wait_for_space",
-    "jbd2_complete_transaction", "jbd2_journal_force_commit_nested",
-})  # fmt: skip
+TRANSPARENT = frozenset(
+    {
+        "down_read",
+        "down_write",
+        "percpu_down_read",
+        "folio_lock",
+        "folio_wait_writeback",
+        "ext4_journal_start",
+        "ext4_journal_start_reserved",
+        "jbd2_log_wait_for_space",
+        "jbd2_complete_transaction",
+        "jbd2_journal_force_commit_nested",
+    }
+)
 """Functions that take or wait on behalf of their caller: an edge's place is the caller."""
 
 
@@ -122,9 +131,12 @@ def lock_system(design: Design, scope: Scope, mutant: Mutant | None = None) -> S
     constants = bytearray(build.layout.constant_size)
     variables = bytearray(build.layout.shared_size)
     configure(
-        build.layout.view(bytearray(len(variables)), constants).conf, scope, mount, design,
+        build.layout.view(bytearray(len(variables)), constants).conf,
+        scope,
+        mount,
+        design,
         mutant.switch if mutant else "",
-    )  # fmt: skip
+    )
     mount_disk(build.layout.view(variables, constants), mkfs(scope), scope)
     return System(build, bytes(constants), bytes(variables))
 
@@ -182,9 +194,14 @@ def _new_graph(name: str) -> LockGraph:
 
 
 def native_edges(
-    design: Design, scope: Scope, mutant: Mutant | None = None, *, seed: int = 1, runs: int = 20,
+    design: Design,
+    scope: Scope,
+    mutant: Mutant | None = None,
+    *,
+    seed: int = 1,
+    runs: int = 20,
     max_steps: int = 400,
-) -> LockGraph:  # fmt: skip
+) -> LockGraph:
     """Return the edges that ``runs`` random native runs of ``scope`` happen to show.
 
     What a thread waits for is read off its Python stack here, not off the compiled wait.
@@ -345,9 +362,13 @@ class _Recorder:
             self.add(agent, kept, silent, _call_on(place, "percpu_down_read"), spot)
 
     def add(
-        self, agent: Agent, holds: tuple[Hold, ...], want: Want, stack: tuple[tuple[str, int], ...],
+        self,
+        agent: Agent,
+        holds: tuple[Hold, ...],
+        want: Want,
+        stack: tuple[tuple[str, int], ...],
         spot: Spot,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Record the edges from everything held to what is wanted."""
         where, chain = _where(stack), tuple(name for name, _ in stack)
         if spot.waits_for_log_space and want.resource.name != LOG_SPACE:
@@ -367,9 +388,16 @@ class _Recorder:
     ) -> None:
         alone = frozenset(hold.resource for hold in holds if _is_alone(hold))
         edge = Edge(
-            "", want.resource.name, want.kind, mode=want.mode, context=agent.kind, where=where,
-            held=tuple(hold.resource.name for hold in holds), trylock=want.trylock, chain=chain,
-        )  # fmt: skip
+            "",
+            want.resource.name,
+            want.kind,
+            mode=want.mode,
+            context=agent.kind,
+            where=where,
+            held=tuple(hold.resource.name for hold in holds),
+            trylock=want.trylock,
+            chain=chain,
+        )
         for hold in holds:
             name = hold.resource.name
             self.result.graph.add(replace(edge, source=name, held_mode=hold.mode))

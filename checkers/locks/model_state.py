@@ -46,15 +46,29 @@ FOLIO_LOCK, FOLIO_WRITEBACK = "folio_lock", "folio_writeback"
 CHECKPOINT, SLOT, EOF_WRITE = "j_checkpoint_mutex", "worker_slot", "eof_block_write"
 
 EOF_WRITE_CLASS = LockClass(
-    EOF_WRITE, "wait", lockdep=False, modelled=True,
+    EOF_WRITE,
+    "wait",
+    lockdep=False,
+    modelled=True,
     summary="the write of an EOF block that i_disksize must not pass before",
-)  # fmt: skip
+)
 
 _RANKS = (
-    "i_rwsem", "invalidate_lock", "s_writepages_rwsem", COMMIT, SLOT, "folio_lock[iomap]",
-    "folio_writeback[iomap]", HANDLE, "folio_lock[bh]", "folio_writeback[bh]", EOF_WRITE,
-    CHECKPOINT, LOG_SPACE, "i_data_sem",
-)  # fmt: skip
+    "i_rwsem",
+    "invalidate_lock",
+    "s_writepages_rwsem",
+    COMMIT,
+    SLOT,
+    "folio_lock[iomap]",
+    "folio_writeback[iomap]",
+    HANDLE,
+    "folio_lock[bh]",
+    "folio_writeback[bh]",
+    EOF_WRITE,
+    CHECKPOINT,
+    LOG_SPACE,
+    "i_data_sem",
+)
 
 _FOLIO_PRIMITIVES = {"folio_lock": "locked", "folio_wait_writeback": "writeback"}
 _SEM_PRIMITIVES = ("down_write", "down_read")
@@ -272,9 +286,10 @@ class LockView:
         """Whether sizes wait for a write of one of these blocks."""
         ordered = state[self.at[f"inode[{inode}].i_ordered_lblk"]] - 1
         needed = [
-            b for b in range(first, first + length)
+            b
+            for b in range(first, first + length)
             if state[self.at[f"inode[{inode}].eof_needed[{b}]"]]
-        ]  # fmt: skip
+        ]
         at_end = state[self.at[f"inode[{inode}].i_disksize"]] // self.cells_per_block
         if state[self.at[f"inode[{inode}].disksize_grow_pending"]]:
             return bool(first <= at_end < first + length)
@@ -294,9 +309,7 @@ class LockView:
 
     def _writeback(self, state: Any, inode: int, first: int, length: int) -> list[Hold]:
         folios = {b // self.blocks_per_folio for b in range(first, first + length)}
-        return [
-            Hold(self.folio(state, FOLIO_WRITEBACK, inode, f), WRITE) for f in sorted(folios)
-        ]  # fmt: skip
+        return [Hold(self.folio(state, FOLIO_WRITEBACK, inode, f), WRITE) for f in sorted(folios)]
 
     def want(self, state: Any, spot: Spot, names: Sequence[str]) -> Want | None:
         """Return what a thread wants whose wait looks at the variables ``names``."""

@@ -66,10 +66,15 @@ def chains(graph: LockGraph, context: str) -> list[tuple[Seen, ...]]:
             return
         onward = follows.get(path[-1], {})
         ends = len(path) > 1 and follows[path[-2]][path[-1]].edge.kind == "wait"
-        nexts = [] if ends else [
-            name for name in sorted(onward)
-            if name not in path and all(name in follows.get(held, {}) for held in path)
-        ]  # fmt: skip
+        nexts = (
+            []
+            if ends
+            else [
+                name
+                for name in sorted(onward)
+                if name not in path and all(name in follows.get(held, {}) for held in path)
+            ]
+        )
         for name in nexts:
             extend((*path, name))
         if not nexts and len(path) > 1:
@@ -156,9 +161,13 @@ def _chain(chain: tuple[Seen, ...]) -> list[str]:
     words = [first.source + _MARKS[first.held_mode]]
     for seen in chain:
         edge = seen.edge
-        words.append(f"wait({edge.target})" if edge.kind == "wait" else
-                     f"try({edge.target})" if edge.trylock else
-                     edge.target + _MARKS[edge.mode])  # fmt: skip
+        words.append(
+            f"wait({edge.target})"
+            if edge.kind == "wait"
+            else f"try({edge.target})"
+            if edge.trylock
+            else edge.target + _MARKS[edge.mode]
+        )
     lines = _wrapped(" -> ".join(words), "  ")
     for seen in chain:
         if seen.where:
@@ -267,10 +276,12 @@ def _not_seen(source: SourceReport) -> list[str]:
 
 def _last_line(report: Report) -> str:
     verdict = report.verdict.upper() if report.verdict == "violated" else report.verdict
-    parts = [f"{_count(len(report.graph.classes()), 'class', 'classes')}",
-             f"{_count(len(report.graph.pairs(blocking=False)), 'edge')}",
-             f"{_count(len(report.cycles), 'cycle')}",
-             f"{_count(len(report.contradictions), 'contradiction')}"]  # fmt: skip
+    parts = [
+        f"{_count(len(report.graph.classes()), 'class', 'classes')}",
+        f"{_count(len(report.graph.pairs(blocking=False)), 'edge')}",
+        f"{_count(len(report.cycles), 'cycle')}",
+        f"{_count(len(report.contradictions), 'contradiction')}",
+    ]
     if report.source:
         parts.append(_count(len(report.source.mistakes), "mistake"))
     if report.comparison:
@@ -294,9 +305,12 @@ def _count(number: int, one: str, many: str = "") -> str:
 
 def _wrapped(text: str, indent: str) -> list[str]:
     return textwrap.wrap(
-        text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ",
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
         break_on_hyphens=False,
-    ) or [indent]  # fmt: skip
+    ) or [indent]
 
 
 def _cut(text: str) -> str:

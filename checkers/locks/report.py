@@ -133,12 +133,15 @@ def merged_edge(group: list[Seen]) -> MergedEdge:
     """Return edges with the same ends, kind and context as one."""
     first = group[0].edge
     return MergedEdge(
-        first.source, first.target, first.kind, first.context,
+        first.source,
+        first.target,
+        first.kind,
+        first.context,
         tuple(dict.fromkeys((s.edge.held_mode, s.edge.target_words) for s in group)),
         tuple(dict.fromkeys(where for s in group for where in s.where)),
         tuple(dict.fromkeys(held for s in group for held in s.held)),
         first.chain,
-    )  # fmt: skip
+    )
 
 
 def edge_document(edge: MergedEdge) -> dict[str, Any]:

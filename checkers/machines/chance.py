@@ -15,9 +15,15 @@ from powercut.model.scope import Geometry, Op, OpCode
 from powercut.model.state import MAX_TASKS
 
 KINDS = (
-    OpCode.WRITE, OpCode.TRUNCATE, OpCode.STORE, OpCode.FSYNC, OpCode.FDATASYNC, OpCode.FALLOCATE,
-    OpCode.PUNCH, OpCode.ZERO_RANGE,
-)  # fmt: skip
+    OpCode.WRITE,
+    OpCode.TRUNCATE,
+    OpCode.STORE,
+    OpCode.FSYNC,
+    OpCode.FDATASYNC,
+    OpCode.FALLOCATE,
+    OpCode.PUNCH,
+    OpCode.ZERO_RANGE,
+)
 """What every set-up has."""
 NR_KINDS = (1, 2, 2, 3)
 LENGTHS = (1, 1, 2, 2, 3, 4)
@@ -30,9 +36,10 @@ _WHOLE_FILE = {OpCode.FSYNC, OpCode.FDATASYNC, OpCode.SYNC, OpCode.UNLINK}
 def kinds_of(setup: Setup) -> tuple[OpCode, ...]:
     """Return the kinds of operations that ``setup`` allows."""
     special = (
-        (OpCode.SYNC, setup.syncs), (OpCode.UNLINK, setup.unlinks),
+        (OpCode.SYNC, setup.syncs),
+        (OpCode.UNLINK, setup.unlinks),
         (OpCode.READ, setup.evictions > 0),
-    )  # fmt: skip
+    )
     return (*KINDS, *(code for code, there in special if there))
 
 

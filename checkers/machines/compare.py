@@ -62,9 +62,15 @@ def compare(
 
     def one_batch(design: Design, number: int, check: Check) -> Failure | None:
         machine = differential_machine(
-            (FIRST, design), shapes, mutant, legal=legal, found=found,
-            passed_over=passed_over[design.name], tally=result.tally, check=check,
-        )  # fmt: skip
+            (FIRST, design),
+            shapes,
+            mutant,
+            legal=legal,
+            found=found,
+            passed_over=passed_over[design.name],
+            tally=result.tally,
+            check=check,
+        )
         try:
             run_state_machine_as_test(seeded(number)(machine), settings=chosen)
         except Differs as error:
@@ -78,9 +84,13 @@ def compare(
         return None
 
     run_batches(
-        result, designs, one_batch, time_limit_s=time_limit_s, on_batch=on_batch,
+        result,
+        designs,
+        one_batch,
+        time_limit_s=time_limit_s,
+        on_batch=on_batch,
         interrupted=interrupted,
-    )  # fmt: skip
+    )
     return result
 
 
@@ -89,6 +99,13 @@ def failure_of(error: Differs, seed: int, examples: int) -> Failure:
     design = error.sides[1].run.setup.design.name
     steps = sum(side.run.steps for side in error.sides)
     return Failure(
-        design, DIFFERENCE, error.difference.kind, error.told(), seed, examples, blob_of(error),
-        steps, None,
-    )  # fmt: skip
+        design,
+        DIFFERENCE,
+        error.difference.kind,
+        error.told(),
+        seed,
+        examples,
+        blob_of(error),
+        steps,
+        None,
+    )

@@ -48,9 +48,17 @@ BURSTS = (0, 1, 2, 3, 4, 6, 8, 12)
 FAIR_STEPS = 64
 """Nobody keeps the processor for longer than this when everybody runs."""
 KINDS = (
-    "task", "flusher", "worker", "disk", "kjournald", "timer", "failing_disk", "wb_worker",
-    "reclaim", "settle",
-)  # fmt: skip
+    "task",
+    "flusher",
+    "worker",
+    "disk",
+    "kjournald",
+    "timer",
+    "failing_disk",
+    "wb_worker",
+    "reclaim",
+    "settle",
+)
 
 ORDERS = factorial(len(KINDS))
 MOST_CHANGES = 4

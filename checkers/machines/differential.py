@@ -133,15 +133,17 @@ class Wrong:
 
 FOUND: tuple[Wrong, ...] = (
     Wrong(
-        ("seed-eof-ordered", "seed-eof-deferred"), "rest-larger-size-on-buffer_head",
+        ("seed-eof-ordered", "seed-eof-deferred"),
+        "rest-larger-size-on-buffer_head",
         "a size that was held back is forgotten",
         lambda run: bool(run.calls(OpCode.PUNCH, OpCode.ZERO_RANGE)),
     ),
     Wrong(
-        ("seed-without-07",), "rest-larger-size-on-buffer_head",
+        ("seed-without-07",),
+        "rest-larger-size-on-buffer_head",
         "a commit writes an iomap page without its size",
     ),
-)  # fmt: skip
+)
 """Differences that are wrong, and known."""
 
 

@@ -84,9 +84,11 @@ def differs(difference: Difference, jobs: Sequence[str], sides: Sequence[Side]) 
 
 @st.composite
 def pairs(
-    draw: st.DrawFn, designs: tuple[Design, Design], mutant: Mutant | None,
+    draw: st.DrawFn,
+    designs: tuple[Design, Design],
+    mutant: Mutant | None,
     geometries: Sequence[Geometry],
-) -> tuple[Setup, Setup]:  # fmt: skip
+) -> tuple[Setup, Setup]:
     """Two set-ups that differ in the design alone; ``mutant`` is planted in the second."""
     geometry = draw(st.sampled_from(geometries))
     cells = min(geometry.nr_blocks, geometry.nr_phys) * geometry.cells_per_block
@@ -287,9 +289,13 @@ def differential_machine(
         self.begin(setups)
 
     members = {
-        "mount": mount, "legal": tuple(legal), "found": tuple(found),
+        "mount": mount,
+        "legal": tuple(legal),
+        "found": tuple(found),
         "passed_over": passed_over,
-        "tally": Tally() if tally is None else tally, "first_failure": 0,
-        "shortest": None, "check": staticmethod(check),
-    }  # fmt: skip
+        "tally": Tally() if tally is None else tally,
+        "first_failure": 0,
+        "shortest": None,
+        "check": staticmethod(check),
+    }
     return type("DifferentialMachine", (DifferentialMachine,), members)

@@ -289,13 +289,14 @@ _STALE: tuple[tuple[tuple[str, ...], str, Condition], ...] = (
     ((*_V5, *_BH), "a store pollutes a block in flight (new-file)", _stores),
     (
         tuple(d for d in _EVERY if d != "seed-eof-ordered"),
-        "a zeroed tail is lost with a failed bio (eio-eof)", _loses_a_zeroed_tail,
+        "a zeroed tail is lost with a failed bio (eio-eof)",
+        _loses_a_zeroed_tail,
     ),
     (_EVERY, _FOLIO, _stores_in_folios),
     (_BH, _TRUNCATE, _cuts_twice),
     (_BH, "a zero range drops the zeroed EOF block", _drops_a_zeroed_tail),
     (("seed-eof-ordered",), "a block behind the held size", _reaches_blocks_behind_eof),
-)  # fmt: skip
+)
 
 LATE_WRITE = "late-write"
 LATE = "a punch frees a block that writeback has just submitted"
@@ -311,7 +312,9 @@ KNOWN: tuple[Known, ...] = (
     *(Known(designs, STALE, OWN, text, when) for designs, text, when in _STALE),
     *(Known(designs, CRASH, CONTENT, text, when) for designs, text, when in _STALE),
     Known(
-        ("seed-eof-ordered",), STRUCTURE, BEHIND_SIZE,
+        ("seed-eof-ordered",),
+        STRUCTURE,
+        BEHIND_SIZE,
         "seed-eof-ordered breaks the structure that e2fsck expects",
     ),
     Known(_HOLDING, "sizes", ANY_KIND, _HELD, _punches),
@@ -319,19 +322,26 @@ KNOWN: tuple[Known, ...] = (
     Known(_V5, "sizes", ANY_KIND, _MERGED, _merges_a_mark),
     Known(_V5, DURABILITY, SIZE, _MERGED, _merges_a_mark),
     Known(
-        _BH, GROWN, ANY_KIND,
+        _BH,
+        GROWN,
+        ANY_KIND,
         "the buffer_head path raises i_disksize before the data is written, by design",
     ),
     Known(
-        ("seed-gap-ordered", *_V5), GROWN, ANY_KIND,
+        ("seed-gap-ordered", *_V5),
+        GROWN,
+        ANY_KIND,
         "the ordered ioend sets i_disksize to i_size",
     ),
     Known(_EVERY, READ, ANY_KIND, _FOLIO, _stores_in_folios),
     Known(_EVERY, "read-back", ANY_KIND, _FOLIO, _stores_in_folios),
     Known(_EVERY, DURABILITY, CONTENT, _FOLIO, _stores_in_folios),
     Known(
-        (*_IOMAP, "mixed"), "data-err-abort", ANY_KIND,
-        "data_err=abort misses plain overwrites", _misses_an_overwrite,
+        (*_IOMAP, "mixed"),
+        "data-err-abort",
+        ANY_KIND,
+        "data_err=abort misses plain overwrites",
+        _misses_an_overwrite,
     ),
     Known((*_IOMAP, "mixed"), LATE_WRITE, ANY_KIND, LATE, _punches_in_folios),
     *(
@@ -341,31 +351,45 @@ KNOWN: tuple[Known, ...] = (
     *(
         Known((*_IOMAP, "mixed"), prop, kind, LATE, _a_bio_came_late)
         for prop, kind in (
-            ("read-back", ANY_KIND), (DURABILITY, CONTENT), (UNSTABLE_CONVERSION, ANY_KIND),
-            (STALE, OWN), (STALE, PREVIOUS_OWNER), (STALE, MISPLACED),
+            ("read-back", ANY_KIND),
+            (DURABILITY, CONTENT),
+            (UNSTABLE_CONVERSION, ANY_KIND),
+            (STALE, OWN),
+            (STALE, PREVIOUS_OWNER),
+            (STALE, MISPLACED),
         )
     ),
     *(
         Known((*_IOMAP, "mixed"), prop, kind, _REFILL, _refills_a_punch)
         for prop, kind in (
-            (STALE, PREVIOUS_OWNER), (UNSTABLE_CONVERSION, ANY_KIND), ("read-back", ANY_KIND),
-            (CRASH, CONTENT), (READ, ANY_KIND),
+            (STALE, PREVIOUS_OWNER),
+            (UNSTABLE_CONVERSION, ANY_KIND),
+            ("read-back", ANY_KIND),
+            (CRASH, CONTENT),
+            (READ, ANY_KIND),
         )
     ),
     Known(
-        ("seed-gap-ordered", "series-v5"), DEADLOCK, ANY_KIND,
+        ("seed-gap-ordered", "series-v5"),
+        DEADLOCK,
+        ANY_KIND,
         "the worker waits for a block in an ioend that is not submitted",
         _slot_is_held_beside_a_new_ioend,
     ),
     Known(
-        ("seed-eof-deferred",), DEADLOCK, ANY_KIND,
+        ("seed-eof-deferred",),
+        DEADLOCK,
+        ANY_KIND,
         "an ioend is left on the list for a block in an ioend that is not submitted",
         _an_ioend_is_new,
     ),
     Known(("seed-eof-deferred",), DEADLOCK, ANY_KIND, _PASSED, _waits_for_the_next_flusher),
     Known(
-        ("seed-eof-deferred",), DEADLOCK, ANY_KIND,
-        "a punch drops the EOF block that an ioend is left on the list for", _punches,
+        ("seed-eof-deferred",),
+        DEADLOCK,
+        ANY_KIND,
+        "a punch drops the EOF block that an ioend is left on the list for",
+        _punches,
     ),
     Known(_V5, DEADLOCK, ANY_KIND, _PASSED, _waits_outside_a_punch),
     Known(_BH, STALE, PREVIOUS_OWNER, _NODELALLOC, _exposes_new_blocks),
@@ -380,16 +404,22 @@ KNOWN: tuple[Known, ...] = (
     Known(_BH, "read-back", ANY_KIND, _SWALLOWED, _rewrites_after_errors),
     Known(_BH, DURABILITY, CONTENT, _SWALLOWED, _rewrites_after_errors),
     Known(
-        ("mixed",), DEADLOCK, ANY_KIND, "a reserved handle behind a work item that needs one",
+        ("mixed",),
+        DEADLOCK,
+        ANY_KIND,
+        "a reserved handle behind a work item that needs one",
         _slot_is_held,
     ),
     Known(("seed-without-07",), "sizes", ANY_KIND, _WITHOUT_07),
     Known(("seed-without-07",), DURABILITY, SIZE, _WITHOUT_07),
     Known(
-        ("seed-without-07",), DEADLOCK, ANY_KIND, "iomap inodes left on the ordered list",
+        ("seed-without-07",),
+        DEADLOCK,
+        ANY_KIND,
+        "iomap inodes left on the ordered list",
         _commit_takes_folios,
     ),
-)  # fmt: skip
+)
 
 
 def known(run: LiveRun, seen: Seen, before: AbstractSet[str] = frozenset()) -> Known | None:

@@ -75,10 +75,18 @@ def _base_scope(setup: Setup) -> Scope:
     """The scope whose system has every thread a run may need."""
     mount = Mount(((),) * MAX_TASKS, setup.flusher_passes, setup.evictions)
     return Scope(
-        NAME, "", (mount,), setup.geometry, setup.initial_size_cells, setup.initial_dirty_tail,
-        setup.timer, setup.max_errors, setup.data_err_abort, setup.log_transactions,
+        NAME,
+        "",
+        (mount,),
+        setup.geometry,
+        setup.initial_size_cells,
+        setup.initial_dirty_tail,
+        setup.timer,
+        setup.max_errors,
+        setup.data_err_abort,
+        setup.log_transactions,
         setup.nodelalloc,
-    )  # fmt: skip
+    )
 
 
 def _every_thread(base: Scope) -> dict[str, int]:
@@ -134,9 +142,13 @@ class LiveRun:
         setup = self.setup
         now = self._as_mount(tuple(tuple(ops) for ops in self.tasks))
         configure(
-            self._conf, self._scope_with(now), now, setup.design,
-            setup.mutant.switch if setup.mutant else "", observes_calls=self._observes_calls,
-        )  # fmt: skip
+            self._conf,
+            self._scope_with(now),
+            now,
+            setup.design,
+            setup.mutant.switch if setup.mutant else "",
+            observes_calls=self._observes_calls,
+        )
         for n, (task, number) in enumerate(self.colours):
             self._conf.task[task].op[number].colour = FIRST_OP_COLOUR << n
         self.system.reconfigure(bytes(self._constants))
@@ -224,8 +236,11 @@ class LiveRun:
             return
         slot = self._conf.task[task].op[len(ops)]
         slot.code, slot.pos, slot.length, slot.inode = (
-            int(op.code), op.pos_cells, op.length_cells, op.inode,
-        )  # fmt: skip
+            int(op.code),
+            op.pos_cells,
+            op.length_cells,
+            op.inode,
+        )
         if op.code in DATA_OPS:
             slot.colour = self.colour_of(task, len(ops))
         thread = self.indexes["task"][task]
@@ -301,9 +316,13 @@ class LiveRun:
         """Return what :meth:`back_to` needs to undo everything that happens from now on."""
         tasks = tuple(tuple(ops) for ops in self.tasks)
         return Mark(
-            len(self.past), self.steps_before, self.start_disk, tasks, tuple(self.colours),
+            len(self.past),
+            self.steps_before,
+            self.start_disk,
+            tasks,
+            tuple(self.colours),
             bytes(self._constants),
-        )  # fmt: skip
+        )
 
     def back_to(self, mark: Mark) -> None:
         """Return to the start of the mount of ``mark``, with the operations it had then."""

@@ -30,9 +30,15 @@ BY_REFERENCE = frozenset({"disksize-at-map"})
 """Its property is advisory, ext4 documents it as legal at times; the specification knows when."""
 
 EXAM = replace(
-    PROFILES["ci"], name="exam", examples=150, rounds=MOST_EXAMPLES // 150, searches=2,
-    states_by_chance=150_000, needs=(), time_limit_s=1_200.0,
-)  # fmt: skip
+    PROFILES["ci"],
+    name="exam",
+    examples=150,
+    rounds=MOST_EXAMPLES // 150,
+    searches=2,
+    states_by_chance=150_000,
+    needs=(),
+    time_limit_s=1_200.0,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +103,25 @@ def as_mounted(setup: Setup, scope: Scope) -> Setup:
 
 
 def examine(
-    slugs: Sequence[str] = tuple(MUTANTS), seeds: Sequence[int] = (1, 2, 3),
-    profile: Profile = EXAM, interrupted: Callable[[], bool] = never,
-) -> Iterator[Mark]:  # fmt: skip
+    slugs: Sequence[str] = tuple(MUTANTS),
+    seeds: Sequence[int] = (1, 2, 3),
+    profile: Profile = EXAM,
+    interrupted: Callable[[], bool] = never,
+) -> Iterator[Mark]:
     """Search for every mutant with every seed; yield a mark each, the last one if interrupted."""
     for slug in slugs:
         mutant = MUTANTS[slug]
         for seed in seeds:
             result = search(
-                [DESIGNS[mutant.design]], profile, seed * 1_000_000, mutant=mutant,
-                geometries=[SCOPES[mutant.scope].geometry], base=machine_for(mutant),
-                stop_at_first=True, interrupted=interrupted,
-            )  # fmt: skip
+                [DESIGNS[mutant.design]],
+                profile,
+                seed * 1_000_000,
+                mutant=mutant,
+                geometries=[SCOPES[mutant.scope].geometry],
+                base=machine_for(mutant),
+                stop_at_first=True,
+                interrupted=interrupted,
+            )
             failure = result.failures[0] if result.failures else None
             tried = failure.examples if failure else result.tally.examples
             yield Mark(mutant, seed, tried, failure, result.cpu_seconds, result.stopped)

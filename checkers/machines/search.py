@@ -40,15 +40,29 @@ MINIMISE_RUNS = 600
 _PHASES = (Phase.explicit, Phase.generate, Phase.target, Phase.shrink)
 
 COMMON = (
-    "data-in-flight", "completed-before-commit", "out-of-order", "record-durable-data-in-flight",
-    "two-transactions", "dirty-tail", "dirty-tail-on-disk", "synced", "freed-block-pending",
+    "data-in-flight",
+    "completed-before-commit",
+    "out-of-order",
+    "record-durable-data-in-flight",
+    "two-transactions",
+    "dirty-tail",
+    "dirty-tail-on-disk",
+    "synced",
+    "freed-block-pending",
     "handle-under-folio-lock",
-)  # fmt: skip
+)
 RARE = (
-    "orphan-committed", "stale-mapping", "commit-under-folio-lock", "size-held-back", "bio-failed",
-    "journal-aborted", "checkpointing", "folio-evicted", "unwritten-not-cached",
+    "orphan-committed",
+    "stale-mapping",
+    "commit-under-folio-lock",
+    "size-held-back",
+    "bio-failed",
+    "journal-aborted",
+    "checkpointing",
+    "folio-evicted",
+    "unwritten-not-cached",
     "unlinked-committed",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +222,18 @@ def search(
 
     def one_batch(design: Design, number: int, check: Check) -> Failure | None:
         machine = crash_machine(
-            [design], shapes, mutant, tally=result.tally, passed_over=passed_over,
-            schedules=profile.schedules, states=profile.states,
+            [design],
+            shapes,
+            mutant,
+            tally=result.tally,
+            passed_over=passed_over,
+            schedules=profile.schedules,
+            states=profile.states,
             states_by_chance=profile.states_by_chance,
-            searches=profile.searches, base=base, check=check,
-        )  # fmt: skip
+            searches=profile.searches,
+            base=base,
+            check=check,
+        )
         try:
             error = run_machine(machine, number, profile_settings(profile))
         except KeyboardInterrupt as cause:
@@ -229,9 +250,14 @@ def search(
         return failure_of(error, number, machine.first_failure)
 
     run_batches(
-        result, designs, one_batch, time_limit_s=time_limit_s, stop_at_first=stop_at_first,
-        on_batch=on_batch, interrupted=interrupted,
-    )  # fmt: skip
+        result,
+        designs,
+        one_batch,
+        time_limit_s=time_limit_s,
+        stop_at_first=stop_at_first,
+        on_batch=on_batch,
+        interrupted=interrupted,
+    )
     return result
 
 
@@ -303,9 +329,16 @@ def failure_of(error: Violated, seed: int, examples: int, *, shrink: bool = True
         trace = minimiser.best
     seen, run = error.seen, error.run
     failure = Failure(
-        run.setup.design.name, seen.prop, seen.kind, seen.detail, seed, examples, blob_of(error),
-        run.steps, trace,
-    )  # fmt: skip
+        run.setup.design.name,
+        seen.prop,
+        seen.kind,
+        seen.detail,
+        seed,
+        examples,
+        blob_of(error),
+        run.steps,
+        trace,
+    )
     if cause is not None:
         raise Cut(failure, cause)
     return failure

@@ -57,9 +57,11 @@ def decisions() -> Iterator[Decision]:
     yield _decide(
         "arithmetic/run-does-not-wrap",
         "index + blk_len does not wrap for a dirty run inside the largest file",
-        lambda z3, m: ([m.inside_file, m.whole_blocks],
-                       z3.ULE(m.run_end, z3.BitVecVal(_MAX_BLOCKS, 64))),
-    )  # fmt: skip
+        lambda z3, m: (
+            [m.inside_file, m.whole_blocks],
+            z3.ULE(m.run_end, z3.BitVecVal(_MAX_BLOCKS, 64)),
+        ),
+    )
     limits = lambda m: [m.inside_file, m.whole_blocks, m.some, m.end_signed]  # noqa: E731
     yield _decide(
         "arithmetic/length-not-zero",
@@ -111,9 +113,14 @@ def _decide(name: str, statement: str, build: Any, *, exists: bool = False) -> D
             reason = f"block size {1 << bits}: {inputs}"
             break
     return Decision(
-        name, statement, "arithmetic", result, time.perf_counter() - started,
-        f"z3 {z3.get_version_string()}", reason,
-    )  # fmt: skip
+        name,
+        statement,
+        "arithmetic",
+        result,
+        time.perf_counter() - started,
+        f"z3 {z3.get_version_string()}",
+        reason,
+    )
 
 
 def _inputs(model: Any) -> str:
@@ -127,13 +134,22 @@ def _completion() -> Iterator[Decision]:
 
     pos, size, i_size = z3.BitVecs("pos size i_size", 64)
     rows: tuple[tuple[str, str, Any], ...] = (
-        ("arithmetic/end-does-not-wrap", "pos + size of an ioend inside the file does not wrap",
-         lambda bits: pos + size > pos),
-        ("arithmetic/blocks-fit-int", "EXT4_MAX_BLOCKS() is 1 or more and fits an int up to 2 GiB",
-         lambda bits: _fits(z3, _max_blocks(z3, pos, size, bits))),
-        ("arithmetic/size-clamped", "min(pos + size, i_size) is never beyond i_size",
-         lambda bits: z3.If(pos + size < i_size, pos + size, i_size) <= i_size),
-    )  # fmt: skip
+        (
+            "arithmetic/end-does-not-wrap",
+            "pos + size of an ioend inside the file does not wrap",
+            lambda bits: pos + size > pos,
+        ),
+        (
+            "arithmetic/blocks-fit-int",
+            "EXT4_MAX_BLOCKS() is 1 or more and fits an int up to 2 GiB",
+            lambda bits: _fits(z3, _max_blocks(z3, pos, size, bits)),
+        ),
+        (
+            "arithmetic/size-clamped",
+            "min(pos + size, i_size) is never beyond i_size",
+            lambda bits: z3.If(pos + size < i_size, pos + size, i_size) <= i_size,
+        ),
+    )
     for name, statement, goal in rows:
         started = time.perf_counter()
         result, reason = PROVED, ""
@@ -142,18 +158,29 @@ def _completion() -> Iterator[Decision]:
             solver = z3.SolverFor("QF_BV")
             solver.set("rlimit", RLIMIT)
             solver.add(
-                pos >= 0, pos < largest, size > 0, size <= 1 << 31, pos + size <= largest,
-                i_size >= 0, i_size <= largest, z3.Not(goal(bits)),
-            )  # fmt: skip
+                pos >= 0,
+                pos < largest,
+                size > 0,
+                size <= 1 << 31,
+                pos + size <= largest,
+                i_size >= 0,
+                i_size <= largest,
+                z3.Not(goal(bits)),
+            )
             answer = solver.check()
             if answer != z3.unsat:
                 result = REFUTED if answer == z3.sat else UNKNOWN
                 reason = _inputs(solver.model()) if answer == z3.sat else "resource limit"
                 break
         yield Decision(
-            name, statement, "arithmetic", result, time.perf_counter() - started,
-            f"z3 {z3.get_version_string()}", reason,
-        )  # fmt: skip
+            name,
+            statement,
+            "arithmetic",
+            result,
+            time.perf_counter() - started,
+            f"z3 {z3.get_version_string()}",
+            reason,
+        )
 
 
 def _max_blocks(z3: Any, pos: Any, size: Any, bits: int) -> Any:

@@ -34,9 +34,18 @@ RUN_DEPTH = 18
 _PER_BLOCK = 2
 _LARGEST = 8
 _BLOCKWISE = frozenset(
-    {"allocate", "build", "submit", "complete", "take_list", "merge", "convert", "finish",
-     "give_up"}
-)  # fmt: skip
+    {
+        "allocate",
+        "build",
+        "submit",
+        "complete",
+        "take_list",
+        "merge",
+        "convert",
+        "finish",
+        "give_up",
+    }
+)
 _NOT_IN_RUNS = frozenset({"merge", "flush", "end_extension", "discard", "touch"})
 _SYNCS = frozenset(name for name in STEPS if name.startswith("sync_"))
 
@@ -113,11 +122,16 @@ class Instance:
         """What is looked up in a table lies in it."""
         x, cells, phys = self.x, self.x.nr_cells, self.x.nr_phys
         return x.land(
-            s.isz >= 0, s.isz <= cells, s.dsz >= 0, s.m_size <= cells, s.c_size <= cells,
-            s.target >= 0, s.target <= cells,
+            s.isz >= 0,
+            s.isz <= cells,
+            s.dsz >= 0,
+            s.m_size <= cells,
+            s.c_size <= cells,
+            s.target >= 0,
+            s.target <= cells,
             x.cells(lambda c: x.land(*(m(c) < phys for m in (s.map, s.m_map, s.c_map, s.dest)))),
             x.phys(lambda d: x.land(s.own(d) >= 0, s.own(d) < cells)),
-        )  # fmt: skip
+        )
 
     def values(self, model: Any, tables: dict[str, list[Term]]) -> dict[str, Any]:
         """Read ``tables`` from a model: plain numbers and truth values."""
@@ -308,14 +322,26 @@ class Search:
         x = self.x
         used = lambda c: c < x.up(s.isz)  # noqa: E731
         return [
-            x.cells(lambda c: x.land(s.wr(c) == used(c), (s.map(c) != HOLE) == used(c),
-                                     x.implies(used(c), s.map(c) == c))),
-            x.phys(lambda d: x.land((s.pst(d) == 1) == used(d),
-                                    x.implies(s.pst(d) == 0, s.cached(d) == s.is_foreign))),
-            s.target == 0, s.m_size == 0, x.lnot(s.m_orphan), x.cells(lambda c: x.lnot(s.dirty(c))),
+            x.cells(
+                lambda c: x.land(
+                    s.wr(c) == used(c),
+                    (s.map(c) != HOLE) == used(c),
+                    x.implies(used(c), s.map(c) == c),
+                )
+            ),
+            x.phys(
+                lambda d: x.land(
+                    (s.pst(d) == 1) == used(d),
+                    x.implies(s.pst(d) == 0, s.cached(d) == s.is_foreign),
+                )
+            ),
+            s.target == 0,
+            s.m_size == 0,
+            x.lnot(s.m_orphan),
+            x.cells(lambda c: x.lnot(s.dirty(c))),
             # One colour: OLD inside the file, or what an earlier append left behind EOF.
             x.lor(*(x.lnot(s.cached(x.number(d))) for d in range(2))),
-        ]  # fmt: skip
+        ]
 
     def _unroll(self, n: int) -> None:
         x, s = self.x, self.current
@@ -330,9 +356,17 @@ class Search:
             parameters[name] = ptables
             move = step.take(x, self.rules, s, p)
             picked = choice == number
-            self.solver.add(x.implies(picked, x.land(
-                move.guard, self.instance.bounds(ptables), _in_tables(x, step.params, p),
-                self._realistic(name, s, p))))  # fmt: skip
+            self.solver.add(
+                x.implies(
+                    picked,
+                    x.land(
+                        move.guard,
+                        self.instance.bounds(ptables),
+                        _in_tables(x, step.params, p),
+                        self._realistic(name, s, p),
+                    ),
+                )
+            )
             moves.append((picked, move))
         self.solver.add(x.lor(*(picked for picked, _ in moves)))
         for name, table in tables.items():
@@ -387,13 +421,20 @@ class Search:
         """Lowest dirty hole to the lowest free block, cell by cell in order."""
         x = self.x
         return x.land(
-            x.cells(lambda c: x.implies(
-                p.cells(c), x.land(s.dirty(c), (p.place(c) & 1) == (c & 1)))),
-            x.pairs(lambda c, e: x.implies(
-                x.land(p.cells(c), e < (c & ~1), s.dirty(e)), s.map(e) != HOLE)),
-            x.cells(lambda c: x.phys(lambda d: x.implies(
-                x.land(p.cells(c), d < (p.place(c) & ~1)), s.pst(d) != FREE))),
-        )  # fmt: skip
+            x.cells(
+                lambda c: x.implies(p.cells(c), x.land(s.dirty(c), (p.place(c) & 1) == (c & 1)))
+            ),
+            x.pairs(
+                lambda c, e: x.implies(
+                    x.land(p.cells(c), e < (c & ~1), s.dirty(e)), s.map(e) != HOLE
+                )
+            ),
+            x.cells(
+                lambda c: x.phys(
+                    lambda d: x.implies(x.land(p.cells(c), d < (p.place(c) & ~1)), s.pst(d) != FREE)
+                )
+            ),
+        )
 
     def _demand_build(self, s: State, p: State) -> Term:
         x = self.x
@@ -426,9 +467,10 @@ class Search:
             x.lnot(x.land(p.cells(a), p.cells(b))) for a in firsts for b in firsts if a is not b
         ]
         return [
-            *alone, x.lor(*(p.cells(a) for a in firsts)),
+            *alone,
+            x.lor(*(p.cells(a) for a in firsts)),
             *(p.cells(a) == p.cells(a + 1) for a in firsts),
-        ]  # fmt: skip
+        ]
 
     def _blocks(self, where: Callable[[Term], Term]) -> Callable[[Term], Term]:
         """Return whether a cell's block has a cell that ``where`` says."""

@@ -156,9 +156,13 @@ class Bridge:
             self.result.mismatches.append(Mismatch(what, where, colour, differences))
 
     def _explain(
-        self, old: Plain, new: Plain, call: Call | None, sets: tuple[tuple[int, ...], ...],
+        self,
+        old: Plain,
+        new: Plain,
+        call: Call | None,
+        sets: tuple[tuple[int, ...], ...],
         colour: int,
-    ) -> tuple[Guess, ...] | None:  # fmt: skip
+    ) -> tuple[Guess, ...] | None:
         """Return the protocol steps that lead from ``old`` to ``new``, shortest first."""
         wanted = _key(new)
         # A commit flushes the cache in its own step: another flush must not stand in for it.
@@ -196,9 +200,13 @@ class Bridge:
         return canonical(out)
 
     def _guesses(
-        self, cur: Plain, new: Plain, call: Call | None, sets: tuple[tuple[int, ...], ...],
+        self,
+        cur: Plain,
+        new: Plain,
+        call: Call | None,
+        sets: tuple[tuple[int, ...], ...],
         colour: int,
-    ) -> Iterator[Guess]:  # fmt: skip
+    ) -> Iterator[Guess]:
         yield from self._call_guesses(cur, new, call, colour)
         yield from self._io_guesses(cur, new)
         yield from self._worker_guesses(cur, new, sets)
@@ -224,9 +232,15 @@ class Bridge:
                 for stop in bounds:
                     if start < stop:
                         shows = bool(call.colour & colour)
-                        yield "write", {
-                            "start": start, "stop": stop, "colour": shows, "dirt": dirt,
-                        }  # fmt: skip
+                        yield (
+                            "write",
+                            {
+                                "start": start,
+                                "stop": stop,
+                                "colour": shows,
+                                "dirt": dirt,
+                            },
+                        )
         if call is not None and call.code == OpCode.STORE:
             shows = bool(call.colour & colour)
             yield "store", {"at": call.pos, "colour": shows, "dirt": dirt}
@@ -256,9 +270,15 @@ class Bridge:
                 if mapped[c]:
                     owner[new["map"][c]] = c
             last = max(c for c in cells if mapped[c])
-            yield "allocate", {
-                "cells": mapped, "place": new["map"], "owner": tuple(owner), "last": last,
-            }  # fmt: skip
+            yield (
+                "allocate",
+                {
+                    "cells": mapped,
+                    "place": new["map"],
+                    "owner": tuple(owner),
+                    "last": last,
+                },
+            )
         started = _moved(cur, new, 0, (1, 2))
         yield from self._built(cur, new, cells)
         for end in sorted({new["end"][c] for c in cells if started[c]}):
@@ -303,9 +323,15 @@ class Bridge:
             yield "give_up", {"cells": chosen}
             for allowed in range(self.x.nr_cells + 1):
                 for skip in (False, True):
-                    yield "finish", {
-                        "one": span[0], "cells": chosen, "allowed": allowed, "skip": skip,
-                    }  # fmt: skip
+                    yield (
+                        "finish",
+                        {
+                            "one": span[0],
+                            "cells": chosen,
+                            "allowed": allowed,
+                            "skip": skip,
+                        },
+                    )
 
     def _journal_guesses(self, cur: Plain, new: Plain) -> Iterator[Guess]:
         if cur["commit"] != new["commit"]:

@@ -52,24 +52,33 @@ def decisions() -> Iterator[Decision]:
     blocks, extents, groups, gdb = z3.Ints("blocks extents groups descriptor_blocks")
     volume = [groups >= 1, gdb >= 1]
     # Two neighbours in a leaf that were not merged are longer together than one extent may be.
-    in_one_leaf = [blocks >= extents, extents >= 1,
-                   (extents / 2) * (EXT_UNWRITTEN_MAX_LEN + 1) <= blocks]  # fmt: skip
+    in_one_leaf = [
+        blocks >= extents,
+        extents >= 1,
+        (extents / 2) * (EXT_UNWRITTEN_MAX_LEN + 1) <= blocks,
+    ]
     yield _decide(
-        z3, "credits/extents-in-one-leaf",
+        z3,
+        "credits/extents-in-one-leaf",
         "an ioend inside one leaf spans at most 2 * (blocks / 32768) + 1 extents",
-        in_one_leaf, extents <= 2 * (blocks / (EXT_UNWRITTEN_MAX_LEN + 1)) + 1,
-    )  # fmt: skip
+        in_one_leaf,
+        extents <= 2 * (blocks / (EXT_UNWRITTEN_MAX_LEN + 1)) + 1,
+    )
     yield _decide(
-        z3, "credits/one-leaf",
+        z3,
+        "credits/one-leaf",
         "converting any number of whole extents of one leaf costs no more than is reserved",
-        volume, used(z3.IntVal(1)) <= reserved(z3, groups, gdb),
-    )  # fmt: skip
+        volume,
+        used(z3.IntVal(1)) <= reserved(z3, groups, gdb),
+    )
     leaves = z3.Int("leaves")
     yield _decide(
-        z3, "credits/eighteen-leaves",
+        z3,
+        "credits/eighteen-leaves",
         "nor do whole extents of up to 18 leaves, on a file system of any size",
-        [*volume, leaves >= 1, leaves <= 18], used(leaves) <= reserved(z3, groups, gdb),
-    )  # fmt: skip
+        [*volume, leaves >= 1, leaves <= 18],
+        used(leaves) <= reserved(z3, groups, gdb),
+    )
 
 
 def findings() -> Iterator[Decision]:
@@ -79,13 +88,20 @@ def findings() -> Iterator[Decision]:
     for block_size in (1024, 4096):
         leaves, blocks, groups, gdb = z3.Ints("leaves blocks groups descriptor_blocks")
         # A leaf as fragmentation leaves it: as many blocks as it had entries when it was full.
-        there = [leaves >= 1, blocks == leaves * entries_of_leaf(block_size), groups >= 12,
-                 gdb >= 12]  # fmt: skip
+        there = [
+            leaves >= 1,
+            blocks == leaves * entries_of_leaf(block_size),
+            groups >= 12,
+            gdb >= 12,
+        ]
         yield _decide(
-            z3, f"credits/merged-ioend/{block_size}",
+            z3,
+            f"credits/merged-ioend/{block_size}",
             f"a merged ioend never needs more credits than are reserved (blocks of {block_size})",
-            there, used(leaves) <= reserved(z3, groups, gdb), smallest=blocks,
-        )  # fmt: skip
+            there,
+            used(leaves) <= reserved(z3, groups, gdb),
+            smallest=blocks,
+        )
 
 
 def _decide(
@@ -106,6 +122,11 @@ def _decide(
     elif answer != z3.unsat:
         result, reason = UNKNOWN, str(solver.reason_unknown())
     return Decision(
-        name, statement, "credits", result, time.perf_counter() - started,
-        f"z3 {z3.get_version_string()}", reason,
-    )  # fmt: skip
+        name,
+        statement,
+        "credits",
+        result,
+        time.perf_counter() - started,
+        f"z3 {z3.get_version_string()}",
+        reason,
+    )

@@ -45,10 +45,16 @@ def freeze(x: Logic, r: Rules, s: State, p: State) -> Move:
         s.pst(d) == FREED_RUNNING, x.number(FREED_COMMITTING), s.pst(d)
     )
     changes = {
-        "commit": x.number(FROZEN), "m_size": s.dsz, "m_orphan": s.orphan,
-        "m_map": s.map, "m_wr": s.wr, "m_ever": s.ever, "pst": moved,
-        "itid": _later(x, s.itid, TID_RUNNING), "s_tid": _later(x, s.s_tid, TID_RUNNING),
-    }  # fmt: skip
+        "commit": x.number(FROZEN),
+        "m_size": s.dsz,
+        "m_orphan": s.orphan,
+        "m_map": s.map,
+        "m_wr": s.wr,
+        "m_ever": s.ever,
+        "pst": moved,
+        "itid": _later(x, s.itid, TID_RUNNING),
+        "s_tid": _later(x, s.s_tid, TID_RUNNING),
+    }
     return Move(guard, changes)
 
 
@@ -63,9 +69,13 @@ def preflush(x: Logic, r: Rules, s: State, p: State) -> Move:
 def record(x: Logic, r: Rules, s: State, p: State) -> Move:
     """REQ_FUA: the commit record is durable; recovery will find this transaction."""
     changes = {
-        "commit": x.number(RECORDED), "c_size": s.m_size, "c_orphan": s.m_orphan,
-        "c_map": s.m_map, "c_wr": s.m_wr, "c_ever": s.m_ever,
-    }  # fmt: skip
+        "commit": x.number(RECORDED),
+        "c_size": s.m_size,
+        "c_orphan": s.m_orphan,
+        "c_map": s.m_map,
+        "c_wr": s.m_wr,
+        "c_ever": s.m_ever,
+    }
     return Move(s.commit == FLUSHED, changes)
 
 

@@ -71,11 +71,14 @@ def built_ends(x: Logic, s: State) -> Term:
         lambda c: x.implies(
             s.built(c),
             x.land(
-                s.io(c) == NONE, s.map(c) != HOLE, x.lnot(s.failed(c)), c < x.up(s.end(c)),
+                s.io(c) == NONE,
+                s.map(c) != HOLE,
+                x.lnot(s.failed(c)),
+                c < x.up(s.end(c)),
                 x.lor(s.trunc == CUT, s.end(c) <= s.isz),
             ),
         )
-    )  # fmt: skip
+    )
 
 
 def failed_known(x: Logic, s: State) -> Term:
@@ -123,10 +126,13 @@ def size_coming(x: Logic, s: State) -> Term:
 
 def tids(x: Logic, s: State) -> Term:
     return x.land(
-        s.itid >= TID_DONE, s.itid <= TID_RUNNING, s.s_tid >= TID_DONE, s.s_tid <= TID_RUNNING,
+        s.itid >= TID_DONE,
+        s.itid <= TID_RUNNING,
+        s.s_tid >= TID_DONE,
+        s.s_tid <= TID_RUNNING,
         x.implies(s.itid == TID_COMMITTING, has_m(x, s)),
         x.implies(s.sync == COMMITTING, s.s_tid <= s.itid),
-    )  # fmt: skip
+    )
 
 
 def settled(x: Logic, s: State) -> Term:
@@ -151,23 +157,23 @@ def recorded_same(x: Logic, s: State) -> Term:
 
 def sync_sane(x: Logic, s: State) -> Term:
     return x.land(
-        s.sync >= NO_SYNC, s.sync <= RETURNED,
+        s.sync >= NO_SYNC,
+        s.sync <= RETURNED,
         x.implies(s.erred, x.lor(s.sync == NO_SYNC, s.sync == RETURNED)),
         x.implies(
             s.sync != NO_SYNC,
             x.land(
-                s.s_size <= s.isz, s.s_size <= s.s_last,
+                s.s_size <= s.isz,
+                s.s_size <= s.s_last,
                 x.implies(s.trunc == CUTTING, s.s_size <= s.target),
             ),
         ),
-    )  # fmt: skip
+    )
 
 
 def page_answers(x: Logic, s: State) -> Term:
     covered = lambda c: x.land(s.sync != NO_SYNC, c < s.s_size)  # noqa: E731
-    return x.cells(
-        lambda c: x.implies(covered(c), x.ite(s.page(c), s.ok(c), s.ok_else(c)))
-    )  # fmt: skip
+    return x.cells(lambda c: x.implies(covered(c), x.ite(s.page(c), s.ok(c), s.ok_else(c))))
 
 
 def running_kept(x: Logic, s: State) -> Term:

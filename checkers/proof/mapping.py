@@ -137,16 +137,21 @@ class Mapper:
         k = self.system.view(state)
         inode = k.inode[0]
         out: Plain = {
-            "isz": inode.i_size, "dsz": inode.i_disksize, "held": inode.held_size,
-            "orphan": bool(inode.raw.orphan), "extending": bool(inode.extending),
-            "commit": k.journal.committing, "is_foreign": colour == FOREIGN,
-            "m_size": inode.committing.size, "m_orphan": bool(inode.committing.orphan),
+            "isz": inode.i_size,
+            "dsz": inode.i_disksize,
+            "held": inode.held_size,
+            "orphan": bool(inode.raw.orphan),
+            "extending": bool(inode.extending),
+            "commit": k.journal.committing,
+            "is_foreign": colour == FOREIGN,
+            "m_size": inode.committing.size,
+            "m_orphan": bool(inode.committing.orphan),
             "c_size": k.stable.inode[0].committed.size,
             "c_orphan": bool(k.stable.inode[0].committed.orphan),
             "itid": inode.i_sync_tid,
             "erred": bool(k.errors_injected or k.failed_allocation),
             **no_history(k.conf.nr_cells),
-        }  # fmt: skip
+        }
         self._calls(state, inode, out)
         self._content(k, colour, out)
         self._ioends(state, k, out)
@@ -210,10 +215,13 @@ class Mapper:
         per_block = k.conf.cells_per_block
         nr_cells = k.conf.nr_cells
         table: dict[str, list[Any]] = {
-            "io": [NONE] * nr_cells, "failed": [False] * nr_cells,
-            "end": [0] * nr_cells, "dest": [HOLE] * nr_cells,
-            "built": [False] * nr_cells, "orders": [False] * nr_cells,
-        }  # fmt: skip
+            "io": [NONE] * nr_cells,
+            "failed": [False] * nr_cells,
+            "end": [0] * nr_cells,
+            "dest": [HOLE] * nr_cells,
+            "built": [False] * nr_cells,
+            "orders": [False] * nr_cells,
+        }
         names = {IOEND_SUBMITTED: 1, IOEND_COMPLETED: 2, IOEND_WORKER: 3}
         for first in range(k.conf.nr_blocks):
             ioend = k.inode[0].ioend[first]

@@ -69,8 +69,9 @@ def symbolic_state(x: Unbounded, prefix: str = "") -> State:
 
 def parameters(x: Unbounded, params: Params) -> State:
     """Return uninterpreted parameters of a step."""
-    return State({n: _symbol(x, f"p_{n}", kind == SCALAR, sort)
-                  for n, (kind, sort) in params.items()})  # fmt: skip
+    return State(
+        {n: _symbol(x, f"p_{n}", kind == SCALAR, sort) for n, (kind, sort) in params.items()}
+    )
 
 
 def _symbol(x: Unbounded, name: str, is_scalar: bool, sort: str) -> Any:
@@ -89,23 +90,38 @@ def obligations(rules: Rules, x: Unbounded | None = None) -> Iterator[Obligation
     start = [*axioms, initial(x, s)]
     for c in claimed:
         yield Obligation(
-            f"initial/{c.name}", f"a fresh mount: {c.statement}", "initial", start,
-            c.sentence(x, s), "", c.name,
-        )  # fmt: skip
+            f"initial/{c.name}",
+            f"a fresh mount: {c.statement}",
+            "initial",
+            start,
+            c.sentence(x, s),
+            "",
+            c.name,
+        )
     holds = [*axioms, *(c.sentence(x, s) for c in claimed)]
     for step in STEPS.values():
         move = step.take(x, rules, s, parameters(x, step.params))
         after = s.updated(move.changes)
         for c in claimed:
             yield Obligation(
-                f"step/{step.name}/{c.name}", f"after {step.name}: {c.statement}", "step",
-                [*holds, move.guard], c.sentence(x, after), step.name, c.name,
-            )  # fmt: skip
+                f"step/{step.name}/{c.name}",
+                f"after {step.name}: {c.statement}",
+                "step",
+                [*holds, move.guard],
+                c.sentence(x, after),
+                step.name,
+                c.name,
+            )
     for prop in properties_of(rules):
         yield Obligation(
-            f"property/{prop.name}", f"{prop.statement} (about {prop.about})", "property",
-            holds, prop.sentence(x, s), "", prop.name,
-        )  # fmt: skip
+            f"property/{prop.name}",
+            f"{prop.statement} (about {prop.about})",
+            "property",
+            holds,
+            prop.sentence(x, s),
+            "",
+            prop.name,
+        )
 
 
 def solver_for(x: Unbounded, obligation: Obligation, rlimit: int, attempt: int = 0) -> Any:
@@ -134,9 +150,14 @@ def decide(x: Unbounded, obligation: Obligation, rlimit: int = DEFAULT_RLIMIT) -
             break
         reason = _reason(x, solver, answer)
     return Decision(
-        obligation.name, obligation.statement, obligation.kind, UNKNOWN if reason else PROVED,
-        time.perf_counter() - started, f"z3 {x.z3.get_version_string()}", reason,
-    )  # fmt: skip
+        obligation.name,
+        obligation.statement,
+        obligation.kind,
+        UNKNOWN if reason else PROVED,
+        time.perf_counter() - started,
+        f"z3 {x.z3.get_version_string()}",
+        reason,
+    )
 
 
 def _reason(x: Unbounded, solver: Any, answer: Any) -> str:

@@ -148,8 +148,9 @@ def write(x: Logic, r: Rules, s: State, p: State) -> Move:
         **_answers(x, s, p, inside),
     }
     if r.eof in (HOLD, DEFER):
-        guard = x.land(guard, x.implies(covers, x.cells(
-            lambda c: x.implies(in_tail(x, s, c), p.dirt(c)))))  # fmt: skip
+        guard = x.land(
+            guard, x.implies(covers, x.cells(lambda c: x.implies(in_tail(x, s, c), p.dirt(c))))
+        )
         changes["need"] = lambda c: x.lor(
             s.need(c), x.land(covers, in_tail(x, s, c), s.map(c) != HOLE)
         )
@@ -335,9 +336,13 @@ def build(x: Logic, r: Rules, s: State, p: State) -> Move:
     since, but not by a write to this folio, which takes its lock.
     """
     fits = lambda c: x.land(  # noqa: E731
-        s.io(c) == NONE, x.lnot(s.built(c)), s.map(c) != HOLE, s.dirty(c), c < x.up(p.end),
+        s.io(c) == NONE,
+        x.lnot(s.built(c)),
+        s.map(c) != HOLE,
+        s.dirty(c),
+        c < x.up(p.end),
         x.implies(x.land(s.must(c), c < s.isz), c < p.end),
-    )  # fmt: skip
+    )
     guard = x.land(
         x.lor(p.end <= s.isz, s.trunc == CUT),
         x.cells(lambda c: x.implies(p.cells(c), fits(c))),

@@ -124,9 +124,12 @@ def decisions(edges: Edges) -> Iterator[Decision]:
         yield Decision(
             edge.name,
             f"{edge.held} before {edge.wanted}{folio if edge.folio else ''}: {edges.where[edge]}",
-            "lock-order", result, time.perf_counter() - started,
-            f"z3 {z3.get_version_string()}", reason,
-        )  # fmt: skip
+            "lock-order",
+            result,
+            time.perf_counter() - started,
+            f"z3 {z3.get_version_string()}",
+            reason,
+        )
 
 
 def _guard(edge: RankEdge, edges: Edges) -> str:

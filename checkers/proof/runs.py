@@ -72,14 +72,15 @@ def scope_of_run(run: Run, wrong: WrongDesign) -> Scope:
     per_folio = 2 if wrong.slug == "large-folios" else 1
     nr_phys = 2 if wrong.slug == "reuse-before-commit" else 3
     return Scope(
-        f"proof-{wrong.slug}", f"{wrong.summary}: the calls of a run of the protocol",
+        f"proof-{wrong.slug}",
+        f"{wrong.summary}: the calls of a run of the protocol",
         tuple(mounts),
         geometry=Geometry(blocks_per_folio=per_folio, nr_phys=nr_phys),
         initial_size_cells=size,
         initial_dirty_tail=any(run.start["cached"][cell] for cell in tail),
         timer=Timer.FREE if len(tasks) < 2 else Timer.ONCE,
         max_errors=errors,
-    )  # fmt: skip
+    )
 
 
 def replay_run(run: Run, wrong: WrongDesign) -> Replayed:
@@ -91,9 +92,13 @@ def replay_run(run: Run, wrong: WrongDesign) -> Replayed:
     design = DESIGNS[wrong.design]
     mutant = MUTANTS[wrong.mutant] if wrong.mutant else None
     result = run_scope(
-        design, scope, mutant, properties=(prop,), limits=Limits(max_states=_MAX_STATES),
+        design,
+        scope,
+        mutant,
+        properties=(prop,),
+        limits=Limits(max_states=_MAX_STATES),
         stop_at=prop,
-    )  # fmt: skip
+    )
     found = next((v for v in result.violations if v.prop == prop), None)
     if found is None:
         others = ", ".join(v.prop for v in result.observations) or "nothing"

@@ -28,8 +28,11 @@ STEPS: dict[str, Step] = {
         ("truncate_begin", protocol.truncate_begin, {"size": _INT}),
         ("truncate_sizes", protocol.truncate_sizes, _ALLOWED),
         ("truncate_remove", protocol.truncate_remove, {}),
-        ("allocate", protocol.allocate,
-         {"cells": _SET, "place": (CELL, INT), "owner": (PHYS, INT), "last": _INT}),
+        (
+            "allocate",
+            protocol.allocate,
+            {"cells": _SET, "place": (CELL, INT), "owner": (PHYS, INT), "last": _INT},
+        ),
         ("build", protocol.build, {"cells": _SET, "end": _INT}),
         ("submit", protocol.submit, {"cells": _SET, "end": _INT, "orders": _BOOL}),
         ("complete", protocol.complete, _COMPLETE),
@@ -51,4 +54,4 @@ STEPS: dict[str, Step] = {
         ("sync_flush", fsync.sync_flush, {}),
         ("sync_return", fsync.sync_return, {}),
     )
-}  # fmt: skip
+}

@@ -23,9 +23,7 @@ def conjuncts_table() -> str:
         f"| `{c.name}` | {c.statement} | {c.kernel} | {_claimed(c.only)} |"
         for c in CONJUNCTS.values()
     ]
-    return "\n".join(
-        ["| conjunct | says | kernel | claimed of |", "|---|---|---|---|", *rows]
-    )  # fmt: skip
+    return "\n".join(["| conjunct | says | kernel | claimed of |", "|---|---|---|---|", *rows])
 
 
 def properties_table() -> str:

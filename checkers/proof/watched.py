@@ -108,9 +108,11 @@ class Watch:
         broken = [c.name for c in self.conjuncts if not c.sentence(self.bridge.x, mapped)]
         if broken:
             self.bridge.complain(
-                "outside the invariant", f"{', '.join(broken)} after {self.where}", self.colour,
+                "outside the invariant",
+                f"{', '.join(broken)} after {self.where}",
+                self.colour,
                 str(self.history),
-            )  # fmt: skip
+            )
 
 
 def watch_walks(system: System, rules: Rules, *, runs: int, steps: int, seed: int) -> Crossing:

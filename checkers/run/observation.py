@@ -15,10 +15,15 @@ from itertools import product
 from powercut.model.state import FIRST_OP_COLOUR, FOREIGN, OLD, POLLUTION, ZERO
 
 LETTERS = {
-    ZERO: ".", FOREIGN: "x", POLLUTION: "p", OLD: "o",
-    FIRST_OP_COLOUR: "A", FIRST_OP_COLOUR << 1: "B",
-    FIRST_OP_COLOUR << 2: "C", FIRST_OP_COLOUR << 3: "D",
-}  # fmt: skip
+    ZERO: ".",
+    FOREIGN: "x",
+    POLLUTION: "p",
+    OLD: "o",
+    FIRST_OP_COLOUR: "A",
+    FIRST_OP_COLOUR << 1: "B",
+    FIRST_OP_COLOUR << 2: "C",
+    FIRST_OP_COLOUR << 3: "D",
+}
 """Zeros, a previous owner's data, data from behind EOF, old data, the writes of the mount."""
 ORDER = "".join(LETTERS.values())
 

@@ -269,8 +269,10 @@ class _EpochRun:
         here = f"{self.where}after step {len(self.epoch.steps)}"
         for i, (found, inode) in enumerate(zip(image.inodes, state.inodes, strict=True)):
             if (found.size, found.orphan, found.extents) != (
-                inode.size, inode.orphan, inode.extents,
-            ):  # fmt: skip
+                inode.size,
+                inode.orphan,
+                inode.extents,
+            ):
                 message = f"{here}: not the committed inode (its size there is {inode.size} cells)"
                 raise TraceMismatch(self.name, f"{place}.inodes[{i}]", message)
         if image.bitmap != state.bitmap:
@@ -334,8 +336,9 @@ class _EpochRun:
 def _is_service(file: str, function: str) -> bool:
     """Tell whether a function waits on behalf of its caller, as locks and handle starts do."""
     return file == "model/primitives.py" or function in (
-        "ext4_journal_start", "jbd2_complete_transaction",
-    )  # fmt: skip
+        "ext4_journal_start",
+        "jbd2_complete_transaction",
+    )
 
 
 def _failure(error: Exception) -> str:

@@ -146,9 +146,14 @@ def build_of(scope: Scope, mount_index: int, *, checked: bool = False) -> Build:
 
 
 def make_system(
-    scope: Scope, mount_index: int, design: Design, mutant: Mutant | None, *,
-    checked: bool = False, observes_calls: bool = False,
-) -> System:  # fmt: skip
+    scope: Scope,
+    mount_index: int,
+    design: Design,
+    mutant: Mutant | None,
+    *,
+    checked: bool = False,
+    observes_calls: bool = False,
+) -> System:
     """Return the closed system of one mount of ``scope``, started from its first disk.
 
     With ``observes_calls`` a crash keeps which calls had returned, and what the syncs said.
@@ -220,9 +225,18 @@ def run_scope(
 
     def explore(engine: str, limits: Limits) -> RunResult:
         run = _Run(
-            design, scope, mutant, properties, limits, on_progress, stop_at, engine, observation,
-            seed, compact,
-        )  # fmt: skip
+            design,
+            scope,
+            mutant,
+            properties,
+            limits,
+            on_progress,
+            stop_at,
+            engine,
+            observation,
+            seed,
+            compact,
+        )
         return run.run()
 
     if observation is not None and observation.points[-1].live:
@@ -251,10 +265,19 @@ def told_compact(omission_probability: float) -> str:
 
 class _Run:
     def __init__(
-        self, design: Design, scope: Scope, mutant: Mutant | None, properties: Sequence[str],
-        limits: Limits, on_progress: OnProgress | None, stop_at: str, engine: str,
-        observation: Observation | None, seed: int, compact: bool,
-    ) -> None:  # fmt: skip
+        self,
+        design: Design,
+        scope: Scope,
+        mutant: Mutant | None,
+        properties: Sequence[str],
+        limits: Limits,
+        on_progress: OnProgress | None,
+        stop_at: str,
+        engine: str,
+        observation: Observation | None,
+        seed: int,
+        compact: bool,
+    ) -> None:
         self.design = design
         self.scope = scope
         self.mutant = mutant
@@ -452,9 +475,15 @@ def evidence_image(state: CrashState, finding: Finding) -> Disk:
 
 
 COLOUR_NAMES = {
-    1: "zero", 2: "a previous owner's data", 4: "data from behind EOF", 8: "old data",
-    16: "data of write 1", 32: "data of write 2", 64: "data of write 3", 128: "data of write 4",
-}  # fmt: skip
+    1: "zero",
+    2: "a previous owner's data",
+    4: "data from behind EOF",
+    8: "old data",
+    16: "data of write 1",
+    32: "data of write 2",
+    64: "data of write 3",
+    128: "data of write 4",
+}
 
 
 def describe_finding(finding: Finding) -> str:

@@ -47,9 +47,13 @@ class Subject:
 
 
 def trace_of(
-    violation: Violation, result: RunResult, design: Design, scope: Scope, mutant: Mutant | None,
+    violation: Violation,
+    result: RunResult,
+    design: Design,
+    scope: Scope,
+    mutant: Mutant | None,
     finder: Finder = "search",
-) -> Trace:  # fmt: skip
+) -> Trace:
     """Return ``violation`` of the run ``result`` as a trace.
 
     Raises :class:`ValueError` if the run was of something else, or the violation is not of it.
@@ -64,10 +68,15 @@ def trace_of(
 
 
 def make_trace(
-    subject: Subject, prop: str, epochs: Sequence[Epoch], summary: str,
-    verdict: Literal["violated", "holds"] = "violated", *, may_fail: bool = False,
+    subject: Subject,
+    prop: str,
+    epochs: Sequence[Epoch],
+    summary: str,
+    verdict: Literal["violated", "holds"] = "violated",
+    *,
+    may_fail: bool = False,
     origin: Origin | None = None,
-) -> Trace:  # fmt: skip
+) -> Trace:
     """Return the run ``epochs`` of ``subject`` as a trace about the property ``prop``.
 
     With ``may_fail``, or where ``prop`` is about assertions, one of the model may end it.  Nothing

@@ -51,9 +51,15 @@ _HIDDEN = re.compile(
     r"|\.committing\.|^cached\[|\.promise\.cell\["
 )
 _RANKS = (
-    "i_rwsem", "invalidate_lock", "s_writepages_rwsem", "worker_slot", "folio_lock", "handle",
-    "i_data_sem", "j_checkpoint_mutex",
-)  # fmt: skip
+    "i_rwsem",
+    "invalidate_lock",
+    "s_writepages_rwsem",
+    "worker_slot",
+    "folio_lock",
+    "handle",
+    "i_data_sem",
+    "j_checkpoint_mutex",
+)
 
 
 def values_of(layout: Layout, variables: bytes | bytearray) -> dict[str, int]:
@@ -66,8 +72,11 @@ def context_of(kind: str, number: int) -> int | None:
     if kind == "task":
         return number
     contexts = {
-        "flusher": FLUSHER, "wb_worker": FLUSHER, "worker": WORKER, "kjournald": KJOURNALD,
-    }  # fmt: skip
+        "flusher": FLUSHER,
+        "wb_worker": FLUSHER,
+        "worker": WORKER,
+        "kjournald": KJOURNALD,
+    }
     return contexts.get(kind)
 
 
@@ -292,10 +301,11 @@ def _journalled(inode: _InodeDiff) -> None:
 
 def _ioends(inode: _InodeDiff) -> None:
     grown = [
-        b for b in range(inode.nr_blocks)
+        b
+        for b in range(inode.nr_blocks)
         if inode.now(f"ioend[{b}].state") == IOEND_WORKER
         and 0 < inode.was(f"ioend[{b}].nr_blocks") < inode.now(f"ioend[{b}].nr_blocks")
-    ]  # fmt: skip
+    ]
     for b in range(inode.nr_blocks):
         fields = ("state", "nr_blocks", "end", "pblk", "unwritten", "error")
         if inode.take_any([f"ioend[{b}].{name}" for name in fields]):
@@ -467,9 +477,10 @@ def _mappings(diff: _Diff) -> None:
             continue
         base = name.rpartition(".")[0]
         changed = {
-            f for f in ("m_lblk", "m_len", "m_flags", "m_pblk", "current_cookie")
+            f
+            for f in ("m_lblk", "m_len", "m_flags", "m_pblk", "current_cookie")
             if diff.take(f"{base}.{f}")
-        }  # fmt: skip
+        }
         if changed == {"current_cookie"} and diff.after[f"{base}.m_len"]:
             stale = not diff.after[f"{base}.current_cookie"]
             state = "stale" if stale else "current"
@@ -490,8 +501,15 @@ def _faults(diff: _Diff) -> None:
 
 
 _INODE_PARTS = (
-    _sizes, _pages, _folios, _blocks, _journalled, _ioends, _eof, _inode_rest,
-)  # fmt: skip
+    _sizes,
+    _pages,
+    _folios,
+    _blocks,
+    _journalled,
+    _ioends,
+    _eof,
+    _inode_rest,
+)
 _PARTS = (_journal, _allocator, _stable, _disk, _promises, _callers, _mappings, _faults)
 
 

@@ -43,8 +43,15 @@ Colour = Literal["zero", "foreign", "pollution", "old", "write1", "write2", "wri
 ExtentState = Literal["hole", "unwritten", "written"]
 
 COLOURS: tuple[Colour, ...] = (
-    "zero", "foreign", "pollution", "old", "write1", "write2", "write3", "write4",
-)  # fmt: skip
+    "zero",
+    "foreign",
+    "pollution",
+    "old",
+    "write1",
+    "write2",
+    "write3",
+    "write4",
+)
 _EXTENT_STATES: dict[ExtentState, int] = {
     "hole": HOLE,
     "unwritten": UNWRITTEN,

@@ -112,9 +112,12 @@ def _title(trace: Trace) -> str:
 def _wrap(text: str, indent: int, more: int) -> list[str]:
     """Wrap ``text`` to the page, ``indent`` in front, ``more`` in front of what follows."""
     return textwrap.wrap(
-        text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * more,
+        text,
+        WIDTH,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * more,
         break_on_hyphens=False,
-    ) or [""]  # fmt: skip
+    ) or [""]
 
 
 def _entry(label: str, text: str) -> list[str]:
@@ -157,8 +160,12 @@ def _mount_head(n: int, mount: Mount, epoch: TraceEpoch, scope: Scope) -> list[s
 
 
 _WITHOUT_RANGE = (
-    OpCode.TRUNCATE, OpCode.FSYNC, OpCode.FDATASYNC, OpCode.SYNC, OpCode.UNLINK,
-)  # fmt: skip
+    OpCode.TRUNCATE,
+    OpCode.FSYNC,
+    OpCode.FDATASYNC,
+    OpCode.SYNC,
+    OpCode.UNLINK,
+)
 
 
 def op_words(code: OpCode, pos: int, length: int) -> str:
@@ -208,9 +215,13 @@ def column_of(thread: str) -> str:
     """Return the column a thread acts in: hardware and helpers share their device's."""
     kind = _kind(thread)
     names = {
-        "kjournald": "jbd2", "timer": "jbd2", "disk": "disk", "failing_disk": "disk",
-        "settle": "disk", "wb_worker": "flusher",
-    }  # fmt: skip
+        "kjournald": "jbd2",
+        "timer": "jbd2",
+        "disk": "disk",
+        "failing_disk": "disk",
+        "settle": "disk",
+        "wb_worker": "flusher",
+    }
     return thread if kind == "task" else names.get(kind, kind)
 
 
@@ -218,11 +229,15 @@ def _role(ops: Iterable[OpCode]) -> str:
     """Name a task after what it mostly does."""
     codes = list(ops)
     for code, role in (
-        (OpCode.TRUNCATE, "truncate"), (OpCode.WRITE, "writer"), (OpCode.STORE, "mmap"),
-        (OpCode.PUNCH, "punch"), (OpCode.ZERO_RANGE, "zero range"),
-        (OpCode.FALLOCATE, "fallocate"), (OpCode.READ, "reader"),
+        (OpCode.TRUNCATE, "truncate"),
+        (OpCode.WRITE, "writer"),
+        (OpCode.STORE, "mmap"),
+        (OpCode.PUNCH, "punch"),
+        (OpCode.ZERO_RANGE, "zero range"),
+        (OpCode.FALLOCATE, "fallocate"),
+        (OpCode.READ, "reader"),
         (OpCode.UNLINK, "unlink"),
-    ):  # fmt: skip
+    ):
         if code in codes:
             both = role == "truncate" and OpCode.WRITE in codes
             return "writer" if both else role
@@ -237,9 +252,12 @@ def titles_of(mount: Mount, steps: Sequence[StepView]) -> dict[str, tuple[str, s
         for t, ops in enumerate(mount.tasks)
     }
     known |= {
-        "flusher": ("flusher", ""), "worker": ("ioend", "worker"), "jbd2": ("jbd2", ""),
-        "disk": ("disk", ""), "reclaim": ("memory", "reclaim"),
-    }  # fmt: skip
+        "flusher": ("flusher", ""),
+        "worker": ("ioend", "worker"),
+        "jbd2": ("jbd2", ""),
+        "disk": ("disk", ""),
+        "reclaim": ("memory", "reclaim"),
+    }
     known |= {name: (name, "") for name in sorted(acting - known.keys())}
     return {name: title for name, title in known.items() if name in acting}
 
@@ -308,10 +326,10 @@ def _mark(number: int, marks: StepsWhy | None) -> str:
 def _step(number: int, step: StepView, before: StepView | None, at: int) -> list[str]:
     """Return one step: the function (unless it goes on), what it did there, what that changed."""
     lines: list[str] = []
-    goes_on = (
-        before is not None
-        and (before.thread, before.function) == (step.thread, step.function)
-    )  # fmt: skip
+    goes_on = before is not None and (before.thread, before.function) == (
+        step.thread,
+        step.function,
+    )
     own = step.function == _kind(step.thread)
     inner = at if own else at + 2
     if not goes_on and not own:
@@ -367,9 +385,11 @@ def _other_choices(image: DiskImage, seen: EpochReplay, geometry: Geometry) -> l
     """Return what mapped cells might have shown instead."""
     per_block = geometry.cells_per_block
     mapped = {
-        extent.block for inode in image.inodes for extent in inode.extents
+        extent.block
+        for inode in image.inodes
+        for extent in inode.extents
         if extent.state == "written"
-    }  # fmt: skip
+    }
     out = []
     for cell, possible in enumerate(seen.possible):
         others = [colour for colour in possible if colour != image.cells[cell]]

@@ -233,10 +233,14 @@ class CheckReport:
         """Print a paragraph; what follows its first line is indented further."""
         self._print(
             textwrap.fill(
-                text, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}    ",
-                break_long_words=False, break_on_hyphens=False,
+                text,
+                _WIDTH,
+                initial_indent=indent,
+                subsequent_indent=f"{indent}    ",
+                break_long_words=False,
+                break_on_hyphens=False,
             )
-        )  # fmt: skip
+        )
 
     def _title(self, text: str) -> None:
         self._print(self.style.paint("title", text.rstrip()))

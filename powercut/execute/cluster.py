@@ -94,8 +94,12 @@ def _limited(limits: Limits, worker_bytes: int | None) -> Limits:
 
 def _plain(progress: Progress) -> tuple[float, ...]:
     return (
-        progress.states, progress.transitions, progress.frontier, progress.depth, progress.seconds,
-    )  # fmt: skip
+        progress.states,
+        progress.transitions,
+        progress.frontier,
+        progress.depth,
+        progress.seconds,
+    )
 
 
 def stop_session(session: str) -> None:
@@ -166,9 +170,14 @@ def _local(distributed: Any, processes: int) -> Any:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         return distributed.LocalCluster(
-            n_workers=processes, threads_per_worker=1, processes=True, memory_limit=None,
-            dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL, host="127.0.0.1",
-        )  # fmt: skip
+            n_workers=processes,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=None,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+            host="127.0.0.1",
+        )
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -273,9 +282,14 @@ class _Session:
         futures = []
         for number, job in enumerate(self.jobs):
             future = self.client.submit(
-                perform, replace(job, deadline=None), self.name, digest,
-                key=f"{self.name}-{number}", priority=-number, pure=False,
-            )  # fmt: skip
+                perform,
+                replace(job, deadline=None),
+                self.name,
+                digest,
+                key=f"{self.name}-{number}",
+                priority=-number,
+                pure=False,
+            )
             future.add_done_callback(self._note(number))
             futures.append(future)
         with first_interrupt(lambda: self._stop(INTERRUPTED)):

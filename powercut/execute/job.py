@@ -108,10 +108,17 @@ def execute(job: Job, report: Callable[[Progress], None], stopped: Callable[[], 
         return unexplored(job, f"not started: {watcher.reason}")
     try:
         result = run_scope(
-            job.design, job.scope, job.mutant, properties=job.properties, limits=job.limits,
-            on_progress=watcher.on_progress, engine=job.engine, observation=job.observation,
-            seed=job.seed, compact=job.compact,
-        )  # fmt: skip
+            job.design,
+            job.scope,
+            job.mutant,
+            properties=job.properties,
+            limits=job.limits,
+            on_progress=watcher.on_progress,
+            engine=job.engine,
+            observation=job.observation,
+            seed=job.seed,
+            compact=job.compact,
+        )
         if watcher.reason:
             result.stopped = result.stopped.replace(INTERRUPTED, watcher.reason)
         return _replayed(job, result)

@@ -54,8 +54,9 @@ def show_extents(session: Session) -> list[str]:
         kind = "unwritten" if ioend.unwritten else "written"
         failed = ", failed" if ioend.failed else ""
         where = f"blocks {ioend.first}..{ioend.first + ioend.length - 1} at p{ioend.pblk}"
-        lines.append(f"  ioend {ioend.first}     {ioend.state}, {where}, to cell {ioend.end}, "
-                     f"{kind}{failed}")  # fmt: skip
+        lines.append(
+            f"  ioend {ioend.first}     {ioend.state}, {where}, to cell {ioend.end}, {kind}{failed}"
+        )
     lines += [f"  mapping     {mapping}" for mapping in view.mappings]
     return lines + (["  work queued on rsv_conversion_wq"] if view.work_queued else [])
 
@@ -176,11 +177,13 @@ def _recovered_cells(disk: Disk, i: int, inode: CrashInode, session: Session) ->
         wrong = [
             word
             for word, bad in (
-                ("STALE", is_stale), ("LOST", breaks_promise), ("UNSTABLE", is_unstable),
+                ("STALE", is_stale),
+                ("LOST", breaks_promise),
+                ("UNSTABLE", is_unstable),
                 ("zeros for data", is_zero_for_data),
             )
             if bad(inode, cell, colour)
-        ]  # fmt: skip
+        ]
         mark = f"<- {', '.join(wrong)}" if wrong else ""
         allowed = "|".join(names(inode.ever[cell] | ZERO))
         line = f"  {cell:<6}{'|'.join(names(colour)):12}{allowed:34}{promised:12} {mark}"

@@ -208,11 +208,17 @@ class Session:
             function, call = ("", "") if finished else self._call(native, index)
             rows.append(
                 ThreadRow(
-                    index, info.name, "finished" if finished else "can run" if enabled else "waits",
-                    function, call, place.file, place.line,
-                    tuple(locks_held(values, context_of(info.kind, info.number))), info.daemon,
+                    index,
+                    info.name,
+                    "finished" if finished else "can run" if enabled else "waits",
+                    function,
+                    call,
+                    place.file,
+                    place.line,
+                    tuple(locks_held(values, context_of(info.kind, info.number))),
+                    info.daemon,
                 )
-            )  # fmt: skip
+            )
         return rows
 
     def _native(self) -> NativeRun:
@@ -260,11 +266,13 @@ class Session:
                 offset = cell % per_block
                 cells.append(
                     CrashCell(
-                        cell // per_block, offset,
+                        cell // per_block,
+                        offset,
                         None if block is None else block * per_block + offset,
-                        tuple(names(may)), tuple(names(view.cached[cell])),
+                        tuple(names(may)),
+                        tuple(names(view.cached[cell])),
                     )
-                )  # fmt: skip
+                )
         return cells
 
     def survivors(self, rule: str) -> list[int]:
@@ -375,10 +383,14 @@ class Session:
         ]
         text = verdict.detail if verdict.violated else f"holds here: {PROPERTIES[prop].statement}"
         return make_trace(
-            Subject(self.design, self.scope, self.mutant), prop, epochs, text,
-            VIOLATED if verdict.violated else HOLDS, may_fail=bool(self.failure),
+            Subject(self.design, self.scope, self.mutant),
+            prop,
+            epochs,
+            text,
+            VIOLATED if verdict.violated else HOLDS,
+            may_fail=bool(self.failure),
             origin=Origin("explorer"),
-        )  # fmt: skip
+        )
 
 
 def names(mask: int) -> list[str]:

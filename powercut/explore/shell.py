@@ -28,9 +28,14 @@ _MAX_SCRIPT_BYTES = 1 << 20
 
 
 def run_explore(
-    trace: Path | None, design: str | None, scope: str | None, workload: Path | None,
-    mutant: str | None, script: Path | None, as_json: bool,
-) -> int:  # fmt: skip
+    trace: Path | None,
+    design: str | None,
+    scope: str | None,
+    workload: Path | None,
+    mutant: str | None,
+    script: Path | None,
+    as_json: bool,
+) -> int:
     """Run the explorer and return the exit code."""
     if trace is not None:
         given = {"--design": design, "--scope": scope, "--workload": workload, "--mutant": mutant}

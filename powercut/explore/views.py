@@ -212,10 +212,12 @@ def page_view(k: Any, geometry: Geometry, i: int = 0) -> PageView:
             cells = range(b * per_block, (b + 1) * per_block)
             blocks.append(
                 BlockRow(
-                    b, tuple(_colour(inode.page[c]) for c in cells), bool(folio.dirty >> n & 1),
+                    b,
+                    tuple(_colour(inode.page[c]) for c in cells),
+                    bool(folio.dirty >> n & 1),
                     bool(inode.delayed[b]),
                 )
-            )  # fmt: skip
+            )
         locked = context_name(folio.locked - 1) if folio.locked else ""
         folios.append(
             FolioRow(f, locked, bool(folio.writeback), folio.write_bytes_pending, tuple(blocks))
@@ -230,20 +232,28 @@ def extent_view(k: Any, geometry: Geometry, i: int = 0) -> ExtentView:
     inode = k.inode[i]
     blocks = tuple(
         ExtentRow(
-            b, _extent(inode.raw.extent[b]), bool(inode.delayed[b]),
+            b,
+            _extent(inode.raw.extent[b]),
+            bool(inode.delayed[b]),
             _extent(inode.committing.extent[b]) if k.journal.committing else "",
-            _extent(k.stable.inode[i].committed.extent[b]), _mark(inode, b, geometry),
+            _extent(k.stable.inode[i].committed.extent[b]),
+            _mark(inode, b, geometry),
         )
         for b in range(geometry.nr_blocks)
-    )  # fmt: skip
+    )
     ioends = tuple(
         IoendRow(
-            b, ioend.nr_blocks, ioend.pblk, ioend.end, _IOEND[ioend.state], bool(ioend.unwritten),
+            b,
+            ioend.nr_blocks,
+            ioend.pblk,
+            ioend.end,
+            _IOEND[ioend.state],
+            bool(ioend.unwritten),
             bool(ioend.error),
         )
         for b in range(geometry.nr_blocks)
         if (ioend := inode.ioend[b]).state
-    )  # fmt: skip
+    )
     mappings = tuple(_mapping(k, c) for c in range(len(k.wpc)) if k.wpc[c].map.m_len)
     return ExtentView(
         blocks, inode.i_reserved_data_blocks, ioends, bool(inode.work_queued), mappings
@@ -266,10 +276,15 @@ def journal_view(k: Any, i: int = 0) -> JournalView:
     durable = k.stable.inode[i].committed
     images.append(ImageRow("durable", durable.size, bool(durable.orphan)))
     return JournalView(
-        _RUNNING[journal.running], tuple(map(context_name, handles)), _COMMIT[journal.committing],
-        bool(journal.commit_request), journal.log_used, bool(journal.aborted), tuple(waiting),
+        _RUNNING[journal.running],
+        tuple(map(context_name, handles)),
+        _COMMIT[journal.committing],
+        bool(journal.commit_request),
+        journal.log_used,
+        bool(journal.aborted),
+        tuple(waiting),
         tuple(images),
-    )  # fmt: skip
+    )
 
 
 def device_view(k: Any, geometry: Geometry) -> tuple[DeviceRow, ...]:
@@ -283,14 +298,16 @@ def device_view(k: Any, geometry: Geometry) -> tuple[DeviceRow, ...]:
     }
     return tuple(
         DeviceRow(
-            p, _BLOCK[k.block[p]], mapped.get(p, ""),
+            p,
+            _BLOCK[k.block[p]],
+            mapped.get(p, ""),
             tuple(
                 DeviceCell(_colours(k.stable.may[c]), _colours(k.cached[c]))
                 for c in range(p * per_block, (p + 1) * per_block)
             ),
         )
         for p in range(geometry.nr_phys)
-    )  # fmt: skip
+    )
 
 
 def lock_view(k: Any, geometry: Geometry) -> tuple[LockRow, ...]:

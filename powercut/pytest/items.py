@@ -123,10 +123,12 @@ class TraceItem(_Item):
     def runtest(self) -> None:
         done = replay_file(self.path)
         self.note(
-            design=self.trace.design, property=self.trace.property, verdict=self.trace.verdict,
+            design=self.trace.design,
+            property=self.trace.property,
+            verdict=self.trace.verdict,
             steps=sum(len(epoch.steps) for epoch in self.trace.epochs),
             reproduced=done.code == HOLDS,
-        )  # fmt: skip
+        )
         if done.code == HOLDS:
             return
         if done.result is None or done.trace is None:

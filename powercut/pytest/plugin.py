@@ -28,13 +28,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options and the ini setting."""
     group = parser.getgroup("powercut", "powercut: litmus tests and traces")
     group.addoption(
-        "--powercut-design", action="append", default=[], dest=DESIGNS, metavar="NAME",
+        "--powercut-design",
+        action="append",
+        default=[],
+        dest=DESIGNS,
+        metavar="NAME",
         help="run litmus files and traces of this design only (may be repeated)",
-    )  # fmt: skip
+    )
     group.addoption(
-        "--no-powercut", action="store_true", dest="no_powercut",
+        "--no-powercut",
+        action="store_true",
+        dest="no_powercut",
         help="collect no *.litmus and *.trace.json files",
-    )  # fmt: skip
+    )
     parser.addini(
         COLLECT, "collect *.litmus and *.trace.json files (default: true)", "bool", default=True
     )

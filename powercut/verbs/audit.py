@@ -25,10 +25,21 @@ from powercut.execute.progress import ProgressLine
 from powercut.terminal.style import Style
 
 AUDIT_SCOPES = (
-    "append-fsync", "eof-truncate-up", "eof-two-mounts", "eof-in-block", "eof-unsubmitted",
-    "behind-eof", "folio-tail", "truncate-truncate", "truncate-reuse", "zero-truncate",
-    "punch-append", "enospc", "log-full", "eio-overwrite",
-)  # fmt: skip
+    "append-fsync",
+    "eof-truncate-up",
+    "eof-two-mounts",
+    "eof-in-block",
+    "eof-unsubmitted",
+    "behind-eof",
+    "folio-tail",
+    "truncate-truncate",
+    "truncate-reuse",
+    "zero-truncate",
+    "punch-append",
+    "enospc",
+    "log-full",
+    "eio-overwrite",
+)
 """Small, and between them: two mounts, errors, a full pool, a full log, reuse, a deadlock."""
 
 
@@ -117,9 +128,13 @@ def _compared(
     wanted = [row for row in rows if not row.skipped]
     reductions = [row.reduction for row in wanted]
     comparisons = audit(
-        job.design, job.scope, job.mutant, job.limits,
-        reductions=reductions, on_progress=on_progress,
-    )  # fmt: skip
+        job.design,
+        job.scope,
+        job.mutant,
+        job.limits,
+        reductions=reductions,
+        on_progress=on_progress,
+    )
     yield from zip(wanted, comparisons, strict=True)
 
 

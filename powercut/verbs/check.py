@@ -112,11 +112,15 @@ def _audit(options: Options) -> int:
     from powercut.verbs.audit import AUDIT_SCOPES, run_audit
 
     useless = {
-        "--property": options.properties, "--save-traces": options.save_traces,
-        "--jobs": options.jobs, "--swarm": options.swarm, "--seed": options.seed,
-        "--cluster": options.cluster, "--compact": options.compact,
+        "--property": options.properties,
+        "--save-traces": options.save_traces,
+        "--jobs": options.jobs,
+        "--swarm": options.swarm,
+        "--seed": options.seed,
+        "--cluster": options.cluster,
+        "--compact": options.compact,
         "--engine": options.engine != "auto",
-    }  # fmt: skip
+    }
     for name, given in useless.items():
         if given:
             raise InputError(f"{name}: an audit has no use for it; leave it out")

@@ -164,8 +164,11 @@ def _begin(mutants: Sequence[Mutant]) -> None:
 
 def _print_grade(grade: Grade) -> None:
     words = {
-        HOLDS: "caught", VIOLATED: "MISSED", INCONCLUSIVE: "inconclusive", ERROR: "ERROR",
-    }  # fmt: skip
+        HOLDS: "caught",
+        VIOLATED: "MISSED",
+        INCONCLUSIVE: "inconclusive",
+        ERROR: "ERROR",
+    }
     verdict = Style.of(sys.stdout).paint(grade.verdict, f"{words[grade.verdict]:12}")
     steps = "-" if grade.steps is None else str(grade.steps)
     seen = "all " if grade.bound == "exhausted" else grade.bound

@@ -122,16 +122,24 @@ def _searched(
                     "is on the iomap path"
                 )
         return compare(
-            chosen or COMPARABLE, profile, options.seed, time_limit_s=options.time_limit,
-            on_batch=on_batch, interrupted=interrupted,
-        )  # fmt: skip
+            chosen or COMPARABLE,
+            profile,
+            options.seed,
+            time_limit_s=options.time_limit,
+            on_batch=on_batch,
+            interrupted=interrupted,
+        )
     by_reference = base is ReferenceMachine
     return search(
         chosen or list(DESIGNS.values()),
         replace(profile, needs=NEEDS) if by_reference else profile,
-        options.seed, base=base, time_limit_s=options.time_limit,
-        geometries=GEOMETRIES if by_reference else (), on_batch=on_batch, interrupted=interrupted,
-    )  # fmt: skip
+        options.seed,
+        base=base,
+        time_limit_s=options.time_limit,
+        geometries=GEOMETRIES if by_reference else (),
+        on_batch=on_batch,
+        interrupted=interrupted,
+    )
 
 
 def verdict_of(result: SearchResult) -> str:
@@ -182,11 +190,13 @@ def told(result: SearchResult) -> str:
         "remounts": tally.power_cuts,
         "recovered files": len(tally.files),
     }
-    return "  ".join((
-        f"{result.seconds:,.0f} s  {tally.examples:,} examples  {tally.steps:,} steps",
-        *(f"{count:,} {what}" for what, count in looked_at.items() if count),
-        f"{len(result.failures)} failures",
-    ))  # fmt: skip
+    return "  ".join(
+        (
+            f"{result.seconds:,.0f} s  {tally.examples:,} examples  {tally.steps:,} steps",
+            *(f"{count:,} {what}" for what, count in looked_at.items() if count),
+            f"{len(result.failures)} failures",
+        )
+    )
 
 
 def _print(result: SearchResult, verdict: str, saved: dict[int, str]) -> None:

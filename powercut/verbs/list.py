@@ -68,15 +68,22 @@ def list_document() -> dict[str, Any]:
         "scopes": [_scope(scope) for scope in SCOPES.values()],
         "mutants": [
             {
-                "slug": m.slug, "summary": m.summary, "source": m.source,
-                "caught_by": m.caught_by, "scope": m.scope, "design": m.design,
+                "slug": m.slug,
+                "summary": m.summary,
+                "source": m.source,
+                "caught_by": m.caught_by,
+                "scope": m.scope,
+                "design": m.design,
             }
             for m in MUTANTS.values()
         ],
         "properties": [
             {
-                "name": p.name, "statement": p.statement, "kind": p.kind,
-                "advisory": p.advisory, "needs": list(p.needs),
+                "name": p.name,
+                "statement": p.statement,
+                "kind": p.kind,
+                "advisory": p.advisory,
+                "needs": list(p.needs),
             }
             for p in PROPERTIES.values()
         ],
@@ -87,7 +94,7 @@ def list_document() -> dict[str, Any]:
             {"function": p.function, "file": p.file, "line": p.line, "summary": p.summary}
             for p in kernel_paths()
         ],
-    }  # fmt: skip
+    }
 
 
 def bounds_of(scope: Scope) -> str:

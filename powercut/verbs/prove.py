@@ -95,9 +95,15 @@ def run_prove(options: Options) -> int:
     if options.tables:
         from powercut.checkers.proof import tables
 
-        print("\n\n".join([
-            tables.properties_table(), tables.conjuncts_table(), tables.steps_table(),
-        ]))  # fmt: skip
+        print(
+            "\n\n".join(
+                [
+                    tables.properties_table(),
+                    tables.conjuncts_table(),
+                    tables.steps_table(),
+                ]
+            )
+        )
         return 0
     if options.wrong:
         return _run_wrong(options)
@@ -121,11 +127,15 @@ def run_prove(options: Options) -> int:
     verdict = verdict_of(rows)
     if options.as_json:
         document = {
-            "schema": SCHEMA, "verdict": verdict, "exit_code": exit_code_of(verdict),
-            "design": options.design, "mounts": options.mounts, "assumptions": assumptions,
+            "schema": SCHEMA,
+            "verdict": verdict,
+            "exit_code": exit_code_of(verdict),
+            "design": options.design,
+            "mounts": options.mounts,
+            "assumptions": assumptions,
             "obligations": [_entry(row) for row in rows],
             "findings": [_entry(row) for row in findings],
-        }  # fmt: skip
+        }
         _dump(document)
     else:
         _print_rows(options, rows, findings, assumptions, verdict)
@@ -167,9 +177,10 @@ def protocol_rows(rules: Rules, options: Options) -> list[Decision]:
     """Decide the obligations of the protocol, then what follows for every property."""
     x = Unbounded()
     chosen = [
-        o for o in obligations(rules, x)
+        o
+        for o in obligations(rules, x)
         if not (options.mounts == ONE_MOUNT and o.kind == "property" and o.target in _OVER_MOUNTS)
-    ]  # fmt: skip
+    ]
     rows = []
     for obligation in chosen:
         row = decide(x, obligation)
@@ -223,10 +234,14 @@ def _theorem(
     started = time.perf_counter()
     span = "one mount" if options.mounts == ONE_MOUNT else "any number of mounts"
     row = Decision(
-        f"theorem/{prop.name}", f"always: {prop.statement} (about {prop.about})", "theorem",
-        PROVED, 0.0, follows.solver,
+        f"theorem/{prop.name}",
+        f"always: {prop.statement} (about {prop.about})",
+        "theorem",
+        PROVED,
+        0.0,
+        follows.solver,
         "all initial and step obligations, and its property obligation, are proved",
-    )  # fmt: skip
+    )
     if not supported or follows.result != PROVED:
         wrong = WrongDesign("", "", options.design, (), prop.name, options.design)
         row.result, row.reason = UNKNOWN, f"not proved, and no run of {RUN_DEPTH} steps breaks it"
@@ -273,11 +288,16 @@ def _run_wrong(options: Options) -> int:
     rows = [_refuted(wrong, options) for wrong in chosen]
     verdict = HOLDS if all(row.result == REFUTED for row, _, _ in rows) else INCONCLUSIVE
     if options.as_json:
-        _dump({
-            "schema": SCHEMA, "verdict": verdict, "exit_code": exit_code_of(verdict),
-            "wrong_designs": True, "assumptions": list(ASSUMPTIONS),
-            "obligations": [_entry(row) for row, _, _ in rows],
-        })  # fmt: skip
+        _dump(
+            {
+                "schema": SCHEMA,
+                "verdict": verdict,
+                "exit_code": exit_code_of(verdict),
+                "wrong_designs": True,
+                "assumptions": list(ASSUMPTIONS),
+                "obligations": [_entry(row) for row, _, _ in rows],
+            }
+        )
     else:
         print("| wrong design | breaks | first broken step and conjunct | run | in the model |")
         print("|---|---|---|---|---|")
@@ -293,9 +313,14 @@ def _refuted(wrong: WrongDesign, options: Options) -> tuple[Decision, str, str]:
     if escape is not None:
         broken = f"{escape.step or 'invariant'}: {', '.join(escape.broken[:3])}"
     row = Decision(
-        f"wrong/{wrong.slug}", f"{wrong.summary}: {wrong.prop} holds", "wrong-design", UNKNOWN,
-        0.0, "z3 (finite instance)", f"counterexample to induction: {escape}",
-    )  # fmt: skip
+        f"wrong/{wrong.slug}",
+        f"{wrong.summary}: {wrong.prop} holds",
+        "wrong-design",
+        UNKNOWN,
+        0.0,
+        "z3 (finite instance)",
+        f"counterexample to induction: {escape}",
+    )
     shown = f"none in {RUN_DEPTH} | "
     induction = row.reason
     for run in islice(search(wrong.rules, wrong.prop, without=wrong.without), MAX_RUNS):
@@ -303,9 +328,11 @@ def _refuted(wrong: WrongDesign, options: Options) -> tuple[Decision, str, str]:
         row.result = REFUTED if is_real else UNKNOWN
         row.reason = f"{induction}; {reason}"
         again = reason.rpartition("replayed on the model in ")[2].partition(" steps")[0]
-        replayed = f"replayed, {again} steps" if "replayed on the model" in reason else (
-            "no such switch" if not wrong.design else "spurious"
-        )  # fmt: skip
+        replayed = (
+            f"replayed, {again} steps"
+            if "replayed on the model" in reason
+            else ("no such switch" if not wrong.design else "spurious")
+        )
         shown = f"{len(run.steps)} steps | {replayed}"
         if is_real:
             break
@@ -315,10 +342,15 @@ def _refuted(wrong: WrongDesign, options: Options) -> tuple[Decision, str, str]:
 
 def _entry(row: Decision) -> dict[str, Any]:
     return {
-        "name": row.name, "statement": row.statement, "kind": row.kind, "result": row.result,
-        "seconds": round(row.seconds, 4), "solver": row.solver, "reason": row.reason or None,
+        "name": row.name,
+        "statement": row.statement,
+        "kind": row.kind,
+        "result": row.result,
+        "seconds": round(row.seconds, 4),
+        "solver": row.solver,
+        "reason": row.reason or None,
         "trace": row.trace or None,
-    }  # fmt: skip
+    }
 
 
 def _dump(document: dict[str, Any]) -> None:
@@ -327,9 +359,12 @@ def _dump(document: dict[str, Any]) -> None:
 
 
 def _print_rows(
-    options: Options, rows: Sequence[Decision], findings: Sequence[Decision],
-    assumptions: Sequence[str], verdict: str,
-) -> None:  # fmt: skip
+    options: Options,
+    rows: Sequence[Decision],
+    findings: Sequence[Decision],
+    assumptions: Sequence[str],
+    verdict: str,
+) -> None:
     width = max(len(row.name) for row in rows)
     for group in (rows, findings):
         if group is findings:

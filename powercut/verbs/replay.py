@@ -22,9 +22,11 @@ from powercut.errors import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, InputError
 from powercut.terminal.style import Style
 
 _WORDS = {
-    HOLDS: "reproduced", VIOLATED: "not reproduced", BAD_INPUT: "bad input",
+    HOLDS: "reproduced",
+    VIOLATED: "not reproduced",
+    BAD_INPUT: "bad input",
     INCONCLUSIVE: "inconclusive",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,10 +127,24 @@ def check(
     from powercut.verbs import check as verb
 
     options = verb.Options(
-        _given("--design", design), _given("--scope", scope), _given("--workload", workload),
-        _given("--property", properties), mutant, engine, max_states, max_memory, time_limit,
-        save_traces, jobs, swarm, seed, cluster, audit, compact, json,
-    )  # fmt: skip
+        _given("--design", design),
+        _given("--scope", scope),
+        _given("--workload", workload),
+        _given("--property", properties),
+        mutant,
+        engine,
+        max_states,
+        max_memory,
+        time_limit,
+        save_traces,
+        jobs,
+        swarm,
+        seed,
+        cluster,
+        audit,
+        compact,
+        json,
+    )
     return verb.run_check(options)
 
 
@@ -258,9 +272,16 @@ def fuzz(
     from powercut.verbs import fuzz as verb
 
     options = verb.Options(
-        profile, machine, _given("--design", design), _given("--mutant", mutant), seed, seeds,
-        time_limit, save_traces, json,
-    )  # fmt: skip
+        profile,
+        machine,
+        _given("--design", design),
+        _given("--mutant", mutant),
+        seed,
+        seeds,
+        time_limit,
+        save_traces,
+        json,
+    )
     return verb.run_fuzz(options)
 
 

@@ -58,8 +58,10 @@ def test_the_generated_code_has_no_warnings(tmp_path: Path, level: str) -> None:
         flags = ["-std=gnu11", level, "-Wall", "-Wextra", "-Werror", "-fPIC"]
         done = subprocess.run(
             [compiler(), *flags, "-c", str(source), "-o", str(tmp_path / "out.o")],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, f"{name}: {done.stderr[:2000]}"
 
 
@@ -102,14 +104,21 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     if not os.path.isabs(runtime):
         pytest.skip("the compiler has no address sanitizer")
     environment = {
-        **os.environ, "PYTHONPATH": str(ROOT), "LD_PRELOAD": runtime,
-        "ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "print_stacktrace=1",
-        "XDG_CACHE_HOME": str(tmp_path), "PYTHONMALLOC": "malloc",
-    }  # fmt: skip
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "LD_PRELOAD": runtime,
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "XDG_CACHE_HOME": str(tmp_path),
+        "PYTHONMALLOC": "malloc",
+    }
     done = subprocess.run(
         [sys.executable, "-c", EXPLORE, " ".join(SANITIZED)],
-        capture_output=True, text=True, env=environment, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.startswith("explored")
     assert "ERROR" not in done.stderr

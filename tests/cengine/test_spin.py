@@ -84,8 +84,9 @@ def test_spin_agrees(
     assert theirs.projections == projections
     names = [*invariants, *situations]
     assert {names[p] for p in theirs.predicates} == {
-        *ours.reached, *(ours.found.keys() & invariants.keys()),
-    }  # fmt: skip
+        *ours.reached,
+        *(ours.found.keys() & invariants.keys()),
+    }
     # What a power cut can show depends on the projection only, so its verdicts agree as well.
     verdicts = {name for p in theirs.projections for name in judge(p, 0)}
     assert verdicts == ours.found.keys() - invariants.keys() - {"deadlock"}

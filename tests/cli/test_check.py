@@ -14,11 +14,25 @@ HOLDS = ("check", "--design", "seed", "--scope", "append-fsync", "--jobs", "1")
 STALE = ("check", "--design", "seed", "--scope", "eof-truncate-up", "--jobs", "1")
 
 RUN_TYPES: dict[str, type | tuple[type, ...]] = {
-    "design": str, "scope": str, "mutant": (str, type(None)), "verdict": str, "exhaustive": bool,
-    "stopped": (str, type(None)), "bound": str, "states": int, "transitions": int,
-    "crash_projections": int, "crash_images": int, "recovered_files": int, "seconds": float,
-    "engine": str, "reached": dict, "properties": dict, "violations": list, "observations": list,
-}  # fmt: skip
+    "design": str,
+    "scope": str,
+    "mutant": (str, type(None)),
+    "verdict": str,
+    "exhaustive": bool,
+    "stopped": (str, type(None)),
+    "bound": str,
+    "states": int,
+    "transitions": int,
+    "crash_projections": int,
+    "crash_images": int,
+    "recovered_files": int,
+    "seconds": float,
+    "engine": str,
+    "reached": dict,
+    "properties": dict,
+    "violations": list,
+    "observations": list,
+}
 
 
 def timeless(document: dict[str, Any]) -> dict[str, Any]:
@@ -148,8 +162,18 @@ def test_violated_outweighs_inconclusive(powercut: Runner) -> None:
 
 
 def test_two_processes_give_the_same_document(powercut: Runner) -> None:
-    argv = ("check", "--design", "seed", "seed-eof-ordered", "--scope", "append-fsync",
-            "eof-truncate-up", "eof-two-mounts", "--json", "--jobs")  # fmt: skip
+    argv = (
+        "check",
+        "--design",
+        "seed",
+        "seed-eof-ordered",
+        "--scope",
+        "append-fsync",
+        "eof-truncate-up",
+        "eof-two-mounts",
+        "--json",
+        "--jobs",
+    )
     alone, together = powercut(*argv, "1"), powercut(*argv, "2")
     assert alone.code == together.code == 1
     assert timeless(alone.document) == timeless(together.document)

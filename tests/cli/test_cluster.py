@@ -45,9 +45,12 @@ class Farm:
         """Start a process of Dask that runs the sources in ``path``."""
         command = [sys.executable, "-m", "dask", *words, "--scheduler-file", str(self.file)]
         process = subprocess.Popen(
-            [*command, "--no-dashboard"], env={**environment(), "PYTHONPATH": str(path)},
-            cwd=path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [*command, "--no-dashboard"],
+            env={**environment(), "PYTHONPATH": str(path)},
+            cwd=path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         self.processes.append(process)
         return process
 
@@ -195,8 +198,9 @@ def test_mutants_are_graded_there_too(farm: Farm, powercut: Runner) -> None:
 
 def test_the_time_limit_is_for_the_whole_command(farm: Farm, powercut: Runner) -> None:
     argv = ("check", "--design", "seed", "--scope", "span-truncate", "two-block-folio")
-    ended = powercut(*argv, "--engine", "python", "--time-limit", "1", "--cluster", farm.address,
-                     "--json")  # fmt: skip
+    ended = powercut(
+        *argv, "--engine", "python", "--time-limit", "1", "--cluster", farm.address, "--json"
+    )
     assert ended.code == 3
     for run in ended.document["runs"]:
         assert run["stopped"].endswith("time limit of 1 s reached")
@@ -236,7 +240,7 @@ def test_what_is_no_scheduler_is_refused(farm: Farm, powercut: Runner) -> None:
 def test_a_scheduler_without_workers_is_refused(powercut: Runner) -> None:
     with distributed.LocalCluster(
         n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0"
-    ) as empty:  # fmt: skip
+    ) as empty:
         ended = powercut(*ARGV, "--cluster", empty.scheduler_address)
     assert_refused(ended, "no worker is connected", "dask worker")
 

@@ -118,9 +118,10 @@ def test_leaving_the_trace_is_noticed(one_mount: Path) -> None:
     session = session_of(one_mount)
     execute(session, "next")
     other = next(
-        row.name for row in session.threads()
+        row.name
+        for row in session.threads()
         if row.status == "can run" and row.name != load_trace(one_mount).epochs[0].steps[1].thread
-    )  # fmt: skip
+    )
     execute(session, f"step {other}")
     with pytest.raises(CommandError, match="not the run of the trace"):
         execute(session, "next")

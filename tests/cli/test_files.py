@@ -126,10 +126,13 @@ def test_a_missing_input_and_an_existing_output(
 @pytest.mark.parametrize(
     "argv",
     [
-        ("minimise", HOLDS), ("minimise", "missing"), ("diff", "missing", "--under", "seed"),
-        ("diff", EIO, "--under", "sede"), ("convert", "missing"),
+        ("minimise", HOLDS),
+        ("minimise", "missing"),
+        ("diff", "missing", "--under", "seed"),
+        ("diff", EIO, "--under", "sede"),
+        ("convert", "missing"),
     ],
-)  # fmt: skip
+)
 def test_a_refused_input_leaves_no_folder(
     powercut: Runner, tmp_path: Path, argv: tuple[str | Path, ...]
 ) -> None:

@@ -16,9 +16,14 @@ from powercut.verbs.fuzz import document, verdict_of
 from tests.cli.support import Runner, assert_refused
 
 TINY = replace(
-    PROFILES["dev"], examples=6, searches=1, states=2_000, states_by_chance=2_000, schedules=2,
+    PROFILES["dev"],
+    examples=6,
+    searches=1,
+    states=2_000,
+    states_by_chance=2_000,
+    schedules=2,
     needs=("data-in-flight",),
-)  # fmt: skip
+)
 
 
 @pytest.fixture

@@ -107,8 +107,11 @@ def test_a_member_out_of_time_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("argv", "word"),
-    [(("--swarm", "0"), "--swarm"), (("--seed", "1"), "--seed"),
-     (("--swarm", "2", "--seed", "0"), "--seed")],
-)  # fmt: skip
+    [
+        (("--swarm", "0"), "--swarm"),
+        (("--seed", "1"), "--seed"),
+        (("--swarm", "2", "--seed", "0"), "--seed"),
+    ],
+)
 def test_wrong_swarms_are_refused(powercut: Runner, argv: tuple[str, ...], word: str) -> None:
     assert_refused(powercut("check", *argv), word)

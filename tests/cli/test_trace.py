@@ -164,7 +164,7 @@ def test_an_interrupt_writes_the_best_so_far(
         (("nothing.trace.json",), ("nothing.trace.json", "cannot be read")),
     ],
     ids=["holds", "input", "both", "no runs", "no folder", "no file"],
-)  # fmt: skip
+)
 def test_minimise_refuses(
     powercut: Runner, argv: tuple[str | Path, ...], words: tuple[str, ...]
 ) -> None:
@@ -208,15 +208,22 @@ def test_mutant_and_design(powercut: Runner) -> None:
 def test_one_schedule_under_another_design(powercut: Runner, tmp_path: Path) -> None:
     output = tmp_path / "b.trace.json"
     ended = powercut(
-        "trace", "diff", FOLDER / f"seed-punch-folio-late-write{ENDING}",
-        "--under", "series-v5", "--output", output, "--json",
-    )  # fmt: skip
+        "trace",
+        "diff",
+        FOLDER / f"seed-punch-folio-late-write{ENDING}",
+        "--under",
+        "series-v5",
+        "--output",
+        output,
+        "--json",
+    )
     document = ended.document
     assert ended.code == 1
     parts = document["steps"]
     assert [(part["mount"], part["first"], part["only_second"]) for part in parts] == [
-        (1, 6, []), (1, 9, []),
-    ]  # fmt: skip
+        (1, 6, []),
+        (1, 9, []),
+    ]
     assert parts[0]["only_first"][0]["function"] == "ext4_journal_start"
     assert document["second"]["design"] == "series-v5"
     followed = load_trace(output)
@@ -249,7 +256,7 @@ def test_traces_of_different_workloads(powercut: Runner) -> None:
         ((EIO, "nothing.trace.json"), ("nothing.trace.json",)),
     ],
     ids=["one", "both", "design", "mutant", "output", "input", "no file"],
-)  # fmt: skip
+)
 def test_diff_refuses(
     powercut: Runner, argv: tuple[str | Path, ...], words: tuple[str, ...]
 ) -> None:

@@ -24,9 +24,12 @@ def loaded_after(*argv: str) -> set[str]:
         "print('\\n' + ' '.join(sys.modules))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment(), text=True, capture_output=True,
+        [sys.executable, "-c", program],
+        env=environment(),
+        text=True,
+        capture_output=True,
         check=True,
-    )  # fmt: skip
+    )
     return set(done.stdout.splitlines()[-1].split())
 
 

@@ -57,10 +57,17 @@ def layout() -> Layout:
 def test_the_projected_part_is_one_slice_at_the_end() -> None:
     laid = layout()
     assert laid.names() == [
-        "inner[0].low", "inner[0].many[0]", "inner[0].many[1]",
-        "inner[1].low", "inner[1].many[0]", "inner[1].many[1]",
-        "number", "kept.block[0]", "kept.block[1]", "kept.block[2]",
-    ]  # fmt: skip
+        "inner[0].low",
+        "inner[0].many[0]",
+        "inner[0].many[1]",
+        "inner[1].low",
+        "inner[1].many[0]",
+        "inner[1].many[1]",
+        "number",
+        "kept.block[0]",
+        "kept.block[1]",
+        "kept.block[2]",
+    ]
     assert laid.shared_size == 10
     assert laid.projected == slice(7, 10)
     assert laid.constant_size == 4

@@ -23,8 +23,11 @@ def test_what_is_read() -> None:
 
 
 def test_what_is_left_out_has_a_default() -> None:
-    litmus = parse("source x\nmount\n task write 0 1\nallowed seed\n size=1 [.A]".replace("[", '"[')
-                   .replace("]", ']"'))  # fmt: skip
+    litmus = parse(
+        "source x\nmount\n task write 0 1\nallowed seed\n size=1 [.A]".replace("[", '"[').replace(
+            "]", ']"'
+        )
+    )
     assert litmus.name == "t"
     assert litmus.observation.points == (CrashPoint((0,)),)
     assert litmus.judges_properties
@@ -114,12 +117,51 @@ def test_a_bad_file_is_refused_with_place_and_remedy(text: str, message: str) ->
     assert len(found.splitlines()) == 1
 
 
-WORDS = st.sampled_from([
-    "mount", "task", "fsync", ";", "crash", "after", "all", "1.1", "9.9", "none", "observe", "file",
-    "allowed", "seed", "mixed", "violates", "deadlock", "size=1", "size=99", "size=-1", "size=",
-    '"', '"o"', '"[o"', '"[]"', '"|"', '""', "@1", "1.1=0", "1.1=", "#", "source", "x", "write",
-    "0", "\t", "geometry", "inodes=2", "=", "é", "\u2028",
-])  # fmt: skip
+WORDS = st.sampled_from(
+    [
+        "mount",
+        "task",
+        "fsync",
+        ";",
+        "crash",
+        "after",
+        "all",
+        "1.1",
+        "9.9",
+        "none",
+        "observe",
+        "file",
+        "allowed",
+        "seed",
+        "mixed",
+        "violates",
+        "deadlock",
+        "size=1",
+        "size=99",
+        "size=-1",
+        "size=",
+        '"',
+        '"o"',
+        '"[o"',
+        '"[]"',
+        '"|"',
+        '""',
+        "@1",
+        "1.1=0",
+        "1.1=",
+        "#",
+        "source",
+        "x",
+        "write",
+        "0",
+        "\t",
+        "geometry",
+        "inodes=2",
+        "=",
+        "é",
+        "\u2028",
+    ]
+)
 LINES = st.lists(st.lists(WORDS, max_size=6).map(" ".join), max_size=10)
 
 

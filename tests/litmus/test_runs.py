@@ -77,8 +77,9 @@ def test_without_a_power_cut_the_files_are_read_when_all_is_done() -> None:
     found = run(text)
     assert [format_outcome(o, 2) for o in found.result.outcomes] == ['1.2=0 size=4 "oo|AA"']
     assert [format_outcome(o, 2) for o in found.missing] == [
-        '1.2=- size=2 "oo"', '1.2=- size=4 "oo|AA"',
-    ]  # fmt: skip
+        '1.2=- size=2 "oo"',
+        '1.2=- size=4 "oo|AA"',
+    ]
     extra = run(text.replace('  1.2=0 size=4 "oo|AA"  # durable\n', ""))
     drawn = explain(extra)
     assert "*** all tasks have returned ***" in drawn
@@ -156,8 +157,11 @@ def test_an_update_splits_and_joins_designs() -> None:
     text = updated(litmus, apart)
     assert "allowed seed seed-without-07  # both\n" in text
     last = text.rstrip().split("\n")[-3:]
-    assert last == ["allowed seed-gap-ordered  # both", "  # not durable before the commit",
-                    "  violates deadlock"]  # fmt: skip
+    assert last == [
+        "allowed seed-gap-ordered  # both",
+        "  # not durable before the commit",
+        "  violates deadlock",
+    ]
     first = updated(parse(APPEND.partition("allowed")[0]), shown)
     assert first.count("allowed ") >= 1
     assert {d for b in parse(first).blocks for d in b.designs} == set(shown)

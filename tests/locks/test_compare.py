@@ -7,11 +7,15 @@ from powercut.checkers.locks.graph import Edge, LockGraph, Where
 from powercut.checkers.locks.lockdep import name_map, read_lockdep
 
 FULL = (
-    ("i_rwsem", "invalidate_lock"), ("i_rwsem", "jbd2_handle"), ("i_rwsem", "i_data_sem"),
-    ("invalidate_lock", "jbd2_handle"), ("invalidate_lock", "i_data_sem"),
+    ("i_rwsem", "invalidate_lock"),
+    ("i_rwsem", "jbd2_handle"),
+    ("i_rwsem", "i_data_sem"),
+    ("invalidate_lock", "jbd2_handle"),
+    ("invalidate_lock", "i_data_sem"),
     ("jbd2_handle", "i_data_sem"),
-    ("s_writepages_rwsem", "jbd2_handle"), ("s_writepages_rwsem", "i_data_sem"),
-)  # fmt: skip
+    ("s_writepages_rwsem", "jbd2_handle"),
+    ("s_writepages_rwsem", "i_data_sem"),
+)
 
 
 def graph(*pairs: tuple[str, str], function: str = "") -> LockGraph:
@@ -52,8 +56,9 @@ def test_an_order_that_only_the_model_has(dump: Path) -> None:
 def test_what_lockdep_cannot_see_is_not_compared(dump: Path) -> None:
     found = compare(
         graph(*FULL, ("folio_lock[bh]", "i_data_sem"), ("jbd2_handle", "folio_lock[bh]")),
-        read_lockdep(dump).graph, name_map(),
-    )  # fmt: skip
+        read_lockdep(dump).graph,
+        name_map(),
+    )
     assert found.unexplained == []
     assert "folio_lock" in found.not_compared
     assert "folio_lock" not in found.compared

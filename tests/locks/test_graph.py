@@ -61,8 +61,12 @@ def test_names() -> None:
 def test_what_lockdep_sees_and_the_model_has_is_written_down() -> None:
     known = known_classes()
     assert {name for name, lock in known.items() if lock.modelled and lock.lockdep} == {
-        "i_rwsem", "invalidate_lock", "s_writepages_rwsem", "jbd2_handle", "i_data_sem",
-    }  # fmt: skip
+        "i_rwsem",
+        "invalidate_lock",
+        "s_writepages_rwsem",
+        "jbd2_handle",
+        "i_data_sem",
+    }
     assert not known["folio_lock"].lockdep
     assert not known["folio_writeback"].lockdep
     assert not known["worker_slot"].lockdep
@@ -79,9 +83,12 @@ def test_an_edge_seen_twice_is_one_edge_with_two_places() -> None:
 
 def test_mode_context_and_kind_make_another_edge() -> None:
     made = graph(
-        Edge("a", "b"), Edge("a", "b", mode=READ), Edge("a", "b", context="irq"),
-        Edge("a", "b", kind="wait"), Edge("a", "b", trylock=True),
-    )  # fmt: skip
+        Edge("a", "b"),
+        Edge("a", "b", mode=READ),
+        Edge("a", "b", context="irq"),
+        Edge("a", "b", kind="wait"),
+        Edge("a", "b", trylock=True),
+    )
     assert len(made) == 5
     assert made.pairs() == {("a", "b")}
     assert len(made.between("a", "b")) == 5

@@ -35,9 +35,18 @@ from powercut.model.scope import Geometry, Mount, Scope
 from powercut.model.scopes import SCOPES, truncate, write
 
 SMALL = (
-    "ordered-log", "enospc", "log-full", "eof-unsubmitted", "eof-truncate-up", "folio-tail",
-    "truncate-reuse", "cookie-race", "zero-truncate", "punch", "punch-folio",
-)  # fmt: skip
+    "ordered-log",
+    "enospc",
+    "log-full",
+    "eof-unsubmitted",
+    "eof-truncate-up",
+    "folio-tail",
+    "truncate-reuse",
+    "cookie-race",
+    "zero-truncate",
+    "punch",
+    "punch-folio",
+)
 FOLIO_ORDER = ("folio_lock[iomap]", "folio_writeback[iomap]")
 
 
@@ -119,11 +128,13 @@ def test_a_mixed_mount_deadlocks_through_the_one_slot_of_the_queue() -> None:
 
 
 QUEUE_AND_LOG = Scope(
-    "queue-and-log", "ordered data and an append of one file, an append of another, a log of two",
+    "queue-and-log",
+    "ordered data and an append of one file, an append of another, a log of two",
     (Mount(((truncate(1), write(2, 2), write(0, 2, 1)),)),),
     geometry=Geometry(nr_blocks=2, nr_phys=4, nr_inodes=2),
-    initial_size_cells=2, log_transactions=2,
-)  # fmt: skip
+    initial_size_cells=2,
+    log_transactions=2,
+)
 
 
 @pytest.mark.slow
@@ -153,8 +164,9 @@ def test_the_rule_about_the_worker_names_the_wait_of_the_later_tree() -> None:
     report = decided("seed-gap-ordered", "", "eof-unsubmitted")
     (seen,) = report.broken_rules["worker-waits-for-no-folio"]
     assert (seen.edge.target, seen.where[0].function) == (
-        "eof_block_write", "ext4_iomap_wb_ordered_wait",
-    )  # fmt: skip
+        "eof_block_write",
+        "ext4_iomap_wb_ordered_wait",
+    )
 
 
 def test_the_forced_commit_under_the_folio_lock_is_safe_without_a_handle() -> None:
@@ -187,9 +199,13 @@ BROKEN = {
     "folio_writeback[bh]": "reserved-not-behind-normal",
 }
 SLOW = {
-    "zero-under-handle-fallocate", "write-keeps-handle", "truncate-under-handle",
-    "data-sem-first-fallocate", "data-sem-first-mapping", "unreserved-conversion",
-}  # fmt: skip
+    "zero-under-handle-fallocate",
+    "write-keeps-handle",
+    "truncate-under-handle",
+    "data-sem-first-fallocate",
+    "data-sem-first-mapping",
+    "unreserved-conversion",
+}
 
 
 def test_every_mutant_that_deadlocks_has_its_cycle() -> None:

@@ -16,11 +16,15 @@ from tests.locks.conftest import CHAINS, CLASSES, write_dump
 def test_edges_are_between_all_that_was_held_at_once(dump: Path) -> None:
     real = read_lockdep(dump)
     assert real.graph.pairs() == {
-        ("i_rwsem", "invalidate_lock"), ("i_rwsem", "jbd2_handle"), ("i_rwsem", "i_data_sem"),
-        ("invalidate_lock", "jbd2_handle"), ("invalidate_lock", "i_data_sem"),
+        ("i_rwsem", "invalidate_lock"),
+        ("i_rwsem", "jbd2_handle"),
+        ("i_rwsem", "i_data_sem"),
+        ("invalidate_lock", "jbd2_handle"),
+        ("invalidate_lock", "i_data_sem"),
         ("jbd2_handle", "i_data_sem"),
-        ("s_writepages_rwsem", "jbd2_handle"), ("s_writepages_rwsem", "i_data_sem"),
-    }  # fmt: skip
+        ("s_writepages_rwsem", "jbd2_handle"),
+        ("s_writepages_rwsem", "i_data_sem"),
+    }
 
 
 def test_of_classes_with_one_name_the_one_of_ext4_is_taken(dump: Path) -> None:
@@ -37,9 +41,10 @@ def test_what_lockdep_cannot_see_is_listed(dump: Path) -> None:
 
 def test_a_class_that_was_only_read_is_a_reader(dump: Path) -> None:
     modes = {
-        (edge.source, edge.held_mode) for edge in read_lockdep(dump).graph
+        (edge.source, edge.held_mode)
+        for edge in read_lockdep(dump).graph
         if edge.source in ("s_writepages_rwsem", "i_rwsem")
-    }  # fmt: skip
+    }
     assert modes == {("s_writepages_rwsem", "read"), ("i_rwsem", "write")}
 
 
@@ -100,8 +105,9 @@ def test_a_truncated_real_dump(shared: Callable[[str], Path], tmp_path: Path, sh
         folder.mkdir()
         for file in ("lockdep", "lockdep_chains"):
             content = (real / file).read_bytes()
-            (folder / file).write_bytes(content[: int(len(content) * share)] if file == name
-                                        else content)  # fmt: skip
+            (folder / file).write_bytes(
+                content[: int(len(content) * share)] if file == name else content
+            )
         with pytest.raises(LocksError):
             read_lockdep(folder)
 
@@ -109,11 +115,15 @@ def test_a_truncated_real_dump(shared: Callable[[str], Path], tmp_path: Path, sh
 def test_the_real_dump(shared: Callable[[str], Path]) -> None:
     real = read_lockdep(shared("data/lockdep/ext4-6.1-ordered"))
     assert {
-        ("jbd2_handle", "i_data_sem"), ("jbd2_handle", "s_orphan_lock"),
-        ("s_writepages_rwsem", "j_state_lock"), ("i_data_sem", "lg_mutex"),
-        ("invalidate_lock", "j_state_lock"), ("b_state_lock", "j_list_lock"),
-        ("j_state_lock", "j_list_lock"), ("i_rwsem", "invalidate_lock"),
-    } <= real.graph.pairs()  # fmt: skip
+        ("jbd2_handle", "i_data_sem"),
+        ("jbd2_handle", "s_orphan_lock"),
+        ("s_writepages_rwsem", "j_state_lock"),
+        ("i_data_sem", "lg_mutex"),
+        ("invalidate_lock", "j_state_lock"),
+        ("b_state_lock", "j_list_lock"),
+        ("j_state_lock", "j_list_lock"),
+        ("i_rwsem", "invalidate_lock"),
+    } <= real.graph.pairs()
     assert find_cycles(real.graph) == []
     assert find_contradictions(real.graph) == []
     assert "folio_lock" not in real.graph

@@ -93,10 +93,12 @@ def test_the_document_of_a_mistake(powercut: Runner, tmp_path: Path) -> None:
 def test_a_folder(powercut: Runner, tmp_path: Path) -> None:
     folder = tmp_path / "fs"
     (folder / "inner").mkdir(parents=True)
-    (folder / "inner" / "a.c").write_text("void inner(struct x *x) { spin_lock(&x->b_lock); "
-                                          "spin_unlock(&x->b_lock); }")  # fmt: skip
-    (folder / "b.c").write_text("void f(struct x *x) { mutex_lock(&x->a_mutex); inner(x); "
-                                "mutex_unlock(&x->a_mutex); }")  # fmt: skip
+    (folder / "inner" / "a.c").write_text(
+        "void inner(struct x *x) { spin_lock(&x->b_lock); spin_unlock(&x->b_lock); }"
+    )
+    (folder / "b.c").write_text(
+        "void f(struct x *x) { mutex_lock(&x->a_mutex); inner(x); mutex_unlock(&x->a_mutex); }"
+    )
     (folder / "README").write_text("not C")
     ended = powercut("locks", folder, "--json")
     (edge,) = ended.document["edges"]
@@ -107,8 +109,9 @@ def test_a_folder(powercut: Runner, tmp_path: Path) -> None:
 def test_pictures_are_written(powercut: Runner, tmp_path: Path, good: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    ended = powercut("locks", good, "--dot", out / "a.dot", "--mermaid", out / "a.mmd",
-                     "--svg", out / "a.svg")  # fmt: skip
+    ended = powercut(
+        "locks", good, "--dot", out / "a.dot", "--mermaid", out / "a.mmd", "--svg", out / "a.svg"
+    )
     assert ended.code == 0
     assert set(files_below(out)) == {str(out / name) for name in ("a.dot", "a.mmd", "a.svg")}
     assert (out / "a.svg").read_text().startswith("<svg")

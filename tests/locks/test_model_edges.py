@@ -141,11 +141,14 @@ def test_two_sound_designs_on_one_queue_predict_a_deadlock_of_the_mixed_mount() 
 @pytest.mark.parametrize(
     ("design", "scope"),
     [
-        ("seed", "ordered-log"), ("seed", "enospc"), ("bh-ordered", "ordered-log"),
-        ("bh-ordered", "punch-folio"), ("seed-without-07", "ordered-log"),
+        ("seed", "ordered-log"),
+        ("seed", "enospc"),
+        ("bh-ordered", "ordered-log"),
+        ("bh-ordered", "punch-folio"),
+        ("seed-without-07", "ordered-log"),
         ("seed-gap-ordered", "eof-truncate-up"),
     ],
-)  # fmt: skip
+)
 def test_native_runs_show_no_edge_that_exploration_does_not(design: str, scope: str) -> None:
     native = native_edges(DESIGNS[design], SCOPES[scope], runs=12)
     assert len(native) > 8

@@ -100,8 +100,9 @@ def test_the_seed(shared: Callable[[str], Path]) -> None:
     assert time.monotonic() - started < 2
     found = {
         (s.edge.source, s.edge.target, s.edge.context, w.function, w.line)
-        for s in report.added for w in s.where
-    }  # fmt: skip
+        for s in report.added
+        for w in s.where
+    }
     map_one, worker = "ext4_iomap_map_one_extent", "ext4_iomap_finish_ioend"
     assert {
         ("s_writepages_rwsem", "folio_lock[iomap]", "task", "ext4_iomap_writepages", 4321),
@@ -120,8 +121,10 @@ def test_the_seed_is_opposite_to_the_buffer_head_path(shared: Callable[[str], Pa
     graph = analyse_path(shared("seed/v3-09-22.patch")).graph
     (found,) = find_contradictions(graph)
     assert (found.kind, found.edge.source, found.edge.target) == (
-        OPPOSITE, "folio_lock[iomap]", "jbd2_handle",
-    )  # fmt: skip
+        OPPOSITE,
+        "folio_lock[iomap]",
+        "jbd2_handle",
+    )
     assert found.order is not None
     assert found.order.path == "writepages, buffer_head path"
     assert all(cycle.verdict == "guarded" for cycle in find_cycles(graph))

@@ -57,8 +57,10 @@ def test_a_chain_is_what_is_held_together() -> None:
     made = LockGraph()
     for one, two in (("a", "b"), ("b", "c"), ("a", "c"), ("c", "d")):
         made.add(Edge(one, two))
-    found = [[seen.edge.source for seen in chain] + [chain[-1].edge.target]
-             for chain in chains(made, "task")]  # fmt: skip
+    found = [
+        [seen.edge.source for seen in chain] + [chain[-1].edge.target]
+        for chain in chains(made, "task")
+    ]
     assert found == [["a", "b", "c"], ["c", "d"]]
 
 
@@ -90,8 +92,9 @@ def test_boxes_do_not_overlap(tangled: LockGraph) -> None:
     root = ElementTree.fromstring(render_svg(tangled, []))
     boxes = [
         tuple(float(rect.get(name, "0")) for name in ("x", "y", "width", "height"))
-        for group in root.iter(f"{SVG}g") for rect in group.iter(f"{SVG}rect")
-    ]  # fmt: skip
+        for group in root.iter(f"{SVG}g")
+        for rect in group.iter(f"{SVG}rect")
+    ]
     for index, (x, y, w, h) in enumerate(boxes):
         for x2, y2, w2, h2 in boxes[index + 1 :]:
             assert x + w <= x2 or x2 + w2 <= x or y + h <= y2 or y2 + h2 <= y

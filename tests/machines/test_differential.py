@@ -36,13 +36,21 @@ def compare(design: str, slug: str = "", without: str = "", examples: int = 80) 
     """Return the kinds in which ``design`` differs from ``bh-ordered``; raises :class:`Differs`."""
     tally = Tally()
     machine = differential_machine(
-        (DESIGNS["bh-ordered"], DESIGNS[design]), SMALL, MUTANTS.get(slug),
-        legal=[entry for entry in LEGAL if entry.kind != without], tally=tally,
-    )  # fmt: skip
+        (DESIGNS["bh-ordered"], DESIGNS[design]),
+        SMALL,
+        MUTANTS.get(slug),
+        legal=[entry for entry in LEGAL if entry.kind != without],
+        tally=tally,
+    )
     chosen = settings(
-        max_examples=examples, stateful_step_count=15, deadline=None, database=None,
-        phases=[Phase.generate], verbosity=Verbosity.quiet, report_multiple_bugs=False,
-    )  # fmt: skip
+        max_examples=examples,
+        stateful_step_count=15,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        verbosity=Verbosity.quiet,
+        report_multiple_bugs=False,
+    )
     run_state_machine_as_test(seed(1)(machine), settings=chosen)
     return {kind for _, kind, _ in tally.known}
 
@@ -73,9 +81,11 @@ def started(
 ) -> DifferentialMachine:
     """A machine at its first mount, to be driven by hand."""
     machine = differential_machine(
-        (DESIGNS["bh-ordered"], DESIGNS[design]), SMALL, found=found,
+        (DESIGNS["bh-ordered"], DESIGNS[design]),
+        SMALL,
+        found=found,
         legal=[entry for entry in LEGAL if entry.kind != without],
-    )()  # fmt: skip
+    )()
     first = Setup(design=DESIGNS["bh-ordered"], initial_size_cells=size, flusher_passes=9)
     second = replace(first, design=DESIGNS[design], mutant=MUTANTS.get(slug))
     machine.begin((first, second))

@@ -24,9 +24,13 @@ def live(scope: Scope, slug: str) -> tuple[LiveRun, Judge]:
     """A run with the operations of ``scope``, none begun."""
     mutant = MUTANTS[slug]
     setup = Setup(
-        DESIGNS[mutant.design], mutant, scope.geometry, scope.initial_size_cells,
-        timer=scope.timer, flusher_passes=scope.mounts[0].flusher_passes,
-    )  # fmt: skip
+        DESIGNS[mutant.design],
+        mutant,
+        scope.geometry,
+        scope.initial_size_cells,
+        timer=scope.timer,
+        flusher_passes=scope.mounts[0].flusher_passes,
+    )
     run = LiveRun(setup)
     for task, ops in enumerate(scope.mounts[0].tasks):
         for op in ops:
@@ -127,9 +131,13 @@ def test_data_that_an_error_took_is_no_promise_of_an_fsync_that_writes_nothing()
     fsync = Op(OpCode.FSYNC)
     tasks = ((Op(OpCode.TRUNCATE, 4), fsync, fsync), (Op(OpCode.WRITE, 2, 1),))
     scope = Scope(
-        "failing-truncate-up", "", (Mount(tasks),), initial_size_cells=3, timer=Timer.NEVER,
+        "failing-truncate-up",
+        "",
+        (Mount(tasks),),
+        initial_size_cells=3,
+        timer=Timer.NEVER,
         max_errors=1,
-    )  # fmt: skip
+    )
     design = DESIGNS["seed-eof-ordered"]
     result = run_scope(design, scope)
     assert result.exhaustive

@@ -31,9 +31,13 @@ def found_then_interrupted(monkeypatch: pytest.MonkeyPatch) -> SearchResult:
 
     monkeypatch.setattr("powercut.checkers.machines.search.crash_machine", note)
     return search(
-        SEED, DEV, 1, mutant=MUTANTS["no-preflush"], geometries=TWO_BLOCKS,
+        SEED,
+        DEV,
+        1,
+        mutant=MUTANTS["no-preflush"],
+        geometries=TWO_BLOCKS,
         interrupted=lambda: bool(machines and machines[-1].first_failure),
-    )  # fmt: skip
+    )
 
 
 def test_a_violation_that_was_seen_survives_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,14 @@ FOLIO = Geometry(blocks_per_folio=2, nr_phys=1)
 def _scope(size_cells: int, nr_phys: int, *ops: Op, timer: Timer = Timer.FREE) -> Scope:
     """One task and a flusher, without delayed allocation, in folios of two blocks."""
     return Scope(
-        "full", "", (Mount((ops,), flusher_passes=1),),
-        geometry=Geometry(blocks_per_folio=2, nr_phys=nr_phys), initial_size_cells=size_cells,
-        timer=timer, nodelalloc=True,
-    )  # fmt: skip
+        "full",
+        "",
+        (Mount((ops,), flusher_passes=1),),
+        geometry=Geometry(blocks_per_folio=2, nr_phys=nr_phys),
+        initial_size_cells=size_cells,
+        timer=timer,
+        nodelalloc=True,
+    )
 
 
 def test_blocks_behind_the_size_are_orphaned_until_they_are_gone() -> None:
@@ -66,9 +70,12 @@ def test_blocks_that_a_commit_frees_are_found() -> None:
 def _empty_file() -> LiveRun:
     """A file of no blocks in a pool of one, without delayed allocation."""
     setup = Setup(
-        design=DESIGNS["bh-ordered"], geometry=FOLIO, initial_size_cells=0, timer=Timer.NEVER,
+        design=DESIGNS["bh-ordered"],
+        geometry=FOLIO,
+        initial_size_cells=0,
+        timer=Timer.NEVER,
         nodelalloc=True,
-    )  # fmt: skip
+    )
     return LiveRun(setup)
 
 

@@ -14,9 +14,13 @@ from powercut.model.state import ZERO
 @pytest.mark.parametrize("design", ["seed", "bh-ordered"])
 def test_the_size_covers_the_blocks_that_were_found(design: str) -> None:
     scope = Scope(
-        "full", "", (Mount(((fallocate(0, 4),),)),), geometry=Geometry(nr_phys=1),
-        initial_size_cells=0, timer=Timer.ONCE,
-    )  # fmt: skip
+        "full",
+        "",
+        (Mount(((fallocate(0, 4),),)),),
+        geometry=Geometry(nr_phys=1),
+        initial_size_cells=0,
+        timer=Timer.ONCE,
+    )
     result = run_scope(DESIGNS[design], scope)
     assert result.verdict == "holds"
     assert result.files == {(0, ()), (2, (ZERO, ZERO))}
@@ -25,9 +29,13 @@ def test_the_size_covers_the_blocks_that_were_found(design: str) -> None:
 @pytest.mark.parametrize("design", ["seed", "bh-ordered"])
 def test_blocks_that_a_commit_frees_are_found(design: str) -> None:
     scope = Scope(
-        "freed", "", (Mount(((truncate(0), fallocate(0, 4)),)),), geometry=Geometry(nr_phys=2),
-        initial_size_cells=4, timer=Timer.NEVER,
-    )  # fmt: skip
+        "freed",
+        "",
+        (Mount(((truncate(0), fallocate(0, 4)),)),),
+        geometry=Geometry(nr_phys=2),
+        initial_size_cells=4,
+        timer=Timer.NEVER,
+    )
     result = run_scope(DESIGNS[design], scope)
     assert result.verdict == "holds"
     assert (0, ()) in result.files

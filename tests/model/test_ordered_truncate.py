@@ -14,9 +14,12 @@ from powercut.model.state import FOREIGN, T_FLUSH
 def committing(op: Op, mutant: Mutant | None = None) -> LiveRun:
     """New written blocks whose transaction is frozen, and their data not yet submitted."""
     setup = Setup(
-        design=DESIGNS["bh-ordered"], mutant=mutant, initial_size_cells=0, timer=Timer.ONCE,
+        design=DESIGNS["bh-ordered"],
+        mutant=mutant,
+        initial_size_cells=0,
+        timer=Timer.ONCE,
         nodelalloc=True,
-    )  # fmt: skip
+    )
     run = LiveRun(setup)
     call(run, op)
     for kind in ("timer", "kjournald", "kjournald"):

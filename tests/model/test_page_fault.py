@@ -15,9 +15,12 @@ from powercut.model.state import HOLE, UNWRITTEN, WRITTEN, ZERO
 def _after(design: str, nr_phys: int, *ops: Op, nodelalloc: bool = True) -> LiveRun:
     """Let one task make its calls on an empty file, with nobody else about."""
     setup = Setup(
-        design=DESIGNS[design], geometry=Geometry(blocks_per_folio=2, nr_phys=nr_phys),
-        initial_size_cells=0, timer=Timer.NEVER, nodelalloc=nodelalloc,
-    )  # fmt: skip
+        design=DESIGNS[design],
+        geometry=Geometry(blocks_per_folio=2, nr_phys=nr_phys),
+        initial_size_cells=0,
+        timer=Timer.NEVER,
+        nodelalloc=nodelalloc,
+    )
     run = LiveRun(setup)
     for op in ops:
         run.start_op(0, op)
@@ -54,10 +57,14 @@ def test_a_fault_that_finds_too_few_blocks_stores_nothing() -> None:
 @pytest.mark.parametrize("design", ["bh-ordered", "seed"])
 def test_a_fault_beside_writeback_and_commits(design: str) -> None:
     scope = Scope(
-        "fault", "", (Mount(((truncate(4), store(0), store(2), FSYNC),)),),
-        geometry=Geometry(blocks_per_folio=2, nr_phys=2), initial_size_cells=0,
-        timer=Timer.ONCE, nodelalloc=True,
-    )  # fmt: skip
+        "fault",
+        "",
+        (Mount(((truncate(4), store(0), store(2), FSYNC),)),),
+        geometry=Geometry(blocks_per_folio=2, nr_phys=2),
+        initial_size_cells=0,
+        timer=Timer.ONCE,
+        nodelalloc=True,
+    )
     result = run_scope(DESIGNS[design], scope)
     assert result.verdict == "holds"
 
@@ -66,9 +73,14 @@ def test_a_fault_beside_writeback_and_commits(design: str) -> None:
 def test_blocks_that_a_commit_frees_are_found(design: str) -> None:
     """The iomap path commits with the folio locked, the buffer_head path without."""
     scope = Scope(
-        "freed", "", (Mount(((truncate(0), truncate(2), store(0)),)),),
-        geometry=Geometry(nr_phys=1), initial_size_cells=2, timer=Timer.NEVER, nodelalloc=True,
-    )  # fmt: skip
+        "freed",
+        "",
+        (Mount(((truncate(0), truncate(2), store(0)),)),),
+        geometry=Geometry(nr_phys=1),
+        initial_size_cells=2,
+        timer=Timer.NEVER,
+        nodelalloc=True,
+    )
     result = run_scope(DESIGNS[design], scope)
     assert result.verdict == "holds"
     assert result.reached["commit-under-folio-lock"] == (design == "seed")

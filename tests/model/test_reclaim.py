@@ -88,10 +88,14 @@ def test_reclaim_alone_finds_writeback_that_ends_too_early() -> None:
 def test_a_punch_that_an_abort_cuts_short_is_no_misread() -> None:
     """Its pages are dropped, its extents stay: nothing is promised on an aborted journal."""
     scope = Scope(
-        "punch-abort", "a punch beside an append whose bio fails, data_err=abort",
+        "punch-abort",
+        "a punch beside an append whose bio fails, data_err=abort",
         (Mount(((write(2),), (punch(0, 2),))),),
-        initial_size_cells=2, max_errors=1, data_err_abort=True, timer=Timer.NEVER,
-    )  # fmt: skip
+        initial_size_cells=2,
+        max_errors=1,
+        data_err_abort=True,
+        timer=Timer.NEVER,
+    )
     result = run_scope(DESIGNS["seed"], scope)
     assert result.exhaustive
     assert result.reached["journal-aborted"]

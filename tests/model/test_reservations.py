@@ -43,9 +43,13 @@ def test_fallocate_uses_up_the_reservation_of_its_own_block(design: str) -> None
 @pytest.mark.parametrize("design", ["seed", "bh-ordered"])
 def test_what_was_reserved_can_be_written(design: str) -> None:
     scope = Scope(
-        "reserved", "", (Mount(((write(0, 2), fallocate(2, 2), FSYNC),)),),
-        geometry=Geometry(nr_phys=1), initial_size_cells=0, timer=Timer.ONCE,
-    )  # fmt: skip
+        "reserved",
+        "",
+        (Mount(((write(0, 2), fallocate(2, 2), FSYNC),)),),
+        geometry=Geometry(nr_phys=1),
+        initial_size_cells=0,
+        timer=Timer.ONCE,
+    )
     result = run_scope(DESIGNS[design], scope)
     assert result.verdict == "holds"
     assert all(size in (0, 2) for size, _cells in result.files)

@@ -10,9 +10,13 @@ def test_a_block_that_was_cut_is_mapped_anew() -> None:
     """The store is behind EOF, so writeback zeroes the page; truncate has no data to drop."""
     ops = (truncate(1), store(1), truncate(0), write(0))
     scope = Scope(
-        "zero-page", "", (Mount((ops,), flusher_passes=2),),
-        geometry=Geometry(nr_blocks=1, nr_phys=2), initial_size_cells=0, timer=Timer.NEVER,
-    )  # fmt: skip
+        "zero-page",
+        "",
+        (Mount((ops,), flusher_passes=2),),
+        geometry=Geometry(nr_blocks=1, nr_phys=2),
+        initial_size_cells=0,
+        timer=Timer.NEVER,
+    )
     result = run_scope(DESIGNS["bh-ordered"], scope)
     assert result.exhaustive
     assert not {v.prop for v in result.violations}

@@ -40,9 +40,14 @@ def test_only_nodelalloc_on_the_buffer_head_path_converts_at_once(
 
 def _scope(*, max_errors: int, nodelalloc: bool) -> Scope:
     return Scope(
-        "fallocated", "", (Mount(((fallocate(0, 2), write(0), FSYNC),)),), initial_size_cells=0,
-        timer=Timer.ONCE, max_errors=max_errors, nodelalloc=nodelalloc,
-    )  # fmt: skip
+        "fallocated",
+        "",
+        (Mount(((fallocate(0, 2), write(0), FSYNC),)),),
+        initial_size_cells=0,
+        timer=Timer.ONCE,
+        max_errors=max_errors,
+        nodelalloc=nodelalloc,
+    )
 
 
 def test_the_commit_writes_the_data_first() -> None:

@@ -65,11 +65,13 @@ def test_litmus_files_and_traces_are_tests(project: pytest.Pytester) -> None:
     add(project, SMALL_TRACE, (TRACES / SMALL_TRACE).read_text(encoding="utf-8"))
     result = project.runpytest("-v")
     result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines_random([
-        "append.litmus::seed PASSED*",
-        "append.litmus::seed-gap-ordered PASSED*",
-        f"{SMALL_TRACE}::seed PASSED*",
-    ])  # fmt: skip
+    result.stdout.fnmatch_lines_random(
+        [
+            "append.litmus::seed PASSED*",
+            "append.litmus::seed-gap-ordered PASSED*",
+            f"{SMALL_TRACE}::seed PASSED*",
+        ]
+    )
 
 
 def test_designs_can_be_chosen(project: pytest.Pytester) -> None:
@@ -136,14 +138,16 @@ def test_a_failure_says_what_differs_and_draws_the_run(project: pytest.Pytester)
     add(project, "append.litmus", WRONG)
     result = project.runpytest("--powercut-design", "seed")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([
-        '*append.litmus: seed: different',
-        '*not allowed, but shown:   1.2=- size=2 "oo"',
-        '*allowed, but never shown: 1.2=- size=2 "o."  (line 13)',
-        "*ext4_buffered_write_iter()*",
-        "*power cut*",
-        "FAILED append.litmus::seed*",
-    ])  # fmt: skip
+    result.stdout.fnmatch_lines(
+        [
+            "*append.litmus: seed: different",
+            '*not allowed, but shown:   1.2=- size=2 "oo"',
+            '*allowed, but never shown: 1.2=- size=2 "o."  (line 13)',
+            "*ext4_buffered_write_iter()*",
+            "*power cut*",
+            "FAILED append.litmus::seed*",
+        ]
+    )
     assert "Traceback" not in result.stdout.str()
 
 
@@ -155,12 +159,14 @@ def test_bad_files_are_errors_and_do_not_stop_the_others(project: pytest.Pyteste
     add(project, "e.trace.json", "garbage")
     result = project.runpytest("--powercut-design", "seed")
     result.assert_outcomes(passed=1, errors=4)
-    result.stdout.fnmatch_lines([
-        '*a.litmus:3:8: unknown operation "wirte"; expected write, *',
-        '*b.litmus: no "allowed" set to compare with; `powercut litmus --update*',
-        "*d.trace.json: *",
-        "*e.trace.json: *",
-    ])  # fmt: skip
+    result.stdout.fnmatch_lines(
+        [
+            '*a.litmus:3:8: unknown operation "wirte"; expected write, *',
+            '*b.litmus: no "allowed" set to compare with; `powercut litmus --update*',
+            "*d.trace.json: *",
+            "*e.trace.json: *",
+        ]
+    )
     assert "Traceback" not in result.stdout.str()
 
 
@@ -171,12 +177,19 @@ def test_a_trace_that_lost_its_verdict_fails_with_its_ladder(project: pytest.Pyt
     result.assert_outcomes(failed=1)
     (noted,) = properties_of(project.path / "report.xml").values()
     assert noted == {
-        "powercut_design": "seed", "powercut_property": "data-err-abort",
-        "powercut_steps": str(text.count('"thread"')), "powercut_verdict": "holds",
+        "powercut_design": "seed",
+        "powercut_property": "data-err-abort",
+        "powercut_steps": str(text.count('"thread"')),
+        "powercut_verdict": "holds",
         "powercut_reproduced": "False",
-    }  # fmt: skip
-    result.stdout.fnmatch_lines(["*t.trace.json: not reproduced: expected data-err-abort holds*",
-                                 "*task0*", "*locks held after the step*"])  # fmt: skip
+    }
+    result.stdout.fnmatch_lines(
+        [
+            "*t.trace.json: not reproduced: expected data-err-abort holds*",
+            "*task0*",
+            "*locks held after the step*",
+        ]
+    )
 
 
 SCENARIOS = '''
@@ -312,8 +325,9 @@ def test_the_example_of_the_page_runs_in_two_processes(project: pytest.Pytester)
     assert int(litmus["powercut_states"] or 0) > 100
     seen = project.runpytest("--collect-only", "-q").outlines
     ids = [line for line in seen if "::" in line]
-    assert ids == [line.removesuffix(" PASSED") for line in page.splitlines()
-                   if line.endswith(" PASSED")]  # fmt: skip
+    assert ids == [
+        line.removesuffix(" PASSED") for line in page.splitlines() if line.endswith(" PASSED")
+    ]
 
 
 def test_an_installation_contains_the_litmus_files() -> None:

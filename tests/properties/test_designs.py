@@ -10,8 +10,13 @@ from powercut.model.scopes import SCOPES, write
 from powercut.properties.catalog import PROPERTIES, SITUATIONS
 
 BIG = (
-    "span-truncate", "two-block-folio", "new-file", "three-blocks", "two-fsyncs", "two-files",
-)  # fmt: skip
+    "span-truncate",
+    "two-block-folio",
+    "new-file",
+    "three-blocks",
+    "two-fsyncs",
+    "two-files",
+)
 SMALL = tuple(name for name in SCOPES if name not in BIG)
 
 _runs: dict[tuple[str, str], RunResult] = {}
@@ -30,17 +35,44 @@ def violated(result: RunResult) -> set[str]:
 
 # What each design violates where; docs/findings.md says why.
 SEED_STALE = (
-    "eof-mmap", "eof-truncate-up", "eof-two-mounts", "eof-in-block", "folio-tail",
-    "two-block-folio", "new-file", "three-blocks-two-mounts", "truncate-extend",
-    "truncate-truncate", "two-mounts-truncate", "lowered-mark", "evict-gap",
+    "eof-mmap",
+    "eof-truncate-up",
+    "eof-two-mounts",
+    "eof-in-block",
+    "folio-tail",
+    "two-block-folio",
+    "new-file",
+    "three-blocks-two-mounts",
+    "truncate-extend",
+    "truncate-truncate",
+    "two-mounts-truncate",
+    "lowered-mark",
+    "evict-gap",
     "evict-two-mounts",
-)  # fmt: skip
+)
 HELD_BACK = (
-    "eof-mmap", "eof-two-mounts", "eof-in-block", "behind-eof", "folio-tail", "two-block-folio",
-    "two-fsyncs", "new-file", "three-blocks", "three-blocks-two-mounts", "truncate-extend",
-    "span-truncate", "two-mounts-truncate", "ordered-log", "fallocate", "nodelalloc",
-    "sync-truncate", "evict-gap", "evict-store", "evict-two-mounts", "late-gap",
-)  # fmt: skip
+    "eof-mmap",
+    "eof-two-mounts",
+    "eof-in-block",
+    "behind-eof",
+    "folio-tail",
+    "two-block-folio",
+    "two-fsyncs",
+    "new-file",
+    "three-blocks",
+    "three-blocks-two-mounts",
+    "truncate-extend",
+    "span-truncate",
+    "two-mounts-truncate",
+    "ordered-log",
+    "fallocate",
+    "nodelalloc",
+    "sync-truncate",
+    "evict-gap",
+    "evict-store",
+    "evict-two-mounts",
+    "late-gap",
+)
 EXPECTED: dict[str, dict[str, set[str]]] = {
     "seed": {name: {"stale-data"} for name in SEED_STALE},
     "seed-eof-ordered": {name: {"structure"} for name in HELD_BACK},
@@ -86,8 +118,11 @@ for _name in EXPECTED.keys() - {"bh-ordered", "mixed", "series-v5", "series-v5-s
     EXPECTED[_name]["punch-folio"] = {"late-write"}
     EXPECTED[_name]["punch-other-file"] = {"late-write", "read-back", "durability"}
     EXPECTED[_name]["punch-refill"] = {
-        "late-write", "read-back", "stale-data", "unstable-conversion",
-    }  # fmt: skip
+        "late-write",
+        "read-back",
+        "stale-data",
+        "unstable-conversion",
+    }
 EXPECTED["seed-eof-ordered"]["eio-eof"] = {"structure"}
 for _name in ("series-v5", "series-v5-submit-first", "seed-eof-deferred"):
     EXPECTED[_name]["late-gap"] = {"deadlock"}

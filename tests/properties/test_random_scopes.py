@@ -26,9 +26,16 @@ KNOWN = {
 
 def random_op(draw: random.Random, cells: int, per_block: int) -> Op:
     code = draw.choice(
-        [OpCode.WRITE, OpCode.WRITE, OpCode.WRITE, OpCode.STORE, OpCode.TRUNCATE, OpCode.FSYNC,
-         OpCode.FDATASYNC]
-    )  # fmt: skip
+        [
+            OpCode.WRITE,
+            OpCode.WRITE,
+            OpCode.WRITE,
+            OpCode.STORE,
+            OpCode.TRUNCATE,
+            OpCode.FSYNC,
+            OpCode.FDATASYNC,
+        ]
+    )
     if code == OpCode.WRITE:
         pos = draw.randrange(cells)
         return Op(code, pos, draw.randint(1, min(per_block + 1, cells - pos)))

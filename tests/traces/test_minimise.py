@@ -77,8 +77,11 @@ def test_a_saved_trace_never_gets_worse(name: str) -> None:
     assert minimiser.size <= before
     best = minimiser.best
     assert (best.property, best.design, best.mutant, best.verdict) == (
-        trace.property, trace.design, trace.mutant, "violated",
-    )  # fmt: skip
+        trace.property,
+        trace.design,
+        trace.mutant,
+        "violated",
+    )
     assert replay(best).reproduced
     assert minimise(trace) == best, "the same every time"
 

@@ -174,9 +174,11 @@ def test_a_merge_is_told(values: dict[str, int]) -> None:
     one = {"inode[0].ioend[0].nr_blocks": 1, "inode[0].ioend[1].nr_blocks": 1}
     queued = {f"inode[0].ioend[{b}].state": IOEND_COMPLETED for b in (0, 1)}
     merged = {
-        "inode[0].ioend[0].nr_blocks": 2, "inode[0].ioend[0].state": IOEND_WORKER,
-        "inode[0].ioend[1].nr_blocks": 0, "inode[0].ioend[1].state": IOEND_NONE,
-    }  # fmt: skip
+        "inode[0].ioend[0].nr_blocks": 2,
+        "inode[0].ioend[0].state": IOEND_WORKER,
+        "inode[0].ioend[1].nr_blocks": 0,
+        "inode[0].ioend[1].state": IOEND_NONE,
+    }
     before = values | one | queued
     assert describe_changes(before, before | merged) == [
         "ioend 0 taken by the worker: blocks 0-1 at p0-p1",
@@ -186,13 +188,21 @@ def test_a_merge_is_told(values: dict[str, int]) -> None:
 
 def test_locks_have_their_kernel_names(values: dict[str, int]) -> None:
     held = values | {
-        "inode[0].i_rwsem.writer": 2, "inode[0].invalidate_lock.readers": 0b10,
-        "inode[0].folio[0].locked": 2, "inode[0].i_data_sem.writer": 2, "journal.t_updates": 0b10,
-        "rsv_conversion_wq": WORKER + 1, "journal.j_checkpoint_mutex": FLUSHER + 1,
-    }  # fmt: skip
+        "inode[0].i_rwsem.writer": 2,
+        "inode[0].invalidate_lock.readers": 0b10,
+        "inode[0].folio[0].locked": 2,
+        "inode[0].i_data_sem.writer": 2,
+        "journal.t_updates": 0b10,
+        "rsv_conversion_wq": WORKER + 1,
+        "journal.j_checkpoint_mutex": FLUSHER + 1,
+    }
     assert locks_held(held, context_of("task", 1)) == [
-        "i_rwsem", "invalidate_lock (r)", "folio_lock 0", "handle", "i_data_sem",
-    ]  # fmt: skip
+        "i_rwsem",
+        "invalidate_lock (r)",
+        "folio_lock 0",
+        "handle",
+        "i_data_sem",
+    ]
     assert locks_held(held, context_of("worker", 0)) == ["worker_slot"]
     assert locks_held(held, context_of("flusher", 0)) == ["j_checkpoint_mutex"]
     assert locks_held(held, context_of("disk", 1)) == []

@@ -78,8 +78,9 @@ def test_a_blocked_thread_names_the_step() -> None:
         steps.insert(0, steps.pop())
 
     message = refusal(changed(EIO, early))
-    assert message.endswith("step 1: failing_disk0 cannot run at failing_disk 'bio fails': "
-                            "it has to wait")  # fmt: skip
+    assert message.endswith(
+        "step 1: failing_disk0 cannot run at failing_disk 'bio fails': it has to wait"
+    )
 
 
 def test_an_unknown_thread_names_the_step() -> None:
@@ -221,8 +222,10 @@ def test_a_trace_is_of_its_result() -> None:
         (s.thread, s.function, s.label) for s in kept.epochs[0].steps
     ]
     assert (made.property, made.summary, made.workload) == (
-        kept.property, kept.summary, kept.workload,
-    )  # fmt: skip
+        kept.property,
+        kept.summary,
+        kept.workload,
+    )
     long = replace(violation, detail="long\n" * 200)
     result.violations.append(long)
     summary = trace_of(long, result, design, scope, None).summary

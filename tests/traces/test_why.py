@@ -38,9 +38,18 @@ def places(trace: Trace, mount: int) -> list[str]:
 def test_arithmetic_keeps_the_sources() -> None:
     one, two = Sourced(6, frozenset({1})), Sourced(3, frozenset({2}))
     for result, value in (
-        (one + two, 9), (10 - one, 4), (one // two, 2), (7 % two, 1), (one | 1, 7), (~two, -4),
-        (1 << two, 8), (one & two, 2), (one > two, 1), (one == 6, 1), (-one, -6),
-    ):  # fmt: skip
+        (one + two, 9),
+        (10 - one, 4),
+        (one // two, 2),
+        (7 % two, 1),
+        (one | 1, 7),
+        (~two, -4),
+        (1 << two, 8),
+        (one & two, 2),
+        (one > two, 1),
+        (one == 6, 1),
+        (-one, -6),
+    ):
         assert int(result) == value
         assert sources_of(result) <= {1, 2}
         assert sources_of(result)
@@ -146,15 +155,19 @@ def test_a_random_run_has_idle_steps_and_a_shortest_one_has_none() -> None:
 
 def test_the_steps_that_carry_are_the_story() -> None:
     assert places(saved(TWO_MOUNTS), 0) == [
-        "task0 iomap_file_buffered_write", "flusher0 iomap_writepages", "disk0 disk",
-    ]  # fmt: skip
+        "task0 iomap_file_buffered_write",
+        "flusher0 iomap_writepages",
+        "disk0 disk",
+    ]
     assert places(saved(TWO_MOUNTS), 1)[-3:] == [
-        "worker0 ext4_iomap_wb_update_disksize", "kjournald jbd2_journal_commit_transaction",
+        "worker0 ext4_iomap_wb_update_disksize",
         "kjournald jbd2_journal_commit_transaction",
-    ]  # fmt: skip
+        "kjournald jbd2_journal_commit_transaction",
+    ]
     assert places(saved("seed-punch-folio-late-write"), 0) == [
-        "flusher0 iomap_writepages", "task0 change_extents",
-    ]  # fmt: skip
+        "flusher0 iomap_writepages",
+        "task0 change_extents",
+    ]
 
 
 def test_a_mount_that_gave_nothing_is_idle() -> None:
@@ -178,14 +191,24 @@ def test_a_holding_trace_has_no_causes() -> None:
     [
         (TWO_MOUNTS, "ext4_iomap_wb_update_disksize", ("disk0",)),
         ("seed-punch-folio-late-write", "change_extents", ("disk0",)),
-        ("seed-append-fsync-durability-fsync-no-commit-wait", "ext4_sync_file",
-         ("kjournald", "timer0")),
-        ("seed-truncate-truncate-stale-data", "jbd2_journal_commit_transaction",
-         ("flusher0", "disk0")),
+        (
+            "seed-append-fsync-durability-fsync-no-commit-wait",
+            "ext4_sync_file",
+            ("kjournald", "timer0"),
+        ),
+        (
+            "seed-truncate-truncate-stale-data",
+            "jbd2_journal_commit_transaction",
+            ("flusher0", "disk0"),
+        ),
     ],
-    ids=["the worker for the EOF block", "a punch for the bio", "fsync for the commit",
-         "the commit for the zeroed tail"],
-)  # fmt: skip
+    ids=[
+        "the worker for the EOF block",
+        "a punch for the bio",
+        "fsync for the commit",
+        "the commit for the zeroed tail",
+    ],
+)
 def test_the_missing_wait(name: str, function: str, threads: tuple[str, ...]) -> None:
     trace = saved(name)
     steps = replay(trace).epochs[-1].steps

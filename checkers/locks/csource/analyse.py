@@ -168,9 +168,16 @@ def _report(
             unknown |= function.calls - set(program.by_name) - _KEYWORDS
     calls = sorted(name for name in unknown if name.islower())
     return SourceReport(
-        kind, str(path), program.graph, mistakes, files, len(program.functions), program.lines,
-        not_seen=_not_seen(program, chunks), unknown_calls=calls,
-    )  # fmt: skip
+        kind,
+        str(path),
+        program.graph,
+        mistakes,
+        files,
+        len(program.functions),
+        program.lines,
+        not_seen=_not_seen(program, chunks),
+        unknown_calls=calls,
+    )
 
 
 def _not_seen(program: Program, chunks: list[Chunk]) -> list[str]:
@@ -187,8 +194,9 @@ def _not_seen(program: Program, chunks: list[Chunk]) -> list[str]:
                 found.append(f"{chunk.file}:{chunk.line(0)}: {name}: {missing}, and no code of it")
     for done in program.followed.values():
         name = done.function.name
-        found += [f"{done.function.file}:{line}: not understood here, in {name}"
-                  for line in done.errors]  # fmt: skip
+        found += [
+            f"{done.function.file}:{line}: not understood here, in {name}" for line in done.errors
+        ]
         if not done.summary.complete:
             found.append(
                 f"{done.function.file}:{done.function.line}: {name}: not every path was followed"

@@ -168,8 +168,9 @@ class _Builder:
         while index < len(nodes):
             node = nodes[index]
             name = _macro_head(node)
-            following = next((k for k in range(index + 1, len(nodes))
-                              if nodes[k].type != "comment"), None)  # fmt: skip
+            following = next(
+                (k for k in range(index + 1, len(nodes)) if nodes[k].type != "comment"), None
+            )
             if name and following is not None and _LOOP_MACRO.search(name):
                 self.macro_loop(node, nodes[following])
                 index = following
@@ -253,9 +254,10 @@ class _Builder:
         if first is not None:
             self.statement(first)
         self.loop(
-            node.child_by_field_name("condition"), node.child_by_field_name("body"),
+            node.child_by_field_name("condition"),
+            node.child_by_field_name("body"),
             node.child_by_field_name("update"),
-        )  # fmt: skip
+        )
 
     def loop(self, condition: "Node | None", body: "Node | None", update: "Node | None") -> None:
         head, inside, step, after = self.new(), self.new(), self.new(), self.new()

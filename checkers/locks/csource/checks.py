@@ -38,11 +38,13 @@ def _sleeping(program: Program) -> Iterator[Finding]:
     for done in program.followed.values():
         for sleeping in done.sleeping:
             yield Finding(
-                SLEEPS, sleeping.place.where, sleeping.lock,
+                SLEEPS,
+                sleeping.place.where,
+                sleeping.lock,
                 f"{_blocks(sleeping.what)} while {sleeping.lock} is held "
                 f"(taken at line {sleeping.line} of {done.function.name})",
                 (done.function.name, *sleeping.place.chain),
-            )  # fmt: skip
+            )
     for root in program.roots:
         if root.context == IRQ:
             for event, place in program.followed[id(root.function)].summary.events.items():
@@ -73,8 +75,11 @@ def _kept(program: Program) -> Iterator[Finding]:
 
 
 def _kept_in(done: Followed) -> Iterator[Finding]:
-    taken = {event.lock for event, place in done.summary.events.items()
-             if event.verb == "acquire" and not place.chain}  # fmt: skip
+    taken = {
+        event.lock
+        for event, place in done.summary.events.items()
+        if event.verb == "acquire" and not place.chain
+    }
     held_kinds: dict[str, list[tuple[str, int]]] = defaultdict(list)
     free_kinds: dict[str, set[str]] = defaultdict(set)
     for end in done.exits:
@@ -90,9 +95,11 @@ def _kept_in(done: Followed) -> Iterator[Finding]:
                 name = done.function.name
                 path = "an error path" if returned == "error" else "a path"
                 yield Finding(
-                    KEPT, Where(name, done.function.file, line), lock,
+                    KEPT,
+                    Where(name, done.function.file, line),
+                    lock,
                     f"{lock} is still held on {path} out of {name}",
-                )  # fmt: skip
+                )
 
 
 def _forgotten(returned: str, free: set[str]) -> bool:
@@ -120,6 +127,8 @@ def _irq_unsafe(program: Program) -> Iterator[Finding]:
     for lock, handler in sorted(in_irq.items()):
         for place in elsewhere.get(lock, ()):
             yield Finding(
-                IRQ_UNSAFE, place.where, lock,
+                IRQ_UNSAFE,
+                place.where,
+                lock,
                 f"{lock} is taken with interrupts on, and {handler} takes it in an interrupt",
-            )  # fmt: skip
+            )

@@ -135,9 +135,14 @@ class Effects:
             return _with(state, held)
         kind = "wait" if verb == "wait" else effect.kind
         event = Event(
-            "wait" if verb == "wait" else "acquire", name, effect.mode, kind, trylock,
-            effect.irqsafe, effect.unless,
-        )  # fmt: skip
+            "wait" if verb == "wait" else "acquire",
+            name,
+            effect.mode,
+            kind,
+            trylock,
+            effect.irqsafe,
+            effect.unless,
+        )
         self._event(state, event, self._here(call))
         return state if verb in ("touch", "wait") else _with(state, held)
 
@@ -224,10 +229,17 @@ class Effects:
         names = tuple(h.lock for h in ordered)
         for source in ordered:
             edge = Edge(
-                source.lock, event.lock, "wait" if event.verb == "wait" else "acquire",
-                source.mode, event.mode, TASK, place.where, names, event.trylock,
+                source.lock,
+                event.lock,
+                "wait" if event.verb == "wait" else "acquire",
+                source.mode,
+                event.mode,
+                TASK,
+                place.where,
+                names,
+                event.trylock,
                 (self.function.name, *place.chain),
-            )  # fmt: skip
+            )
             self.edges.setdefault((edge.key, place.where), edge)
 
     def _may_sleep(self, held: list[Held], event: Event, place: Place) -> None:

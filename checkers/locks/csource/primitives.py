@@ -123,28 +123,39 @@ def knowledge() -> Knowledge:
     primitives: dict[str, tuple[Primitive, ...]] = {}
     for entry in data["primitive"]:
         made = Primitive(
-            tuple(_effect(step) for step in entry["do"]), entry.get("returns", ""),
-            entry.get("try", False), re.compile(entry["args"]) if "args" in entry else None,
+            tuple(_effect(step) for step in entry["do"]),
+            entry.get("returns", ""),
+            entry.get("try", False),
+            re.compile(entry["args"]) if "args" in entry else None,
             entry.get("fixed", False),
-        )  # fmt: skip
+        )
         for name in entry["names"]:
             primitives[name] = (*primitives.get(name, ()), made)
     settings = data["settings"]
     return Knowledge(
         primitives,
-        {entry["field"]: Callback(entry["context"], _held(entry["held"]))
-         for entry in data["callback"]},
-        {name: (entry["argument"], entry["context"])
-         for entry in data["registration"] for name in entry["names"]},
+        {
+            entry["field"]: Callback(entry["context"], _held(entry["held"]))
+            for entry in data["callback"]
+        },
+        {
+            name: (entry["argument"], entry["context"])
+            for entry in data["registration"]
+            for name in entry["names"]
+        },
         {name: context for context, names in data["contexts"].items() for name in names},
         data["fields"],
         tuple(
-            (re.compile(entry["functions"]), entry["class"],
-             frozenset(entry.get("locks", settings["split"])))
+            (
+                re.compile(entry["functions"]),
+                entry["class"],
+                frozenset(entry.get("locks", settings["split"])),
+            )
             for entry in data["inode_class"]
-        ), frozenset(settings["generic"]),
+        ),
+        frozenset(settings["generic"]),
         frozenset(settings["reentrant"]),
-    )  # fmt: skip
+    )
 
 
 def _held(words: list[str]) -> tuple[tuple[str, Mode], ...]:

@@ -187,8 +187,9 @@ class Program:
         by_id = {id(f): f for f in interesting}
         condensed = networkx.condensation(calls)
         for component in reversed(list(networkx.topological_sort(condensed))):
-            members = sorted(condensed.nodes[component]["members"],
-                             key=lambda m: (by_id[m].file, by_id[m].line))  # fmt: skip
+            members = sorted(
+                condensed.nodes[component]["members"], key=lambda m: (by_id[m].file, by_id[m].line)
+            )
             recursive = len(members) > 1 or calls.has_edge(members[0], members[0])
             for _ in range(MAX_ROUNDS if recursive else 1):
                 before = [self._shape(member) for member in members]
@@ -212,9 +213,14 @@ class Program:
         flow = Flow(function, cfg, effects)
         summary = flow.run()
         return Followed(
-            function, summary, list(effects.edges.values()), list(effects.sleeping.values()),
-            flow.exits, effects.unseen, cfg.errors,
-        )  # fmt: skip
+            function,
+            summary,
+            list(effects.edges.values()),
+            list(effects.sleeping.values()),
+            flow.exits,
+            effects.unseen,
+            cfg.errors,
+        )
 
     def _interesting(self) -> list[Function]:
         """Return the functions that can matter: those from which a known one is reached."""
@@ -233,10 +239,7 @@ class Program:
                     wanted.add(caller)
                     queue.append(caller)
         pointer_calls = set(self.fields)
-        return [
-            f for f in self.functions
-            if f.name in wanted or (f.calls & pointer_calls)
-        ]  # fmt: skip
+        return [f for f in self.functions if f.name in wanted or (f.calls & pointer_calls)]
 
     def _callees(self, function: Function) -> list[Function]:
         found: list[Function] = []
@@ -264,8 +267,9 @@ class Program:
                 why = f"->{pointer.field}"
                 roots.append(
                     Root(function, known.context, known.held, why)
-                    if known else Root(function, TASK, (), why)
-                )  # fmt: skip
+                    if known
+                    else Root(function, TASK, (), why)
+                )
         for name, context, item in self.registered:
             why = f"work item {item}" if context == WORKER else item
             roots += [
@@ -342,14 +346,29 @@ class Program:
         slot, *ended = (name for name, _ in root.held)
         for name in ended:
             graph.add(
-                Edge(name, slot, "wait", context=WORKER, where=where, held=(name,),
-                     chain=(function.name,))
-            )  # fmt: skip
+                Edge(
+                    name,
+                    slot,
+                    "wait",
+                    context=WORKER,
+                    where=where,
+                    held=(name,),
+                    chain=(function.name,),
+                )
+            )
 
     def _entry_edge(
         self, root: Root, name: str, mode: Mode, names: tuple[str, ...], event: Event, place: Place
     ) -> Edge:
         return Edge(
-            name, event.lock, "wait" if event.verb == "wait" else "acquire", mode, event.mode,
-            root.context, place.where, names, event.trylock, (root.function.name, *place.chain),
-        )  # fmt: skip
+            name,
+            event.lock,
+            "wait" if event.verb == "wait" else "acquire",
+            mode,
+            event.mode,
+            root.context,
+            place.where,
+            names,
+            event.trylock,
+            (root.function.name, *place.chain),
+        )

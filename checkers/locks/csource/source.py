@@ -27,9 +27,15 @@ _ANNOTATION = re.compile(
 )
 _CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 _HOLDERS = {
-    "preproc_if", "preproc_ifdef", "preproc_else", "preproc_elif", "preproc_elifdef",
-    "linkage_specification", "declaration_list", "ERROR",
-}  # fmt: skip
+    "preproc_if",
+    "preproc_ifdef",
+    "preproc_else",
+    "preproc_elif",
+    "preproc_elifdef",
+    "linkage_specification",
+    "declaration_list",
+    "ERROR",
+}
 
 
 @dataclass(slots=True)
@@ -155,9 +161,17 @@ def _function(node: "Node", chunk: Chunk) -> Function | None:
     calls = frozenset(_CALL.findall((body.text or b"").decode("utf-8", "replace")))
     head = (chunk.text.split("\n")[node.start_point[0]] if chunk.text else "").lstrip()
     return Function(
-        name, chunk.file, line, chunk, body, tuple(params), head.startswith("static"), calls,
-        types, chunk.partial.get(name, ""),
-    )  # fmt: skip
+        name,
+        chunk.file,
+        line,
+        chunk,
+        body,
+        tuple(params),
+        head.startswith("static"),
+        calls,
+        types,
+        chunk.partial.get(name, ""),
+    )
 
 
 def _declared(node: "Node") -> tuple[str, str] | None:

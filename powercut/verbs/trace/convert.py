@@ -39,10 +39,12 @@ def run_convert(path: Path, to: str, output: Path | None, in_place: bool, as_jso
         if output is not None:
             write_or_print(output, content)
         shown = {
-            "trace": str(path), "to": to, "version": SCHEMA,
+            "trace": str(path),
+            "to": to,
+            "version": SCHEMA,
             "output": None if output is None else str(output),
             "content": content if output is None else None,
-        }  # fmt: skip
+        }
         print_document("convert", "converted", HOLDS, shown)
     else:
         write_or_print(output, content)

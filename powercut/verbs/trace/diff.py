@@ -90,16 +90,12 @@ def _document(
     return {
         "first": {"trace": names[0], **subject(traces[0])},
         "second": {"trace": names[1], **subject(traces[1])},
-        "subject": {
-            name: {"first": a, "second": b} for name, (a, b) in found.subjects.items()
-        },
+        "subject": {name: {"first": a, "second": b} for name, (a, b) in found.subjects.items()},
         "steps": [msgspec.to_builtins(part) for part in found.parted],
         "states_compared": found.states_compared,
         "state": msgspec.to_builtins(found.state),
-        "outcomes": [
-            {"mount": n, "first": a, "second": b} for n, a, b in found.outcomes
-        ],
-    }  # fmt: skip
+        "outcomes": [{"mount": n, "first": a, "second": b} for n, a, b in found.outcomes],
+    }
 
 
 def _print(found: Comparison, names: tuple[str, str], second: Trace) -> None:
@@ -119,8 +115,11 @@ def _print(found: Comparison, names: tuple[str, str], second: Trace) -> None:
         start = "at the start" if not found.state.first else where
         print(f"\nfirst different state: mount {found.state.mount}, {start}")
         for change in found.state.changes:
-            print(textwrap.fill(f"- > +  {change}", _WIDTH, initial_indent="  ",
-                                subsequent_indent="         "))  # fmt: skip
+            print(
+                textwrap.fill(
+                    f"- > +  {change}", _WIDTH, initial_indent="  ", subsequent_indent="         "
+                )
+            )
     elif not found.states_compared:
         print("\nstates not compared: the workloads have different variables")
     for n, a, b in found.outcomes:
@@ -132,8 +131,9 @@ def _print(found: Comparison, names: tuple[str, str], second: Trace) -> None:
 def _print_steps(part: Parted) -> None:
     print(f"\nmount {part.mount}")
     for sign, first, steps in (
-        ("-", part.first, part.only_first), ("+", part.second, part.only_second),
-    ):  # fmt: skip
+        ("-", part.first, part.only_first),
+        ("+", part.second, part.only_second),
+    ):
         _print_side(sign, first, steps)
 
 

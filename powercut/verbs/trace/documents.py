@@ -54,8 +54,11 @@ def _is_same(output: Path, source: Path) -> bool:
 def print_document(verb: str, verdict: str, code: int, content: dict[str, Any]) -> None:
     """Print the document of ``powercut trace VERB --json``."""
     document = {
-        "schema": f"powercut.trace-{verb}/1", "verdict": verdict, "exit_code": code, **content,
-    }  # fmt: skip
+        "schema": f"powercut.trace-{verb}/1",
+        "verdict": verdict,
+        "exit_code": code,
+        **content,
+    }
     json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
     print()
 

@@ -39,9 +39,12 @@ def run_minimise(path: Path, options: Options) -> int:
     shown = _Shown()
     try:
         minimiser = Minimiser(
-            trace, str(path), reduce_workload=not options.keep_workload,
-            max_states=options.max_states, on_progress=shown.update,
-        )  # fmt: skip
+            trace,
+            str(path),
+            reduce_workload=not options.keep_workload,
+            max_states=options.max_states,
+            on_progress=shown.update,
+        )
     except TraceError as error:
         raise InputError(str(error)) from None
     output = _output(path, options)
@@ -53,11 +56,16 @@ def run_minimise(path: Path, options: Options) -> int:
     code = INCONCLUSIVE if stopped else HOLDS
     if options.as_json:
         content = {
-            **subject(best), "trace": str(path), "output": None if output is None else str(output),
-            "before": asdict(before), "after": asdict(minimiser.size),
-            "candidates": minimiser.runs, "survivors_from": minimiser.course.ends,
-            "workload": best.workload, "stopped": stopped or None,
-        }  # fmt: skip
+            **subject(best),
+            "trace": str(path),
+            "output": None if output is None else str(output),
+            "before": asdict(before),
+            "after": asdict(minimiser.size),
+            "candidates": minimiser.runs,
+            "survivors_from": minimiser.course.ends,
+            "workload": best.workload,
+            "stopped": stopped or None,
+        }
         print_document("minimise", "inconclusive" if stopped else "minimal", code, content)
     else:
         _print(path, output, best, before, minimiser, stopped)
