@@ -6,8 +6,8 @@ shortest one, and the native model takes every step of it again while it is draw
 
 from collections.abc import Sequence
 
-from powercut.checkers.litmus import format_outcome
 from powercut.checkers.litmus.runs import DesignRun
+from powercut.checkers.run.observation import format_outcome
 from powercut.checkers.run.replay import replay
 from powercut.checkers.run.runner import Epoch
 from powercut.checkers.run.trace_of import Subject, make_trace, trace_of

@@ -8,8 +8,9 @@ has not seen everything: a missing outcome says nothing then, one too many count
 from dataclasses import dataclass
 
 from powercut.checkers.engine.outcome import Limits
-from powercut.checkers.litmus import Allowed, Litmus, Outcome
+from powercut.checkers.litmus.format import Allowed, Litmus
 from powercut.checkers.litmus.update import Shown
+from powercut.checkers.run.observation import Outcome
 from powercut.checkers.run.runner import INCONCLUSIVE, OnProgress, RunResult, run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import Mutant

@@ -213,7 +213,7 @@ def test_other_sources_are_refused(farm: Farm, powercut: Runner, tmp_path: Path,
         with (tmp_path / "powercut" / "model" / "eof.py").open("a") as file:
             file.write("# another model\n")
     else:
-        (tmp_path / "powercut" / "cluster.py").write_text("raise ImportError('gone')\n")
+        (tmp_path / "powercut" / "execute" / "cluster.py").write_text("raise ImportError('gone')\n")
     (stale,) = farm.start_workers(1, tmp_path)
     try:
         words = {"changed": "another version of powercut", "missing": "has no powercut"}
