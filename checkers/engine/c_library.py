@@ -1,8 +1,7 @@
 """Compile an engine with the system's C compiler, keep it, load it.
 
-A library is kept in the user's cache folder under a digest of its source, the compiler's version
-and the flags; it is written under another name first, so that processes can share the folder.
-Without a usable folder it lives in a temporary one for as long as the process.
+A library is kept in the user's ``cache`` under a digest of its source, the compiler's version and
+the flags.  Where nothing can be kept it lives in a temporary folder for as long as the process.
 
 The steps of a large program take seconds to compile and do not depend on the array sizes, so they
 are kept as an object file; what is compiled and linked for each geometry takes a fraction of a
@@ -18,15 +17,14 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
+from powercut.checkers.engine.cache import Cache, private_cache, user_cache
 from powercut.checkers.engine.cengine import searches_unit, steps_unit, translation_unit
-from powercut.checkers.engine.emit_c import emit_steps
 from powercut.checkers.engine.emit_geometry import (
     emit_c,
     emit_declarations,
@@ -65,28 +63,6 @@ def _version(path: str) -> str:
     return done.stdout.partition("\n")[0]
 
 
-def cache_folder() -> Path:
-    """Return where compiled engines are kept: ``$XDG_CACHE_HOME/powercut``."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "powercut"
-
-
-@cache
-def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
-    return tempfile.TemporaryDirectory(prefix="powercut-")
-
-
-def _usable_folder() -> tuple[Path, str]:
-    """Return the cache folder, or a temporary one and a line that says so if it is not usable."""
-    try:
-        folder = cache_folder()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder, ""
-    except (OSError, RuntimeError) as error:
-        return Path(_temporary_folder().name), f"the compiled engine is not kept: {error}"
-
-
 @dataclass(frozen=True, slots=True)
 class _Unit:
     """One translation unit, how to compile it, and the one to link it with."""
@@ -96,20 +72,21 @@ class _Unit:
     suffix: str
     other: "_Unit | None" = None
 
-    def path(self, folder: Path) -> Path:
-        """Return where the result is kept.  Raises :class:`NoCompiler`."""
+    @property
+    def name(self) -> str:
+        """Under which the result is kept.  Raises :class:`NoCompiler`."""
         path = compiler()
         digest = blake2b(digest_size=16)
-        other = self.other.path(folder).name if self.other else ""
+        other = self.other.name if self.other else ""
         for part in (self.source, path, _version(path), other, *self.flags):
             digest.update(part.encode() + b"\0")
-        return folder / f"{digest.hexdigest()}{self.suffix}"
+        return f"{digest.hexdigest()}{self.suffix}"
 
 
 def _unit_of(build: Build) -> _Unit:
     """Return what to compile for ``build``.  Raises :class:`CannotCompile`."""
     try:
-        steps = emit_steps(build.translation)
+        steps = build.translation.steps()
     except LanguageError as error:
         raise CannotCompile(f"the C engine cannot express the program: {error}") from None
     if len(steps.text) < _LARGE_SOURCE:
@@ -132,10 +109,7 @@ def is_ready(build: Build) -> bool:
 
     Raises :class:`NoCompiler` and :class:`CannotCompile`.
     """
-    if build.library is not None:
-        return True
-    folder, build.library_note = _usable_folder()
-    return _unit_of(build).path(folder).exists()
+    return build.library is not None or user_cache().path(_unit_of(build).name) is not None
 
 
 def compile_library(build: Build) -> Path:
@@ -143,47 +117,58 @@ def compile_library(build: Build) -> Path:
 
     Raises :class:`NoCompiler` and :class:`CannotCompile`.
     """
-    folder, build.library_note = _usable_folder()
-    return _made(_unit_of(build), folder)
+    unit, kept = _unit_of(build), user_cache()
+    if not kept.note:
+        made = _made(unit, kept)
+        if made is not None:
+            build.library_note = ""
+            return made
+    note = f"the compiled engine is not kept: {kept.note or f'cannot write to {kept.folder}'}"
+    made = _made(unit, _private(note))
+    if made is None:
+        raise CannotCompile("there is no room for the compiled engine")
+    build.library_note = note
+    return made
 
 
-def _made(unit: _Unit, folder: Path) -> Path:
-    target = unit.path(folder)
-    if not target.exists():
-        inputs = [str(_made(unit.other, folder))] if unit.other else []
-        with _only_one(target):
-            if not target.exists():
-                _compile(compiler(), unit.source, (*unit.flags, *inputs), target)
-    return target
-
-
-@contextmanager
-def _only_one(target: Path) -> Iterator[None]:
-    """Let one process compile and the others wait for it; without locks, all of them compile."""
+def _private(note: str) -> Cache:
     try:
-        import fcntl
-    except ImportError:  # not on this system
-        yield
-        return
-    lock = target.with_suffix(".lock")
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-        lock.unlink(missing_ok=True)
+        return private_cache(note)
+    except OSError as error:
+        raise CannotCompile(f"there is no room for the compiled engine: {error}") from None
+
+
+def _made(unit: _Unit, kept: Cache) -> Path | None:
+    """Return where the result of ``unit`` is kept; ``None`` where it cannot be."""
+    name = unit.name
+    found = kept.path(name)
+    if found is not None:
+        return found
+    inputs: list[str] = []
+    if unit.other:
+        other = _made(unit.other, kept)
+        if other is None:
+            return None
+        inputs = [str(other)]
+    with kept.only_one(name):
+        found = kept.path(name)
+        if found is None and kept.keep(name, _compile(compiler(), unit.source, unit.flags, inputs)):
+            found = kept.path(name)
+    return found
 
 
 def try_compiler() -> None:
     """Compile next to nothing.  Raises :class:`NoCompiler` and :class:`CannotCompile`."""
-    path = compiler()
-    with tempfile.TemporaryDirectory(prefix="powercut-") as folder:
-        _compile(path, "int nothing;\n", (*FLAGS, "-shared"), Path(folder) / "nothing.so")
+    _compile(compiler(), "int nothing;\n", (*FLAGS, "-shared"), [])
 
 
-def _compile(path: str, source: str, flags: tuple[str, ...], target: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-") as folder:
-        (Path(folder) / "engine.c").write_text(source, encoding="utf-8")
-        command = [path, "-o", "engine.out", "engine.c", *flags]
-        try:
+def _compile(path: str, source: str, flags: Sequence[str], inputs: Sequence[str]) -> bytes:
+    """Return what the compiler at ``path`` makes of ``source``, linked with ``inputs``."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="powercut-") as folder:
+            result = Path(folder) / "engine.out"
+            (Path(folder) / "engine.c").write_text(source, encoding="utf-8")
+            command = [path, "-o", result.name, "engine.c", *flags, *inputs]
             done = subprocess.run(
                 command,
                 cwd=folder,
@@ -192,13 +177,13 @@ def _compile(path: str, source: str, flags: tuple[str, ...], target: Path) -> No
                 check=False,
                 timeout=_COMPILE_TIMEOUT_S,
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise CannotCompile(f"{path}: {error}") from None
-        if done.returncode != 0:
-            lines = [line for line in done.stderr.splitlines() if "error" in line]
-            reason = lines[0] if lines else f"exit code {done.returncode}"
-            raise CannotCompile(f"{path} failed: {reason}")
-        os.replace(Path(folder) / "engine.out", target)
+            if done.returncode == 0:
+                return result.read_bytes()
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CannotCompile(f"{path}: {error}") from None
+    lines = [line for line in done.stderr.splitlines() if "error" in line]
+    reason = lines[0] if lines else f"exit code {done.returncode}"
+    raise CannotCompile(f"{path} failed: {reason}")
 
 
 _LOADED: dict[Path, ctypes.CDLL] = {}

@@ -23,15 +23,13 @@ there for Python's sake); signed chars and shorts (promotion rules are where tha
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 
-from powercut.checkers.engine.emit_python import Frames
 from powercut.checkers.engine.errors import LanguageError
 from powercut.checkers.engine.expressions import constant_byte
 from powercut.checkers.engine.graph import Branch, Jump, Wait
 from powercut.checkers.engine.layout import CONSTANT, StructType
 from powercut.checkers.engine.liveness import local_names
-from powercut.checkers.engine.translation import Translation
+from powercut.checkers.engine.plan import Lowered, Plan
 
 _ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^"}
 _CALLED = {
@@ -63,19 +61,18 @@ class Steps:
     sums: tuple[str, ...]
 
 
-@lru_cache(maxsize=8)
-def emit_steps(translation: Translation) -> Steps:
+def emit_steps(lowered: Lowered) -> Steps:
     """Return the C text of all steps and predicates.
 
     Raises :class:`LanguageError` for the little that only Python can run: recursive helpers and
     names outside ASCII.
     """
-    return _Emitter(translation).emit()
+    return _Emitter(lowered).emit()
 
 
 @dataclass(slots=True)
 class _Emitter:
-    translation: Translation
+    lowered: Lowered
     out: list[str] = field(default_factory=list)
     sums: dict[str, int] = field(default_factory=dict)
     public: frozenset[str] = frozenset()
@@ -83,25 +80,25 @@ class _Emitter:
     fresh: int = 0
 
     def emit(self) -> Steps:
-        translation = self.translation
-        if not translation.zero_dead:  # what a dead local holds is an accident of each back end
-            kinds = ", ".join(translation.frames)
+        lowered = self.lowered
+        if not lowered.zero_dead:  # what a dead local holds is an accident of each back end
+            kinds = ", ".join(lowered.plans)
             raise LanguageError(kinds, 0, "dead locals are kept in Python")
         self._check_helpers()
-        self.public = frozenset(public_names(translation))
+        self.public = frozenset(lowered.predicates)
         self._bounds()
-        definitions = translation.helpers.definitions
+        definitions = lowered.helpers.definitions
         for name, definition in definitions.items():
             self._line(f"{self._head(name, definition)};")
         for name, definition in definitions.items():
             self._helper(name, definition)
-        for frames in translation.frames.values():
-            _KindEmitter(self, frames).emit()
+        for plan in lowered.plans.values():
+            _KindEmitter(self, plan).emit()
         return Steps("\n".join(self.out) + "\n", tuple(self.sums))
 
     def _check_helpers(self) -> None:
         """Refuse recursion, which C would answer with a crash."""
-        definitions = self.translation.helpers.definitions
+        definitions = self.lowered.helpers.definitions
         calls = {
             name: {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & definitions.keys()
             for name, node in definitions.items()
@@ -113,7 +110,8 @@ class _Emitter:
             raise LanguageError(name, 0, "a recursive helper runs in the Python engine only")
         names = {n.id for d in definitions.values() for n in ast.walk(d) if isinstance(n, ast.Name)}
         names = {name for name in names if constant_byte(name) is None}
-        names.update(*(local_names(f.graph) for f in self.translation.frames.values()), definitions)
+        graphs = [plan.graph for plan in self.lowered.plans.values()]
+        names.update(*map(local_names, graphs), definitions)
         for name in sorted(names):
             if not name.isascii():
                 raise LanguageError(name, 0, "a name outside ASCII runs in the Python engine only")
@@ -347,7 +345,7 @@ class _Emitter:
         return self._ordered(node.args[1:], lambda a: f"{name}({', '.join(['S', 'C', *a])})")
 
     def _is_impure(self, node: ast.AST) -> bool:
-        impure = self.translation.helpers.impure
+        impure = self.lowered.helpers.impure
         return any(isinstance(n, ast.Name) and n.id in impure for n in ast.walk(node))
 
     def _ordered(self, operands: list[ast.expr], combine: Callable[[list[str]], str]) -> str:
@@ -364,10 +362,11 @@ class _Emitter:
 class _KindEmitter:
     """Writes the step function of one kind of thread."""
 
-    def __init__(self, emitter: _Emitter, frames: Frames) -> None:
+    def __init__(self, emitter: _Emitter, plan: Plan) -> None:
         self.emitter = emitter
-        self.frames = frames
-        self.graph = frames.graph
+        self.plan = plan
+        self.frames = plan.frames
+        self.graph = plan.graph
 
     def emit(self) -> None:
         emitter = self.emitter
@@ -383,7 +382,7 @@ class _KindEmitter:
         for number, point in self.graph.points.items():
             emitter.line(f"case {number}:")
             emitter.indent += 1
-            self._loads(self.frames.liveness.at_point[number])
+            self._loads(self.plan.liveness.at_point[number])
             if point.guard is not None:
                 emitter.line(f"if (!{emitter.test(point.guard)}) return 0;")
             emitter.line(f"goto b{point.target};")
@@ -428,8 +427,8 @@ class _KindEmitter:
 
     def _goto(self, target: int) -> None:
         """Jump; where the Python back end saves its locals, what it could not save faults."""
-        if target in self.frames.shared:
-            for name in sorted(self.frames.liveness.at_block[target]):
+        if target in self.plan.shared:
+            for name in sorted(self.plan.liveness.at_block[target]):
                 if name not in self.graph.pointers:
                     self.emitter.line(f"(void)pc_byte({name});")
             self.emitter.line("if (++turns > PC_FEW_TURNS) pc_fault();")
@@ -444,7 +443,7 @@ class _KindEmitter:
             self.emitter.line(f"{name} = {value};")
 
     def _park(self, point: int) -> None:
-        live = self.frames.liveness.at_point[point] if point else frozenset()
+        live = self.plan.liveness.at_point[point] if point else frozenset()
         kept = set()
         for name in sorted(live):
             slot = self.frames.offset(name)
@@ -462,11 +461,6 @@ class _KindEmitter:
 def run_head(kind: str, parameter: str = "T") -> str:
     """Return the head of the function that runs a thread of ``kind``."""
     return f"int run_{kind}(uint8_t *S, const uint8_t *C, size_t F, int64_t {parameter})"
-
-
-def public_names(translation: Translation) -> list[str]:
-    """Return the helpers that are called from outside the steps: the predicates."""
-    return list(dict.fromkeys(translation.predicate_names))
 
 
 def _fold_calls(name: str, texts: list[str]) -> str:

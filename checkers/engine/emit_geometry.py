@@ -7,7 +7,7 @@ with one of these for every geometry.
 
 from collections.abc import Sequence
 
-from powercut.checkers.engine.emit_c import Steps, emit_steps, public_names, run_head
+from powercut.checkers.engine.emit_c import Steps, run_head
 from powercut.checkers.engine.layout import CONSTANT
 from powercut.checkers.engine.system import Build
 from powercut.checkers.engine.translation import Translation
@@ -74,7 +74,7 @@ def emit_declarations(translation: Translation, *, of_steps: bool) -> str:
             *(run_head(kind) for kind in translation.frames),
             *(
                 f"int64_t {name}(uint8_t *S, const uint8_t *C)"
-                for name in public_names(translation)
+                for name in dict.fromkeys(translation.predicate_names)
             ),
         ]
         return "".join(f"PC_SHARED {head};\n" for head in heads)
@@ -85,8 +85,8 @@ def emit_declarations(translation: Translation, *, of_steps: bool) -> str:
 
 
 def emit_c(build: Build) -> str:
-    """Return all of it as one piece.  Raises :class:`LanguageError` as :func:`emit_steps` does."""
-    steps = emit_steps(build.translation)
+    """Return all of it as one piece.  Raises :class:`LanguageError` where only Python can run."""
+    steps = build.translation.steps()
     return emit_geometry(build, steps) + steps.text + emit_dispatch(build)
 
 

@@ -21,118 +21,9 @@ from typing import Any
 
 from powercut.checkers.engine.errors import LanguageError, ModelAssertionError, RangeError
 from powercut.checkers.engine.expressions import Sum
-from powercut.checkers.engine.graph import Branch, Graph, Jump, Wait
+from powercut.checkers.engine.graph import Branch, Jump, Wait
 from powercut.checkers.engine.layout import StructType
-from powercut.checkers.engine.liveness import Liveness, analyse, assign_slots
-
-_SHARED_SIZE = 14
-"""Blocks reached twice and longer than this many statements are emitted once."""
-
-_DIGITS = 255
-_MOST_POINTS = _DIGITS * 256
-
-
-@dataclass(slots=True)
-class Frames:
-    """The frame of one kind of thread: ``size`` bytes, program counter first.
-
-    Point ``n`` is written with digits from 1 to 255, the lowest first, so that the first byte of a
-    counter is 0 only for a thread that has finished, however many bytes there are.
-    """
-
-    graph: Graph
-    liveness: Liveness
-    shared: set[int]
-    slots: dict[str, int]
-    entry: int
-
-    @property
-    def counter_size(self) -> int:
-        """Bytes of the program counter."""
-        return 1 if len(self.graph.points) <= _DIGITS else 2
-
-    @property
-    def size(self) -> int:
-        return self.counter_size + (1 + max(self.slots.values()) if self.slots else 0)
-
-    def offset(self, name: str) -> int:
-        """Return where in the frame the local ``name`` is saved."""
-        return self.counter_size + self.slots[name]
-
-    def counter(self, point: int) -> bytes:
-        """Return the program counter of a thread parked at ``point``; 0 is finished."""
-        if point == 0:
-            return bytes(self.counter_size)
-        high, low = divmod(point - 1, _DIGITS)
-        return bytes((low + 1, high)[: self.counter_size])
-
-    def point(self, state: bytes, frame: int) -> int:
-        """Return the point where the thread whose frame starts at ``frame`` is parked."""
-        return state[frame] + (_DIGITS * state[frame + 1] if self.counter_size == 2 else 0)
-
-
-def plan_frames(graph: Graph, *, zero_dead: bool = True) -> Frames:
-    """Decide what is saved where.  Raises :class:`LanguageError` beyond 65,280 points.
-
-    ``zero_dead=False`` keeps dead locals in the state (for measuring what zeroing is worth).
-    """
-    if len(graph.points) > _MOST_POINTS:
-        reason = f"{len(graph.points)} preemption points; at most {_MOST_POINTS}"
-        raise LanguageError(graph.kind, 0, reason)
-    liveness = analyse(graph)
-    shared = _shared_blocks(graph)
-    save_points = [*liveness.at_point.values(), *(liveness.at_block[b] for b in shared)]
-    slots = assign_slots(save_points)
-    frames = Frames(graph, liveness, shared, slots, 0)
-    if not zero_dead:
-        everything = frozenset(slots)
-        frames.slots = assign_slots([everything])
-    return frames
-
-
-def _successors(graph: Graph, block: int) -> list[int]:
-    end = graph.blocks[block].end
-    if isinstance(end, Jump):
-        return [end.target]
-    if isinstance(end, Branch):
-        return [end.yes, end.no]
-    return []
-
-
-def _shared_blocks(graph: Graph) -> set[int]:
-    """Heads of yield-free loops, and long blocks that several places continue to."""
-    shared: set[int] = set()
-    state = [0] * len(graph.blocks)
-    size = [0] * len(graph.blocks)
-    incoming = [0] * len(graph.blocks)
-    for block in range(len(graph.blocks)):
-        for target in _successors(graph, block):
-            incoming[target] += 1
-
-    def visit(block: int) -> None:
-        state[block] = 1
-        total = sum(1 for s in graph.blocks[block].statements for _ in _statements(s))
-        for target in _successors(graph, block):
-            if state[target] == 1:
-                shared.add(target)
-                continue
-            if state[target] == 0:
-                visit(target)
-            total += 1 if target in shared else size[target]
-        size[block] = total + 1
-        state[block] = 2
-        if incoming[block] > 1 and size[block] > _SHARED_SIZE:
-            shared.add(block)
-
-    roots = [0, *(point.target for point in graph.points.values())]
-    for root in roots:
-        if state[root] == 0:
-            visit(root)
-    return shared
-
-
-def _statements(node: ast.stmt) -> list[ast.AST]:
-    return [n for n in ast.walk(node) if isinstance(n, ast.stmt)]
+from powercut.checkers.engine.plan import Plan
 
 
 @dataclass(slots=True)
@@ -142,7 +33,7 @@ class Emitter:
     ``is_alone`` says that there is only one thread of the kind: then slots are literal offsets.
     """
 
-    frames: Frames
+    plan: Plan
     pointer_tables: dict[str, StructType]
     zero_dead: bool = True
     checked: bool = False
@@ -151,18 +42,18 @@ class Emitter:
 
     def emit(self) -> list[ast.stmt]:
         """Return the guard and step functions of every point and the start function."""
-        kind = self.frames.graph.kind
+        kind = self.plan.graph.kind
         self._function(f"{kind}_start", 0, None)
-        for number, point in self.frames.graph.points.items():
+        for number, point in self.plan.graph.points.items():
             self._function(f"{kind}_step{number}", point.target, number)
             if point.guard is not None:
                 self._guard(f"{kind}_guard{number}", point.guard, number)
-        for block in sorted(self.frames.shared):
+        for block in sorted(self.plan.shared):
             self._function(f"{kind}_block{block}", block, None, shared=True)
         return self.out
 
     def _guard(self, name: str, guard: ast.expr, point: int) -> None:
-        wanted = self.frames.liveness.at_point[point]
+        wanted = self.plan.liveness.at_point[point]
         body: list[ast.stmt] = self._loads(wanted & _names(guard))
         body.append(ast.Return(guard))
         self.out.append(self._definition(name, body))
@@ -170,9 +61,9 @@ class Emitter:
     def _function(self, name: str, block: int, point: int | None, *, shared: bool = False) -> None:
         start = frozenset[str]()
         if point is not None:
-            start = self.frames.liveness.at_point[point]
+            start = self.plan.liveness.at_point[point]
         elif shared:
-            start = self.frames.liveness.at_block[block]
+            start = self.plan.liveness.at_block[block]
         dirty = None if shared else self._slots_of(start)
         body = self._tail(block, frozenset(), dirty, first=True)
         if point is not None:
@@ -182,17 +73,17 @@ class Emitter:
         self.out.append(self._definition(name, body))
 
     def _wait(self, point: int) -> list[ast.stmt]:
-        guard = self.frames.graph.points[point].guard
+        guard = self.plan.graph.points[point].guard
         if guard is None:
             return []
         blocked = ast.UnaryOp(ast.Not(), guard)
         return [ast.If(blocked, [ast.Return(ast.Constant(None))], [])]
 
     def _slots_of(self, names: frozenset[str]) -> frozenset[int]:
-        return frozenset(self.frames.slots[n] for n in names if n in self.frames.slots)
+        return frozenset(self.plan.frames.slots[n] for n in names if n in self.plan.frames.slots)
 
     def _definition(self, name: str, body: list[ast.stmt]) -> ast.FunctionDef:
-        parameter = self.frames.graph.parameter
+        parameter = self.plan.graph.parameter
         args = ast.arguments(
             posonlyargs=[],
             args=[ast.arg(arg=a) for a in ("S", "F", parameter)],
@@ -210,10 +101,10 @@ class Emitter:
         ``written`` are locals changed since they were loaded; ``dirty`` the slots that may be
         non-zero (``None``: any).
         """
-        if block in self.frames.shared and not first:
-            saves = self._saves(self.frames.liveness.at_block[block], written)
+        if block in self.plan.shared and not first:
+            saves = self._saves(self.plan.liveness.at_block[block], written)
             return [*saves, self._call_shared(block)]
-        here = self.frames.graph.blocks[block]
+        here = self.plan.graph.blocks[block]
         written |= _stored(here.statements)
         body = list(here.statements)
         end = here.end
@@ -226,27 +117,27 @@ class Emitter:
         live = frozenset[str]()
         counter = 0
         if isinstance(end, Wait):
-            live = self.frames.liveness.at_point[end.point]
+            live = self.plan.liveness.at_point[end.point]
             counter = end.point
         body += self._saves(live, written)
         body += self._zeroes(live, dirty)
-        for offset, byte in enumerate(self.frames.counter(counter)):
+        for offset, byte in enumerate(self.plan.frames.counter(counter)):
             body.append(self._store_slot(offset, ast.Constant(byte)))
         body.append(_DONE)
         return body
 
     def _call_shared(self, block: int) -> ast.stmt:
-        name = ast.Name(f"{self.frames.graph.kind}_block{block}", ast.Load())
+        name = ast.Name(f"{self.plan.graph.kind}_block{block}", ast.Load())
         arguments: list[ast.expr] = [
-            ast.Name(a, ast.Load()) for a in ("S", "F", self.frames.graph.parameter)
+            ast.Name(a, ast.Load()) for a in ("S", "F", self.plan.graph.parameter)
         ]
         return ast.Return(ast.Call(name, arguments, []))
 
     def _loads(self, names: frozenset[str] | set[str]) -> list[ast.stmt]:
         out: list[ast.stmt] = []
         for name in sorted(names):
-            value: ast.expr = self._slot(self.frames.offset(name), ast.Load())
-            kind = self.frames.graph.pointers.get(name)
+            value: ast.expr = self._slot(self.plan.frames.offset(name), ast.Load())
+            kind = self.plan.graph.pointers.get(name)
             if kind is not None:
                 table = self._table(kind)
                 value = ast.Subscript(ast.Name(f"A_{table}", ast.Load()), value, ast.Load())
@@ -257,15 +148,15 @@ class Emitter:
         out: list[ast.stmt] = []
         for name in sorted(live & written):
             value: ast.expr = ast.Name(name, ast.Load())
-            kind = self.frames.graph.pointers.get(name)
+            kind = self.plan.graph.pointers.get(name)
             if kind is not None:
                 table = self._table(kind)
                 value = ast.Subscript(ast.Name(f"N_{table}", ast.Load()), value, ast.Load())
             elif self.checked:
-                where = ast.Constant(f"local {name.rpartition('_')[0]} of {self.frames.graph.kind}")
+                where = ast.Constant(f"local {name.rpartition('_')[0]} of {self.plan.graph.kind}")
                 arguments = [value, ast.Constant(255), where]
                 value = ast.Call(ast.Name("check_range", ast.Load()), arguments, [])
-            out.append(self._store_slot(self.frames.offset(name), value))
+            out.append(self._store_slot(self.plan.frames.offset(name), value))
         return out
 
     def _table(self, kind: StructType) -> str:
@@ -276,15 +167,15 @@ class Emitter:
         if not self.zero_dead:
             return []
         if dirty is None:
-            dirty = frozenset(self.frames.slots.values())
+            dirty = frozenset(self.plan.frames.slots.values())
         kept = self._slots_of(live)
-        first = self.frames.counter_size
+        first = self.plan.frames.counter_size
         return [self._store_slot(first + slot, ast.Constant(0)) for slot in sorted(dirty - kept)]
 
     def _slot(self, offset: int, context: ast.expr_context) -> ast.Subscript:
         index: ast.expr = ast.Name("F", ast.Load())
         if self.is_alone:
-            index = Sum(offset).plus(frame_of(self.frames.graph.kind)).node()
+            index = Sum(offset).plus(frame_of(self.plan.graph.kind)).node()
         elif offset:
             index = ast.BinOp(index, ast.Add(), ast.Constant(offset))
         return ast.Subscript(ast.Name("S", ast.Load()), index, context)

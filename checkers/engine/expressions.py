@@ -11,6 +11,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from powercut.checkers.engine.errors import LanguageError
 from powercut.checkers.engine.language import BUILTINS, Source, callee, constant_value, struct_hint
 from powercut.checkers.engine.layout import (
     CONSTANT,
@@ -132,8 +133,9 @@ class Scope:
 class IndexCheck:
     """A constant index, to be compared with the length of its array in every layout."""
 
-    source: Source
-    node: ast.Subscript
+    file: str
+    line: int
+    text: str
     index: int
     length: Written
 
@@ -141,8 +143,8 @@ class IndexCheck:
         """Raise :class:`LanguageError` if the index is outside."""
         length = layout.measure(self.length)
         if not 0 <= self.index < length:
-            reason = f"{ast.unparse(self.node)}: index outside 0..{length - 1}"
-            raise self.source.error(self.node, reason)
+            reason = f"{self.text}: index outside 0..{length - 1}"
+            raise LanguageError(self.file, self.line, reason)
 
 
 def lower_expression(node: ast.expr, scope: Scope) -> Operand:
@@ -225,7 +227,8 @@ def _element(base: Operand, index: ast.expr, node: ast.Subscript, scope: Scope) 
     if isinstance(index, ast.Constant):
         assert isinstance(index.value, int)
         where = int(index.value)
-        check = IndexCheck(scope.source, node, where, base.kind.written_length)
+        length = base.kind.written_length
+        check = IndexCheck(scope.source.file, node.lineno, ast.unparse(node), where, length)
         scope.helpers.index_checks.append(check)
         check.against(scope.layout)
         constant = base.constant.plus(kind.written_size, where)

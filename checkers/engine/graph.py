@@ -33,6 +33,7 @@ from powercut.checkers.engine.expressions import (
     reads_shared,
     writes_shared,
 )
+from powercut.checkers.engine.frames import Place
 from powercut.checkers.engine.language import Source, callee, load
 from powercut.checkers.engine.layout import ArrayType, Layout, StructType
 
@@ -68,17 +69,6 @@ class Block:
 
     statements: list[ast.stmt] = field(default_factory=list)
     end: Terminator = field(default_factory=End)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a program point stands in the source."""
-
-    function: str
-    file: str
-    line: int
-    label: str
-    callers: tuple[str, ...]
 
 
 @dataclass(slots=True)

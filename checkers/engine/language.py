@@ -12,9 +12,7 @@ Rejected: compiling arbitrary Python through bytecode (unreadable errors, tied t
 """
 
 import ast
-import inspect
 import io
-import textwrap
 import tokenize
 import types
 from collections.abc import Callable
@@ -117,9 +115,18 @@ class Source:
 
 
 @cache
+def text_of(path: str) -> str:
+    """Return the text of a source file, read once: what is parsed is what was fingerprinted.
+
+    Raises :class:`OSError` and :class:`ValueError`.
+    """
+    return FilePath(path).read_text(encoding="utf-8")
+
+
+@cache
 def _comments(path: str) -> dict[int, str]:
-    text = FilePath(path).read_text(encoding="utf-8")
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    """Return the comments of a file by line."""
+    tokens = tokenize.generate_tokens(io.StringIO(text_of(path)).readline)
     return {
         token.start[0]: token.string.lstrip("# ").strip()
         for token in tokens
@@ -128,17 +135,29 @@ def _comments(path: str) -> dict[int, str]:
 
 
 @cache
+def _functions(path: str) -> dict[int, ast.FunctionDef]:
+    """Return the functions of a file by the line they start in, decorators included."""
+    out: dict[int, ast.FunctionDef] = {}
+    todo: list[ast.AST] = list(ast.parse(text_of(path)).body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.FunctionDef):
+            out[min([node.lineno, *(d.lineno for d in node.decorator_list)])] = node
+        for suite in ("body", "orelse", "finalbody", "handlers"):
+            inner = getattr(node, suite, None)
+            todo += inner if isinstance(inner, list) else []
+    return out
+
+
+@cache
 def load(function: Callable[..., Any]) -> Source:
     """Parse and validate ``function``.  Raises :class:`LanguageError` outside the language."""
     if not isinstance(function, types.FunctionType):
         raise LanguageError("<unknown>", 0, f"{function!r} is not a plain Python function")
-    path = inspect.getsourcefile(function) or "<unknown>"
-    lines, first = inspect.getsourcelines(function)
-    tree = ast.parse(textwrap.dedent("".join(lines)))
-    ast.increment_lineno(tree, first - 1)
-    node = tree.body[0]
+    path, first = function.__code__.co_filename, function.__code__.co_firstlineno
     file = _short(path)
-    if not isinstance(node, ast.FunctionDef):
+    node = _functions(path).get(first)
+    if node is None:
         raise LanguageError(file, first, "expected a plain function")
     is_path = any(isinstance(n, ast.Yield | ast.YieldFrom) for n in ast.walk(node))
     source = Source(

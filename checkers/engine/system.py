@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from powercut.checkers.engine.emit_python import Frames, frame_of, runtime_names
+from powercut.checkers.engine.emit_python import frame_of, runtime_names
 from powercut.checkers.engine.errors import DeclarationError
-from powercut.checkers.engine.graph import Place
+from powercut.checkers.engine.frames import Frames, Place
 from powercut.checkers.engine.layout import Dims, Layout
 from powercut.checkers.engine.translation import translate
 from powercut.model.language import Program
@@ -66,8 +66,8 @@ class Build:
         )
         self.frames = translation.frames
         self.predicate_names = translation.predicate_names
-        by_class = self.layout.structs
-        self.tables = {n: by_class[kind.cls] for n, kind in translation.tables.items()}
+        structs = list(self.layout.structs.values())
+        self.tables = {name: structs[number] for name, number in translation.tables.items()}
         self.threads = self._place_threads()
         self._frame_starts = {frame_of(t.kind): t.frame for t in reversed(self.threads)}
         self._code = translation.bind(self.value)
@@ -125,9 +125,9 @@ def _by_counter(
 
     Where several points share that byte, the entry looks at the second one.
     """
-    kind, points = frames.graph.kind, frames.graph.points
+    kind = frames.kind
     groups: dict[int, list[int]] = {}
-    for point in points:
+    for point in frames.places:
         groups.setdefault(frames.counter(point)[0], []).append(point)
     guards: list[GuardCheck | None] = [None]
     steps: list[Step | None] = [None]
@@ -226,7 +226,7 @@ class System:
         info = self.threads[thread]
         frames = self.build.frames[info.kind]
         point = frames.point(state, info.frame)
-        return frames.graph.points[point].place if point else _FINISHED
+        return frames.places[point] if point else _FINISHED
 
     def is_finished(self, state: bytes, thread: int) -> bool:
         """Tell whether ``thread`` has returned."""

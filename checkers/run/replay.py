@@ -233,8 +233,7 @@ class _EpochRun:
 
     def _gone(self, thread: int, step: TraceStep) -> str:
         """Say so if no thread of this kind can be at the point of ``step`` in this model."""
-        graph = self.system.build.frames[self.system.threads[thread].kind].graph
-        places = (point.place for point in graph.points.values())
+        places = self.system.build.frames[self.system.threads[thread].kind].places.values()
         if any((p.function, p.label) == (step.function, step.label) for p in places):
             return ""
         return "; this model has no such step any more"

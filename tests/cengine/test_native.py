@@ -14,7 +14,7 @@ import pytest
 from powercut.checkers.crash.image import decode
 from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.c_search import CBreadthFirst
-from powercut.checkers.engine.emit_python import Frames
+from powercut.checkers.engine.frames import Frames
 from powercut.checkers.engine.layout import path_of
 from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.engine.outcome import Limits, Outcome, Watch
@@ -36,11 +36,11 @@ Stack = tuple[tuple[str, int], ...]
 def live_locals(frames: Frames) -> dict[Stack, frozenset[str]]:
     """Return the names of the locals that are live at each point, by the stack there."""
     out: dict[Stack, frozenset[str]] = {}
-    for number, point in frames.graph.points.items():
-        calls = [caller.rpartition(":") for caller in point.place.callers]
-        here = (point.place.function, point.place.line)
+    for number, place in frames.places.items():
+        calls = [caller.rpartition(":") for caller in place.callers]
+        here = (place.function, place.line)
         stack = (*((name, int(line)) for name, _, line in calls), here)
-        names = {name.rpartition("_")[0] for name in frames.liveness.at_point[number]}
+        names = {name.rpartition("_")[0] for name in frames.live[number]}
         out[stack] = out.get(stack, frozenset()) | names
     return out
 

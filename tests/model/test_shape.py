@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from powercut.checkers.engine.graph import Graph
+from powercut.checkers.engine.frames import Place
 from powercut.checkers.run.runner import make_system
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
@@ -32,22 +32,21 @@ def test_every_function_of_the_patch_has_a_path() -> None:
     assert not missing
 
 
-def graphs() -> dict[str, Graph]:
+def places() -> dict[str, list[Place]]:
     build = make_system(SCOPES["eio-append"], 0, DESIGNS["seed"], None).build
-    return {kind: frames.graph for kind, frames in build.frames.items()}
+    return {kind: list(frames.places.values()) for kind, frames in build.frames.items()}
 
 
 def test_every_preemption_point_says_what_it_is() -> None:
-    for graph in graphs().values():
-        for point in graph.points.values():
-            assert point.place.label, f"{point.place.file}:{point.place.line} has no label"
+    for of_kind in places().values():
+        for place in of_kind:
+            assert place.label, f"{place.file}:{place.line} has no label"
 
 
 def test_the_patch_starts_its_handle_under_the_folio_lock() -> None:
     """folio lock, then handle, then i_data_sem: as call chains of the flusher."""
     chains = [
-        [c.split(":")[0] for c in p.place.callers] + [p.place.function]
-        for p in graphs()["flusher"].points.values()
+        [c.split(":")[0] for c in place.callers] + [place.function] for place in places()["flusher"]
     ]
     wanted = ["ext4_iomap_map_one_extent", "ext4_journal_start"]
     assert any(chain[-2:] == wanted for chain in chains)

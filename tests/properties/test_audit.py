@@ -156,7 +156,7 @@ def test_live_locals_that_share_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     def build_apart(dims: tuple[tuple[str, int], ...], zero_dead: bool) -> Build:
         translation._shared.cache_clear()
         slots = crowded if zero_dead else exact
-        monkeypatch.setattr("powercut.checkers.engine.emit_python.assign_slots", slots)
+        monkeypatch.setattr("powercut.checkers.engine.plan.assign_slots", slots)
         return build(dims, zero_dead)
 
     monkeypatch.setattr(module, "_build", build_apart)
