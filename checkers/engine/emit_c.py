@@ -22,6 +22,7 @@ there for Python's sake); signed chars and shorts (promotion rules are where tha
 
 import ast
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from powercut.checkers.engine.errors import LanguageError
@@ -30,6 +31,7 @@ from powercut.checkers.engine.graph import Branch, Jump, Wait
 from powercut.checkers.engine.layout import CONSTANT, StructType
 from powercut.checkers.engine.liveness import local_names
 from powercut.checkers.engine.plan import Lowered, Plan
+from powercut.checkers.engine.trees import uses_of
 
 _ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^"}
 _CALLED = {
@@ -100,16 +102,15 @@ class _Emitter:
         """Refuse recursion, which C would answer with a crash."""
         definitions = self.lowered.helpers.definitions
         calls = {
-            name: {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & definitions.keys()
-            for name, node in definitions.items()
+            name: uses_of(node).reads & definitions.keys() for name, node in definitions.items()
         }
         settled: set[str] = set()
         while ready := [n for n, c in calls.items() if n not in settled and c <= settled]:
             settled.update(ready)
         for name in calls.keys() - settled:
             raise LanguageError(name, 0, "a recursive helper runs in the Python engine only")
-        names = {n.id for d in definitions.values() for n in ast.walk(d) if isinstance(n, ast.Name)}
-        names = {name for name in names if constant_byte(name) is None}
+        used = {name for each in definitions.values() for name in uses_of(each).names}
+        names = {name for name in used if constant_byte(name) is None}
         graphs = [plan.graph for plan in self.lowered.plans.values()]
         names.update(*map(local_names, graphs), definitions)
         for name in sorted(names):
@@ -155,7 +156,7 @@ class _Emitter:
         """Write one line at the current depth."""
         self._line(text)
 
-    def declare(self, names: set[str]) -> None:
+    def declare(self, names: AbstractSet[str]) -> None:
         """Declare locals; a local may be set and never read, as in Python."""
         for name in sorted(names):
             self._line(f"PC_UNUSED int64_t {name} = 0;")
@@ -346,7 +347,7 @@ class _Emitter:
 
     def _is_impure(self, node: ast.AST) -> bool:
         impure = self.lowered.helpers.impure
-        return any(isinstance(n, ast.Name) and n.id in impure for n in ast.walk(node))
+        return not uses_of(node).reads.isdisjoint(impure)
 
     def _ordered(self, operands: list[ast.expr], combine: Callable[[list[str]], str]) -> str:
         """Combine operands; C has no order of evaluation, so give it one where it matters."""
@@ -367,6 +368,7 @@ class _KindEmitter:
         self.plan = plan
         self.frames = plan.frames
         self.graph = plan.graph
+        self.all_slots = {self.frames.offset(name) for name in self.frames.slots}
 
     def emit(self) -> None:
         emitter = self.emitter
@@ -451,7 +453,7 @@ class _KindEmitter:
             kind = self.graph.pointers.get(name)
             value = name if kind is None else _instance_number(kind, name)
             self.emitter.line(f"S[F + {slot}] = pc_byte({value});")
-        for slot in sorted({self.frames.offset(name) for name in self.frames.slots} - kept):
+        for slot in sorted(self.all_slots - kept):
             self.emitter.line(f"S[F + {slot}] = 0;")
         for offset, byte in enumerate(self.frames.counter(point)):
             self.emitter.line(f"S[F + {offset}] = {byte};")
@@ -483,9 +485,8 @@ def _instance_number(kind: StructType, address: str) -> str:
     )
 
 
-def _stored_in(node: ast.AST) -> set[str]:
-    names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
-    return {n.id for n in names if isinstance(n.ctx, ast.Store)}
+def _stored_in(node: ast.AST) -> frozenset[str]:
+    return uses_of(node).writes
 
 
 def _is_byte(node: ast.expr) -> bool:

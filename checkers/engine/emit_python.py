@@ -24,6 +24,7 @@ from powercut.checkers.engine.expressions import Sum
 from powercut.checkers.engine.graph import Branch, Jump, Wait
 from powercut.checkers.engine.layout import StructType
 from powercut.checkers.engine.plan import Plan
+from powercut.checkers.engine.trees import locate, uses_in, uses_of
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ class Emitter:
 
     def _guard(self, name: str, guard: ast.expr, point: int) -> None:
         wanted = self.plan.liveness.at_point[point]
-        body: list[ast.stmt] = self._loads(wanted & _names(guard))
+        body: list[ast.stmt] = self._loads(wanted & uses_of(guard).names)
         body.append(ast.Return(guard))
         self.out.append(self._definition(name, body))
 
@@ -68,8 +69,7 @@ class Emitter:
         body = self._tail(block, frozenset(), dirty, first=True)
         if point is not None:
             body = [*self._wait(point), _COPY, *body]
-        read = set().union(*(_names(s) for s in body)) if body else set()
-        body = [*self._loads(start & read), *body]
+        body = [*self._loads(start & uses_in(body).names), *body]
         self.out.append(self._definition(name, body))
 
     def _wait(self, point: int) -> list[ast.stmt]:
@@ -105,7 +105,7 @@ class Emitter:
             saves = self._saves(self.plan.liveness.at_block[block], written)
             return [*saves, self._call_shared(block)]
         here = self.plan.graph.blocks[block]
-        written |= _stored(here.statements)
+        written |= uses_in(here.statements).writes
         body = list(here.statements)
         end = here.end
         if isinstance(end, Jump):
@@ -188,19 +188,6 @@ _COPY = ast.parse("S = bytearray(S)").body[0]
 _DONE = ast.parse("return bytes(S)").body[0]
 
 
-def _names(node: ast.AST) -> set[str]:
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-
-
-def _stored(statements: list[ast.stmt]) -> frozenset[str]:
-    return frozenset(
-        n.id
-        for s in statements
-        for n in ast.walk(s)
-        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-    )
-
-
 def frame_of(kind: str) -> str:
     """Return the written number that says where the frame of the only thread of ``kind`` starts."""
     return f"f:{kind}"
@@ -227,8 +214,8 @@ def check_index(value: int, length: int, where: str) -> int:
 
 def compile_module(statements: list[ast.stmt]) -> CodeType:
     """Compile generated functions."""
-    module = ast.Module(statements, [])
-    return compile(ast.fix_missing_locations(module), "<generated steps>", "exec")
+    locate(statements)
+    return compile(ast.Module(statements, []), "<generated steps>", "exec")
 
 
 class _Numbers(dict[int, int]):

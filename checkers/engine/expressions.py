@@ -22,6 +22,7 @@ from powercut.checkers.engine.layout import (
     StructType,
     Written,
 )
+from powercut.checkers.engine.trees import uses_of
 
 if TYPE_CHECKING:
     from powercut.checkers.engine.graph import HelperSet
@@ -337,32 +338,24 @@ def _target_operand(target: ast.expr, scope: Scope) -> Operand:
 
 def reads_shared(node: ast.expr) -> bool:
     """Tell whether ``node`` depends on shared variables or calls a function of the model."""
-    return any(
-        (isinstance(n, ast.Call) and ast.unparse(n.func) not in _PURE)
-        or (isinstance(n, ast.Name) and n.id == "S")
-        for n in ast.walk(node)
-    )
+    uses = uses_of(node)
+    return "S" in uses.reads or not uses.calls <= _PURE
 
 
 def writes_shared(node: ast.AST, impure: set[str]) -> bool:
     """Tell whether ``node`` stores to a declared variable, or calls a helper in ``impure``."""
-    return any(
-        (isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store))
-        or (isinstance(n, ast.Name) and n.id in impure)
-        for n in ast.walk(node)
-    )
+    uses = uses_of(node)
+    return uses.changes or not uses.names.isdisjoint(impure)
 
 
-def names_in(node: ast.expr) -> set[str]:
+def names_in(node: ast.expr) -> frozenset[str]:
     """Return the names ``node`` reads."""
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} - _PURE
+    return uses_of(node).names - _PURE
 
 
 def fold(node: ast.expr) -> ast.expr:
     """Fold an expression of constants to one constant; return anything else unchanged."""
-    if isinstance(node, ast.Constant) or any(
-        isinstance(n, ast.Name | ast.Call | ast.Subscript) for n in ast.walk(node)
-    ):
+    if isinstance(node, ast.Constant) or uses_of(node).names:
         return node
     expression = ast.Expression(copy.deepcopy(node))
     ast.fix_missing_locations(expression)

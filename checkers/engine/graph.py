@@ -16,6 +16,7 @@ loops (code grows with the geometry, measured on a prototype as the main build c
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from powercut.checkers.engine.expressions import (
@@ -36,6 +37,7 @@ from powercut.checkers.engine.expressions import (
 from powercut.checkers.engine.frames import Place
 from powercut.checkers.engine.language import Source, callee, load
 from powercut.checkers.engine.layout import ArrayType, Layout, StructType
+from powercut.checkers.engine.trees import uses_of
 
 
 @dataclass(slots=True)
@@ -168,6 +170,7 @@ def build_graph(kind: str, path: Callable[..., Any], layout: Layout, helpers: He
     return _Builder(kind, path, layout, helpers).graph
 
 
+@cache
 def has_control(node: ast.AST, *, in_loop: bool = False) -> bool:
     """Tell whether ``node`` holds a yield, a return, or a break/continue of an outer loop."""
     if isinstance(node, ast.Yield | ast.YieldFrom | ast.Return):
@@ -262,8 +265,7 @@ class _Builder:
                 raise call.source.error(node, "the condition of a wait must not change the state")
         target = self._block()
         point = len(self.graph.points) + 1
-        comments = call.source.comments
-        label = comments.get(node.lineno, "") or comments.get(node.end_lineno or 0, "")
+        label = call.source.comment(node.lineno) or call.source.comment(node.end_lineno or 1)
         place = Place(call.source.name, call.source.file, node.lineno, label, call.callers)
         self.graph.points[point] = Point(guard, target, place)
         self._close(block, Wait(point))
@@ -346,7 +348,7 @@ class _Builder:
         source = call.source
         if source.stores.get(name) != 1 or name in source.parameters:
             return False
-        if reads_shared(operand.value()) or not _only_used_below(name, node, source):
+        if reads_shared(operand.value()) or not _only_used_below(name, node, source.node):
             return False
         needed = names_in(operand.value())
         own = [
@@ -368,7 +370,7 @@ class _Builder:
             if call.result is not None:
                 check_kind(operand, call.result.struct, node.value, call.scope)
                 self._add(block, _store_name(_name_of(call.result), value))
-            elif any(isinstance(n, ast.Call) for n in ast.walk(value)):
+            elif uses_of(value).calls:
                 self._add(block, ast.Expr(value))
         elif call.result is not None:
             raise call.source.error(node, f"{call.callers[-1]} needs a value from this return")
@@ -436,18 +438,19 @@ def _name_of(operand: Operand) -> str:
     return value.id
 
 
-def _only_used_below(name: str, node: ast.stmt, source: Source) -> bool:
+@cache
+def _only_used_below(name: str, node: ast.stmt, function: ast.FunctionDef) -> bool:
     """Tell whether every use of ``name`` is ``node`` or below it, in the same suite.
 
     Then no use can be reached without running ``node`` again after anything it depends on changed.
     """
     inside: set[int] = set()
-    for parent in ast.walk(source.node):
+    for parent in ast.walk(function):
         for suite in (getattr(parent, "body", None), getattr(parent, "orelse", None)):
             if isinstance(suite, list) and node in suite:
                 below = suite[suite.index(node) :]
                 inside = {id(n) for statement in below for n in ast.walk(statement)}
-    uses = [n for n in ast.walk(source.node) if isinstance(n, ast.Name) and n.id == name]
+    uses = [n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == name]
     return all(id(use) in inside for use in uses)
 
 

@@ -12,8 +12,6 @@ Rejected: compiling arbitrary Python through bytecode (unreadable errors, tied t
 """
 
 import ast
-import io
-import tokenize
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -95,7 +93,7 @@ class Source:
     is_path: bool
     parameters: list[str]
     hints: dict[str, Any]
-    comments: dict[int, str]
+    lines: list[str]
     stores: dict[str, int] = field(default_factory=dict)
     loop_targets: set[str] = field(default_factory=set)
 
@@ -106,6 +104,11 @@ class Source:
     def error(self, node: ast.AST, reason: str) -> LanguageError:
         """Build the rejection of ``node``, naming file and line."""
         return LanguageError(self.file, getattr(node, "lineno", self.node.lineno), reason)
+
+    def comment(self, line: int) -> str:
+        """Return the comment behind a statement of the language, which has no strings."""
+        comment = self.lines[line - 1].partition("#")[2]
+        return "" if "noqa" in comment else comment.lstrip("# ").strip()
 
     def resolve(self, name: str) -> Any:
         """Return the global object ``name`` stands for, or ``None``."""
@@ -124,14 +127,8 @@ def text_of(path: str) -> str:
 
 
 @cache
-def _comments(path: str) -> dict[int, str]:
-    """Return the comments of a file by line."""
-    tokens = tokenize.generate_tokens(io.StringIO(text_of(path)).readline)
-    return {
-        token.start[0]: token.string.lstrip("# ").strip()
-        for token in tokens
-        if token.type == tokenize.COMMENT and "noqa" not in token.string
-    }
+def _lines(path: str) -> list[str]:
+    return text_of(path).split("\n")
 
 
 @cache
@@ -167,7 +164,7 @@ def load(function: Callable[..., Any]) -> Source:
         is_path=is_path,
         parameters=[a.arg for a in node.args.args],
         hints=get_type_hints(function),
-        comments=_comments(path),
+        lines=_lines(path),
     )
     _check_signature(source)
     _check_body(source, node.body, loops=())

@@ -13,6 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from powercut.checkers.engine.graph import Block, Branch, End, Graph, Jump, Wait
+from powercut.checkers.engine.trees import uses_in, uses_of
+
+_NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -38,18 +41,19 @@ def analyse(graph: Graph) -> Liveness:
     """Solve the usual backward data flow over the locals of ``graph``."""
     locals_ = local_names(graph)
     uses = [_block_uses(block, locals_) for block in graph.blocks]
-    live: list[frozenset[str]] = [frozenset()] * len(graph.blocks)
-    changed = True
-    while changed:
-        changed = False
-        for index in range(len(graph.blocks) - 1, -1, -1):
-            out = _live_out(graph, graph.blocks[index], live, locals_)
-            new = frozenset(uses[index].reads | (out - uses[index].writes))
-            if new != live[index]:
-                live[index] = new
-                changed = True
+    guards = {n: uses_of(p.guard).reads & locals_ for n, p in graph.points.items() if p.guard}
+    live = [_NOTHING] * len(graph.blocks)
+    before = _blocks_before(graph)
+    todo = dict.fromkeys(range(len(graph.blocks)))
+    while todo:
+        index, _ = todo.popitem()
+        out = _live_out(graph, graph.blocks[index], live, guards)
+        new = uses[index].reads | (out - uses[index].writes)
+        if new != live[index]:
+            live[index] = frozenset(new)
+            todo.update(dict.fromkeys(before[index]))
     at_point = {
-        number: live[point.target] | _guard_reads(point.guard, locals_)
+        number: live[point.target] | guards.get(number, _NOTHING)
         for number, point in graph.points.items()
     }
     return Liveness(live, at_point)
@@ -57,17 +61,29 @@ def analyse(graph: Graph) -> Liveness:
 
 def local_names(graph: Graph) -> set[str]:
     """Return every local a path of the graph assigns (the thread's parameter is not one)."""
-    out: set[str] = set()
-    for block in graph.blocks:
-        for statement in block.statements:
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                    out.add(node.id)
+    return set().union(*(uses_in(block.statements).writes for block in graph.blocks))
+
+
+def _blocks_before(graph: Graph) -> list[list[int]]:
+    """Return the blocks that each block's live locals flow back to."""
+    out: list[list[int]] = [[] for _ in graph.blocks]
+    for index, block in enumerate(graph.blocks):
+        for target in _targets(graph, block):
+            out[target].append(index)
     return out
 
 
+def _targets(graph: Graph, block: Block) -> list[int]:
+    end = block.end
+    if isinstance(end, Jump):
+        return [end.target]
+    if isinstance(end, Branch):
+        return [end.yes, end.no]
+    return [graph.points[end.point].target] if isinstance(end, Wait) else []
+
+
 def _live_out(
-    graph: Graph, block: Block, live: list[frozenset[str]], locals_: set[str]
+    graph: Graph, block: Block, live: list[frozenset[str]], guards: dict[int, frozenset[str]]
 ) -> frozenset[str]:
     end = block.end
     if isinstance(end, Jump):
@@ -76,15 +92,9 @@ def _live_out(
         return live[end.yes] | live[end.no]
     if isinstance(end, Wait):
         point = graph.points[end.point]
-        return live[point.target] | _guard_reads(point.guard, locals_)
+        return live[point.target] | guards.get(end.point, _NOTHING)
     assert isinstance(end, End)
     return frozenset()
-
-
-def _guard_reads(guard: ast.expr | None, locals_: set[str]) -> frozenset[str]:
-    if guard is None:
-        return frozenset()
-    return frozenset(n.id for n in ast.walk(guard) if isinstance(n, ast.Name) and n.id in locals_)
 
 
 def _block_uses(block: Block, locals_: set[str]) -> _Uses:
@@ -134,12 +144,8 @@ def _copy(uses: _Uses) -> _Uses:
     return _Uses(set(uses.reads), set(uses.writes))
 
 
-def _reads(node: ast.AST, locals_: set[str]) -> set[str]:
-    return {
-        n.id
-        for n in ast.walk(node)
-        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and n.id in locals_
-    }
+def _reads(node: ast.AST, locals_: set[str]) -> frozenset[str]:
+    return uses_of(node).reads & locals_
 
 
 def assign_slots(save_points: Iterable[frozenset[str]]) -> dict[str, int]:

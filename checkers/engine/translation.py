@@ -16,8 +16,10 @@ Rejected:
 - ``pickle`` (a file could then name any function to be called while it is read).
 """
 
+import gc
 import marshal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass
 from functools import lru_cache
 from types import CodeType
@@ -144,6 +146,30 @@ def translate_anew(
 
     Raises :class:`LanguageError` and :class:`DeclarationError`.
     """
+    with _uncollected():
+        return _made(program, predicates, layout, checked=checked, zero_dead=zero_dead)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Do not look for garbage: trees of 100,000 nodes are made, and none of them dropped."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _made(
+    program: Program,
+    predicates: Sequence[Callable[..., int]],
+    layout: Layout,
+    *,
+    checked: bool,
+    zero_dead: bool,
+) -> Translation:
     lowered = _lower(program, predicates, layout, checked=checked, zero_dead=zero_dead)
     counts = {thread.name: thread.count for thread in program.threads}
     tables: dict[str, StructType] = {}
