@@ -26,11 +26,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from powercut.checkers.engine.errors import LanguageError
-from powercut.checkers.engine.expressions import constant_byte
 from powercut.checkers.engine.graph import Branch, Jump, Wait
 from powercut.checkers.engine.layout import CONSTANT, StructType
 from powercut.checkers.engine.liveness import local_names
 from powercut.checkers.engine.plan import Lowered, Plan
+from powercut.checkers.engine.sums import constant_byte
+from powercut.checkers.engine.translation import Steps, run_head
 from powercut.checkers.engine.trees import uses_of
 
 _ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^"}
@@ -53,14 +54,6 @@ _COMPARED = {
 
 _FIRST_SUMS = 3
 """``pc_geometry`` starts with the sizes of the state, the constants and the shared variables."""
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """The C text of a program; ``sums`` are the written numbers it finds in ``pc_geometry``."""
-
-    text: str
-    sums: tuple[str, ...]
 
 
 def emit_steps(lowered: Lowered) -> Steps:
@@ -458,11 +451,6 @@ class _KindEmitter:
         for offset, byte in enumerate(self.frames.counter(point)):
             self.emitter.line(f"S[F + {offset}] = {byte};")
         self.emitter.line("return 1;")
-
-
-def run_head(kind: str, parameter: str = "T") -> str:
-    """Return the head of the function that runs a thread of ``kind``."""
-    return f"int run_{kind}(uint8_t *S, const uint8_t *C, size_t F, int64_t {parameter})"
 
 
 def _fold_calls(name: str, texts: list[str]) -> str:

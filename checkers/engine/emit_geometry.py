@@ -7,10 +7,9 @@ with one of these for every geometry.
 
 from collections.abc import Sequence
 
-from powercut.checkers.engine.emit_c import Steps, run_head
 from powercut.checkers.engine.layout import CONSTANT
 from powercut.checkers.engine.system import Build
-from powercut.checkers.engine.translation import Translation
+from powercut.checkers.engine.translation import Steps, Translation, run_head
 
 _CHUNK = 32
 """The vector is stored in pieces of about this many bytes; see ``cengine/breadth.c``."""

@@ -6,7 +6,7 @@ wait.  ``guard(S, F, T)`` only tells whether it may run.  A frame is ``[program 
 a kind with many points has a counter of two bytes, whose first alone tells who has finished.
 Values that differ between runs of one build (design, mutant, programs) are globals ``C`` and
 ``C@<offset>`` of the generated module, so that one build serves them all.  Constants of bytes stand
-for numbers that depend on the array sizes; see ``translation``.
+for numbers that depend on the array sizes; see ``sums``.
 
 Code reached from several places within a step is emitted once, as a function of its own that finds
 its locals in the frame; the rest is duplicated into the step that runs it, which is what makes a
@@ -17,13 +17,12 @@ bounded by the loop's.
 import ast
 from dataclasses import dataclass, field
 from types import CodeType
-from typing import Any
 
-from powercut.checkers.engine.errors import LanguageError, ModelAssertionError, RangeError
-from powercut.checkers.engine.expressions import Sum
 from powercut.checkers.engine.graph import Branch, Jump, Wait
 from powercut.checkers.engine.layout import StructType
 from powercut.checkers.engine.plan import Plan
+from powercut.checkers.engine.runtime import frame_of
+from powercut.checkers.engine.sums import Sum
 from powercut.checkers.engine.trees import locate, uses_in, uses_of
 
 
@@ -188,53 +187,7 @@ _COPY = ast.parse("S = bytearray(S)").body[0]
 _DONE = ast.parse("return bytes(S)").body[0]
 
 
-def frame_of(kind: str) -> str:
-    """Return the written number that says where the frame of the only thread of ``kind`` starts."""
-    return f"f:{kind}"
-
-
-def assertion_failed(where: str) -> None:
-    """Called by generated code when an ``assert`` of the model fails."""
-    raise ModelAssertionError(where)
-
-
-def check_range(value: int, bound: int, where: str) -> int:
-    """Called by a checked build on every store."""
-    if not 0 <= value <= bound:
-        raise RangeError(f"{where} = {value}: outside 0..{bound}")
-    return value
-
-
-def check_index(value: int, length: int, where: str) -> int:
-    """Called by a checked build on every index."""
-    if not 0 <= value < length:
-        raise RangeError(f"{where}: index {value} outside 0..{length - 1}")
-    return value
-
-
 def compile_module(statements: list[ast.stmt]) -> CodeType:
     """Compile generated functions."""
     locate(statements)
     return compile(ast.Module(statements, []), "<generated steps>", "exec")
-
-
-class _Numbers(dict[int, int]):
-    """From the address of an instance to its number."""
-
-    def __missing__(self, address: int) -> int:
-        raise RangeError(f"a pointer to {address}, where no such struct is")
-
-
-def runtime_names(pointer_tables: dict[str, StructType]) -> dict[str, Any]:
-    """Return the globals every generated module needs.  Raises :class:`LanguageError`."""
-    names: dict[str, Any] = {
-        "assertion_failed": assertion_failed,
-        "check_range": check_range,
-        "check_index": check_index,
-    }
-    for name, kind in pointer_tables.items():
-        if len(kind.offsets) > 256:
-            raise LanguageError(name, 0, "more than 256 instances: no pointer to it can live")
-        names[f"A_{name}"] = tuple(kind.offsets)
-        names[f"N_{name}"] = _Numbers((offset, i) for i, offset in enumerate(kind.offsets))
-    return names

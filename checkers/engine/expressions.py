@@ -2,157 +2,34 @@
 
 ``k.inode[i].folio[f].dirty`` becomes ``S[17 + i * 40 + f * 5]``: a number is read from its byte, a
 struct is its address.  Constant parts of addresses are added up when the graph is built; those that
-depend on the array sizes keep their names (``layout.Written``), joined by ``+`` in a constant of
-bytes, and become numbers when a build for certain sizes is made.
+depend on the array sizes keep their names, and become numbers when a build for certain sizes is
+made (``sums``).
 """
 
 import ast
 import copy
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from powercut.checkers.engine.errors import LanguageError
-from powercut.checkers.engine.language import BUILTINS, Source, callee, constant_value, struct_hint
+from powercut.checkers.engine.language import BUILTINS, callee, constant_value
 from powercut.checkers.engine.layout import (
     CONSTANT,
     SHARED,
     ArrayType,
-    Layout,
+    IndexCheck,
     NumberType,
     StructType,
-    Written,
 )
+from powercut.checkers.engine.operands import ANY_NUMBER, Operand, Scope, number
+from powercut.checkers.engine.sums import Sum, name_of_constant, written
 from powercut.checkers.engine.trees import uses_of
 
-if TYPE_CHECKING:
-    from powercut.checkers.engine.graph import HelperSet
-
-_ANY_NUMBER = NumberType(255, 255)
 _PURE = frozenset({"check_index", "min", "max"})
-_CONSTANT_BYTE = "C@"
-
-
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """A number plus named ones, each ``name`` or ``factor*name``."""
-
-    number: int = 0
-    names: tuple[str, ...] = ()
-
-    def plus(self, written: Written, factor: int = 1) -> "Sum":
-        """Add ``factor`` times a number."""
-        if isinstance(written, int):
-            return Sum(self.number + factor * written, self.names)
-        name = written if factor == 1 else f"{factor}*{written}"
-        return Sum(self.number, (*self.names, name) if factor else self.names)
-
-    @property
-    def text(self) -> str:
-        """The same sum is the same text."""
-        return "+".join((*sorted(self.names), str(self.number)))
-
-    def node(self) -> ast.Constant:
-        """Return it as an expression: a number, or bytes that stand for one."""
-        return ast.Constant(self.text.encode() if self.names else self.number)
-
-
-def written(number: Written) -> ast.Constant:
-    """Return a number of the layout as an expression."""
-    return Sum().plus(number).node()
-
-
-def constant_byte(name: str) -> str | None:
-    """Return where in the constant vector the byte is that ``name`` stands for, if it does."""
-    return name.removeprefix(_CONSTANT_BYTE) if name.startswith(_CONSTANT_BYTE) else None
-
-
-@dataclass(frozen=True, slots=True)
-class Operand:
-    """A lowered expression: a number, or the address (constant + dynamic) of a struct or array."""
-
-    kind: NumberType | ArrayType | StructType
-    region: str = SHARED
-    constant: Sum = Sum()
-    dynamic: ast.expr | None = None
-    is_name: bool = False
-
-    @property
-    def struct(self) -> StructType | None:
-        """The type of the struct this is the address of; ``None`` for a number."""
-        return self.kind if isinstance(self.kind, StructType) else None
-
-    def value(self) -> ast.expr:
-        """The expression to emit: the number itself, or the address."""
-        if self.dynamic is None:
-            return self.constant.node()
-        if self.constant == Sum():
-            return self.dynamic
-        return ast.BinOp(self.dynamic, ast.Add(), self.constant.node())
-
-
-def number(expression: ast.expr, *, is_name: bool = False) -> Operand:
-    """Wrap a number-valued expression."""
-    if isinstance(expression, ast.Constant):
-        assert isinstance(expression.value, int)
-        return Operand(_ANY_NUMBER, constant=Sum(int(expression.value)))
-    return Operand(_ANY_NUMBER, dynamic=expression, is_name=is_name)
-
-
-@dataclass(slots=True)
-class Scope:
-    """The names one function instance sees, and where new ones go."""
-
-    source: Source
-    helpers: "HelperSet"
-    layout: Layout
-    checked: bool
-    root: str = ""
-    names: dict[str, Operand] = field(default_factory=dict)
-
-    def declare(self, name: str, emitted: str, kind: StructType | None) -> Operand:
-        """Bind a local to the emitted name that holds it."""
-        reference = ast.Name(emitted, ast.Load())
-        if kind is None:
-            operand = Operand(_ANY_NUMBER, dynamic=reference, is_name=True)
-        else:
-            operand = Operand(kind, kind.region, dynamic=reference, is_name=True)
-        self.names[name] = operand
-        return operand
-
-    def hinted(self, source: Source, name: str) -> StructType | None:
-        """Return the struct that parameter ``name`` (or ``"return"``) of ``source`` points to."""
-        hint = struct_hint(source, name)
-        if hint is None:
-            return None
-        found = self.layout.structs.get(hint)
-        if found is None:
-            raise source.error(source.node, f"no declared variable is a {hint.__name__}")
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class IndexCheck:
-    """A constant index, to be compared with the length of its array in every layout."""
-
-    file: str
-    line: int
-    text: str
-    index: int
-    length: Written
-
-    def against(self, layout: Layout) -> None:
-        """Raise :class:`LanguageError` if the index is outside."""
-        length = layout.measure(self.length)
-        if not 0 <= self.index < length:
-            reason = f"{self.text}: index outside 0..{length - 1}"
-            raise LanguageError(self.file, self.line, reason)
 
 
 def lower_expression(node: ast.expr, scope: Scope) -> Operand:
     """Lower ``node``; raises :class:`LanguageError` for an unknown name or field."""
     value = None if _shadowed(node, scope) else constant_value(scope.source, node)
     if value is not None:
-        return Operand(_ANY_NUMBER, constant=Sum(value))
+        return Operand(ANY_NUMBER, constant=Sum(value))
     if isinstance(node, ast.Name):
         return _lower_name(node, scope)
     if isinstance(node, ast.Attribute):
@@ -249,7 +126,7 @@ def _read(operand: Operand) -> Operand:
     if not isinstance(operand.kind, NumberType):
         return operand
     if operand.region == CONSTANT and operand.dynamic is None:
-        return number(ast.Name(_CONSTANT_BYTE + operand.constant.text, ast.Load()))
+        return number(ast.Name(name_of_constant(operand.constant), ast.Load()))
     vector = ast.Name("C" if operand.region == CONSTANT else "S", ast.Load())
     return number(ast.Subscript(vector, operand.value(), ast.Load()))
 

@@ -20,9 +20,6 @@ from functools import cache
 from typing import Any
 
 from powercut.checkers.engine.expressions import (
-    IndexCheck,
-    Operand,
-    Scope,
     check_kind,
     check_root,
     fold,
@@ -30,13 +27,13 @@ from powercut.checkers.engine.expressions import (
     lower_number,
     lower_target,
     names_in,
-    number,
     reads_shared,
     writes_shared,
 )
 from powercut.checkers.engine.frames import Place
 from powercut.checkers.engine.language import Source, callee, load
-from powercut.checkers.engine.layout import ArrayType, Layout, StructType
+from powercut.checkers.engine.layout import ArrayType, IndexCheck, Layout, StructType
+from powercut.checkers.engine.operands import Operand, Scope, number
 from powercut.checkers.engine.trees import uses_of
 
 

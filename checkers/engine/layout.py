@@ -6,7 +6,7 @@ exists once per search: two states of one search never differ in it, so storing 
 every state would only cost.  One byte a number: model quantities are small by construction, and
 :class:`RangeError` says when one is not.
 
-What depends on the array sizes also has a name (:data:`Written`), so that code can be generated
+What depends on the array sizes also has a name (``sums.Written``), so that code can be generated
 once for all sizes and the numbers be put in afterwards.
 
 Rejected: ``struct``-packed wider fields (a wider vector costs every copy; nothing in the model
@@ -18,16 +18,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from powercut.checkers.engine.errors import DeclarationError, RangeError
+from powercut.checkers.engine.errors import DeclarationError, LanguageError, RangeError
+from powercut.checkers.engine.sums import Written
 from powercut.model.language import Array, Len, Max, Struct
 
 Dims = Mapping[str, int]
 
 SHARED = "S"
 CONSTANT = "C"
-
-Written = int | str
-"""A number in generated code: itself, or the name of one that depends on the array sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +252,24 @@ class Layout:
     def view(self, shared: bytearray, constant: bytes | bytearray) -> Any:
         """View the two vectors as the declared root object; every write is range-checked."""
         return _view(self.root, "", shared, 0, constant)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexCheck:
+    """A constant index, to be compared with the length of its array in every layout."""
+
+    file: str
+    line: int
+    text: str
+    index: int
+    length: Written
+
+    def against(self, layout: Layout) -> None:
+        """Raise :class:`LanguageError` if the index is outside."""
+        length = layout.measure(self.length)
+        if not 0 <= self.index < length:
+            reason = f"{self.text}: index outside 0..{length - 1}"
+            raise LanguageError(self.file, self.line, reason)
 
 
 def _number(bound: int | None, written: Written, where: str) -> NumberType:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from powercut.checkers.engine.emit_python import frame_of, runtime_names
 from powercut.checkers.engine.errors import DeclarationError
 from powercut.checkers.engine.frames import Frames, Place
+from powercut.checkers.engine.kept import translate
 from powercut.checkers.engine.layout import Dims, Layout
-from powercut.checkers.engine.translation import translate
+from powercut.checkers.engine.runtime import frame_of, runtime_names
+from powercut.checkers.engine.sums import Sum
 from powercut.model.language import Program
 
 if TYPE_CHECKING:
@@ -94,18 +95,13 @@ class Build:
         return tuple(out)
 
     def value(self, text: str) -> int:
-        """Return the number that a written sum (``expressions.Sum``) stands for."""
-        total = 0
-        for term in text.split("+"):
-            factor, star, name = term.rpartition("*")
-            if name.isdigit():
-                number = int(name)
-            elif name.startswith("f:"):
-                number = self._frame_starts.get(name, 0)
-            else:
-                number = self.layout.measure(name)
-            total += number * int(factor) if star else number
-        return total
+        """Return the number that a written sum (``sums.Sum.text``) stands for."""
+        return Sum.parse(text).evaluate(self._measure)
+
+    def _measure(self, name: str) -> int:
+        if name.startswith("f:"):
+            return self._frame_starts.get(name, 0)
+        return self.layout.measure(name)
 
     def instance_names(self, constants: bytes) -> dict[str, Any]:
         """Run the generated module for the given constants and return its functions."""

@@ -1,7 +1,7 @@
 """What is compiled once for all array sizes of a program: frames and generated code.
 
 A model has many geometries and one source.  Numbers that depend on the sizes keep a name through
-lowering (``layout.Written``); :meth:`Translation.bind` puts the numbers of one layout into the
+lowering (``sums.Written``); :meth:`Translation.bind` puts the numbers of one layout into the
 generated Python code, where they are plain constants again, so they cost nothing when steps run.
 
 A translation is plain data: numbers, text and a code object, no graph and no class of the model.
@@ -16,32 +16,26 @@ Rejected:
 - ``pickle`` (a file could then name any function to be called while it is read).
 """
 
-import gc
 import marshal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass
-from functools import lru_cache
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from powercut.checkers.engine import cache
-from powercut.checkers.engine.emit_c import Steps, emit_steps
-from powercut.checkers.engine.emit_python import Emitter, compile_module
-from powercut.checkers.engine.errors import DeclarationError, LanguageError
-from powercut.checkers.engine.expressions import IndexCheck, constant_byte
-from powercut.checkers.engine.fingerprint import fingerprint
+from powercut.checkers.engine.errors import LanguageError
 from powercut.checkers.engine.frames import Frames, Place
-from powercut.checkers.engine.graph import HelperSet, build_graph
-from powercut.checkers.engine.layout import Layout, StructType
-from powercut.checkers.engine.plan import Lowered, Plan, plan_of
-from powercut.model.language import Program
-
-if TYPE_CHECKING:
-    import ast
+from powercut.checkers.engine.layout import IndexCheck
 
 Value = Callable[[str], int]
 """Gives the number behind a written sum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The C text of a program; ``sums`` are the written numbers it finds in ``pc_geometry``."""
+
+    text: str
+    sums: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,142 +73,6 @@ class Translation:
         if isinstance(self.c_steps, Refusal):
             raise LanguageError(self.c_steps.file, self.c_steps.line, self.c_steps.reason)
         return self.c_steps
-
-
-def translate(
-    program: Program,
-    predicates: Sequence[Callable[..., int]],
-    layout: Layout,
-    *,
-    checked: bool,
-    zero_dead: bool,
-) -> Translation:
-    """Return the translation of ``program`` with its ``predicates``, the same for every layout.
-
-    The cache on disk has it, or gets it.  Raises :class:`LanguageError` and
-    :class:`DeclarationError`; the former also where a constant index is outside its array in
-    ``layout``.
-    """
-    translation = _shared(program, tuple(predicates), checked, zero_dead, _Layout(layout))
-    for check in translation.index_checks:
-        check.against(layout)
-    return translation
-
-
-class _Layout:
-    """Hands a layout through a cache that must not tell layouts apart."""
-
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Layout)
-
-    def __hash__(self) -> int:
-        return 0
-
-
-@lru_cache(maxsize=16)
-def _shared(
-    program: Program,
-    predicates: tuple[Callable[..., int], ...],
-    checked: bool,
-    zero_dead: bool,
-    first: _Layout,
-) -> Translation:
-    layout = first.layout
-    key = fingerprint(program, predicates, layout, (checked, zero_dead))
-    name = f"{key}.translation"
-    kept = cache.user_cache().read(name) if key else None
-    if kept is not None:
-        return unpacked(kept)
-    made = translate_anew(program, predicates, layout, checked=checked, zero_dead=zero_dead)
-    if key:
-        cache.user_cache().keep(name, packed(made))
-    return made
-
-
-def translate_anew(
-    program: Program,
-    predicates: Sequence[Callable[..., int]],
-    layout: Layout,
-    *,
-    checked: bool,
-    zero_dead: bool,
-) -> Translation:
-    """Return the translation of ``program``, made here and now; ``layout`` is any of its layouts.
-
-    Raises :class:`LanguageError` and :class:`DeclarationError`.
-    """
-    with _uncollected():
-        return _made(program, predicates, layout, checked=checked, zero_dead=zero_dead)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Do not look for garbage: trees of 100,000 nodes are made, and none of them dropped."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-def _made(
-    program: Program,
-    predicates: Sequence[Callable[..., int]],
-    layout: Layout,
-    *,
-    checked: bool,
-    zero_dead: bool,
-) -> Translation:
-    lowered = _lower(program, predicates, layout, checked=checked, zero_dead=zero_dead)
-    counts = {thread.name: thread.count for thread in program.threads}
-    tables: dict[str, StructType] = {}
-    statements: list[ast.stmt] = []
-    for kind, plan in lowered.plans.items():
-        emitter = Emitter(plan, tables, zero_dead, checked, is_alone=counts[kind] == 1)
-        statements += emitter.emit()
-    statements += lowered.helpers.definitions.values()
-    code = compile_module(statements)
-    places = {name: at for name in _names_in(code) if (at := constant_byte(name)) is not None}
-    return Translation(
-        frames={kind: plan.frames for kind, plan in lowered.plans.items()},
-        tables={name: kind.number for name, kind in tables.items()},
-        predicate_names=list(lowered.predicates),
-        index_checks=lowered.helpers.index_checks,
-        code=code,
-        constant_bytes=dict(sorted(places.items())),
-        c_steps=_in_c(lowered),
-    )
-
-
-def _lower(
-    program: Program,
-    predicates: Sequence[Callable[..., int]],
-    layout: Layout,
-    *,
-    checked: bool,
-    zero_dead: bool,
-) -> Lowered:
-    helpers = HelperSet(layout, checked=checked)
-    plans: dict[str, Plan] = {}
-    for thread in program.threads:
-        if not thread.name.isidentifier() or thread.name in plans:
-            raise DeclarationError(f"thread {thread.name!r}: a name of its own is needed")
-        graph = build_graph(thread.name, thread.path, layout, helpers)
-        plans[thread.name] = plan_of(graph, zero_dead=zero_dead)
-    names = [helpers.predicate(predicate) for predicate in predicates]
-    return Lowered(plans, helpers, names, zero_dead)
-
-
-def _in_c(lowered: Lowered) -> Steps | Refusal:
-    try:
-        return emit_steps(lowered)
-    except LanguageError as error:
-        return Refusal(error.file, error.line, error.reason)
 
 
 def packed(translation: Translation) -> bytes:
@@ -258,9 +116,6 @@ def _constant(constant: Any, value: Value) -> Any:
     return _bound(constant, value) if isinstance(constant, CodeType) else constant
 
 
-def _names_in(code: CodeType) -> set[str]:
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names |= _names_in(constant)
-    return names
+def run_head(kind: str, parameter: str = "T") -> str:
+    """Return the head of the function that runs a thread of ``kind``."""
+    return f"int run_{kind}(uint8_t *S, const uint8_t *C, size_t F, int64_t {parameter})"

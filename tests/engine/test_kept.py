@@ -8,13 +8,14 @@ from types import ModuleType
 
 import pytest
 
-from powercut.checkers.engine import plan, translation
+from powercut.checkers.engine import kept, plan
 from powercut.checkers.engine.cache import user_cache
 from powercut.checkers.engine.errors import LanguageError
 from powercut.checkers.engine.fingerprint import fingerprint
 from powercut.checkers.engine.layout import Layout
 from powercut.checkers.engine.system import Build
-from powercut.checkers.engine.translation import packed, translate_anew, unpacked
+from powercut.checkers.engine.translation import packed, unpacked
+from powercut.checkers.engine.translator import translate_anew
 from powercut.checkers.run.runner import build_for, run_scope
 from powercut.model import primitives, writeback
 from powercut.model.designs import DESIGNS
@@ -31,10 +32,10 @@ SMALL, LARGE = (dimensions(SCOPES[n], SCOPES[n].mounts[0]) for n in ("enospc", "
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Keep translations in a folder of the test's own; forget those of this process."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    translation._shared.cache_clear()
+    kept._shared.cache_clear()
     build_for.cache_clear()
     yield tmp_path / "powercut"
-    translation._shared.cache_clear()
+    kept._shared.cache_clear()
     build_for.cache_clear()
 
 
@@ -73,7 +74,7 @@ def test_a_translation_is_kept_and_the_same(folder: Path) -> None:
     assert unpacked(packed(fresh)) == fresh
     first = Build(PROGRAM, SMALL, PREDICATES)
     assert os.listdir(folder) == [f"{key()}.translation"]
-    translation._shared.cache_clear()
+    kept._shared.cache_clear()
     second = Build(PROGRAM, LARGE, PREDICATES)
     assert second.translation is not first.translation
     assert first.translation == fresh == second.translation
@@ -82,7 +83,7 @@ def test_a_translation_is_kept_and_the_same(folder: Path) -> None:
 def test_runs_from_a_kept_translation_count_the_same(folder: Path) -> None:
     def counted() -> tuple[int, int, int]:
         build_for.cache_clear()
-        translation._shared.cache_clear()
+        kept._shared.cache_clear()
         run = run_scope(DESIGNS["seed"], SCOPES["enospc"], engine="python")
         return run.states, run.transitions, run.crash_projections
 
@@ -154,7 +155,7 @@ def test_constant_indexes_are_checked_in_every_layout(folder: Path, tmp_path: Pa
     module = module_of(tmp_path, 40, BODY)
     program = Program(module.Root, (Thread("run", module.run),))
     Build(program, {"cells": 3})
-    translation._shared.cache_clear()
+    kept._shared.cache_clear()
     with pytest.raises(LanguageError, match=r"k.row.cell\[2\]: index outside 0..1"):
         Build(program, {"cells": 2})
     assert len(os.listdir(folder)) == 1
@@ -167,7 +168,7 @@ def test_a_damaged_one_is_made_again(folder: Path, tmp_path: Path) -> None:
     (path,) = folder.iterdir()
     good = path.read_bytes()
     path.write_bytes(good[: len(good) // 2])
-    translation._shared.cache_clear()
+    kept._shared.cache_clear()
     Build(program, {"cells": 3})
     assert user_cache().read(path.name) is not None
 

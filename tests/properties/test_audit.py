@@ -9,7 +9,7 @@ import pytest
 from powercut.checkers import audit as module
 from powercut.checkers.audit import REDUCTIONS, Comparison, Variant, audit, explore
 from powercut.checkers.crash.image import file_images
-from powercut.checkers.engine import liveness, translation
+from powercut.checkers.engine import kept, liveness
 from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.outcome import Limits
 from powercut.checkers.engine.system import Build
@@ -154,7 +154,7 @@ def test_live_locals_that_share_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
         return {name: slot // 2 for name, slot in exact(save_points).items()}
 
     def build_apart(dims: tuple[tuple[str, int], ...], zero_dead: bool) -> Build:
-        translation._shared.cache_clear()
+        kept._shared.cache_clear()
         slots = crowded if zero_dead else exact
         monkeypatch.setattr("powercut.checkers.engine.plan.assign_slots", slots)
         return build(dims, zero_dead)
@@ -163,7 +163,7 @@ def test_live_locals_that_share_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         assert compared("dead-locals", "eof-truncate-up").differences
     finally:
-        translation._shared.cache_clear()
+        kept._shared.cache_clear()
 
 
 def test_a_limit_cuts_the_comparison_short() -> None:
