@@ -15,12 +15,12 @@ from pathlib import Path
 from benchmarks import native_search, spin, spin_steps, traces
 from benchmarks.native_search import Measured
 from benchmarks.wal import Size, system
-from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.c_library import CannotCompile, NoCompiler
-from powercut.checkers.engine.c_search import CBreadthFirst
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.lockstep import run_schedule
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.c import CBreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.engine.system import System
-from powercut.checkers.engine.walk import run_schedule
 from powercut.checkers.machines.search import PROFILES, search
 from powercut.checkers.run.runner import make_system, run_scope
 from powercut.model.designs import DESIGNS

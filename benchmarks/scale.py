@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from powercut.checkers.engine.c_library import compiler
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.run.runner import RunResult, run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Geometry, Mount, Scope, Timer

@@ -16,10 +16,10 @@ from functools import lru_cache
 from typing import Any
 
 from powercut.checkers.crash.image import all_images, decode, file_images
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.c_search import CBreadthFirst
-from powercut.checkers.engine.dfs import DepthFirst
-from powercut.checkers.engine.outcome import Limits, Outcome, Progress, Watch
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.c import CBreadthFirst
+from powercut.checkers.engine.search.depth import DepthFirst
+from powercut.checkers.engine.search.outcome import Limits, Outcome, Progress, Watch
 from powercut.checkers.engine.system import Build, System
 from powercut.checkers.run.runner import mounted, predicates_of
 from powercut.model.designs import Design

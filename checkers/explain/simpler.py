@@ -11,10 +11,12 @@ from itertools import groupby
 
 from powercut.checkers.crash.image import decode, file_images
 from powercut.checkers.crash.survivors import newest, oldest
-from powercut.checkers.engine.engines import PYTHON, search_with
 from powercut.checkers.engine.errors import STEP_ERRORS
 from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.search.engines import PYTHON
+from powercut.checkers.engine.search.making import make_search
+from powercut.checkers.engine.search.outcome import Limits, Watch
+from powercut.checkers.engine.search.strategy import EXHAUSTIVE
 from powercut.checkers.explain.what_if import Course, Kind, MountPlan, Plan, Walker, Wish, kind_of
 from powercut.checkers.run.runner import cached_cells, make_system, mounted
 from powercut.checkers.run.trace_of import Subject
@@ -139,7 +141,9 @@ def shorter_mount(
     subject, system = plan.subject, walker.system(plan.subject, n)
     goal = _Goal(walker, subject, course, n, kind)
     state = system.start(mounted(system, course.epochs[n].start, subject.scope))
-    search = search_with(PYTHON, system, goal.watch(), Limits(max_states=max_states), [state])
+    search = make_search(
+        EXHAUSTIVE, PYTHON, system, goal.watch(), Limits(max_states=max_states), [state]
+    )
     found = search.run().found.get(goal.name)
     search.close()
     if found is None:

@@ -7,7 +7,7 @@ has not seen everything: a missing outcome says nothing then, one too many count
 
 from dataclasses import dataclass
 
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.litmus.format import Allowed, Litmus
 from powercut.checkers.litmus.update import Shown
 from powercut.checkers.run.observation import Outcome

@@ -26,7 +26,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from powercut.checkers.crash.image import image_with, relevant_cells
 from powercut.checkers.engine.errors import STEP_ERRORS, EngineError
-from powercut.checkers.engine.outcome import Found
+from powercut.checkers.engine.search.outcome import Found
 from powercut.checkers.machines.chance import kinds_of, workload
 from powercut.checkers.machines.judge import ANY_KIND, Judge, Seen
 from powercut.checkers.machines.known import Known, known

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from powercut.checkers.crash.image import decode, file_images
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.outcome import INTERRUPTED, Limits, Watch
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.outcome import INTERRUPTED, Limits, Watch
 from powercut.checkers.engine.system import Predicate
 from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.run.runner import describe_finding, evidence_image, predicates_of

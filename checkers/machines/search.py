@@ -17,7 +17,7 @@ from hypothesis import Phase, Verbosity, settings
 from hypothesis import seed as seeded
 from hypothesis.stateful import run_state_machine_as_test
 
-from powercut.checkers.engine.outcome import INTERRUPTED
+from powercut.checkers.engine.search.outcome import INTERRUPTED
 from powercut.checkers.explain.minimise import Minimiser
 from powercut.checkers.machines.crash_machine import CrashMachine
 from powercut.checkers.machines.factory import crash_machine

@@ -11,7 +11,7 @@ and the choice among them is what a search is for).
 
 from dataclasses import dataclass
 
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.proof.bounded import NR_CELLS, Run
 from powercut.checkers.proof.invariant import PROPERTIES
 from powercut.checkers.proof.rules import WrongDesign

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 from powercut.checkers.crash.image import decode
 from powercut.checkers.engine.errors import STEP_ERRORS
+from powercut.checkers.engine.lockstep import compare
 from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.engine.system import System
-from powercut.checkers.engine.walk import compare
 from powercut.checkers.run.runner import HOLDS, VIOLATED, describe_finding, make_system, mounted
 from powercut.checkers.traces.codec import scope_of
 from powercut.checkers.traces.describe import (

@@ -12,22 +12,26 @@ from functools import lru_cache
 from typing import Any, Final
 
 from powercut.checkers.crash.image import count_images, decode, file_images, image_with
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.engines import (
+from powercut.checkers.engine.search.coverage import Sample
+from powercut.checkers.engine.search.engines import (
     AUTO,
     ENGINES,
     PYTHON,
     SMALL_STATES,
-    CompactSearch,
-    Search,
     best_engine,
-    compact_with,
     needs_compiling,
-    search_with,
 )
-from powercut.checkers.engine.outcome import Found, Limits, Outcome, Progress, Watch
-from powercut.checkers.engine.swarm import Sample, SwarmSearch
-from powercut.checkers.engine.system import Build, Predicate, System
+from powercut.checkers.engine.search.making import make_search
+from powercut.checkers.engine.search.outcome import (
+    Found,
+    Limits,
+    Outcome,
+    Progress,
+    Watch,
+    is_state_limit,
+)
+from powercut.checkers.engine.search.strategy import EXHAUSTIVE, Compact, Strategy, Swarm
+from powercut.checkers.engine.system import Build, System
 from powercut.checkers.run.observation import CrashPoint, Observation, outcome_of
 from powercut.checkers.run.observation import Outcome as Observed
 from powercut.model.designs import Design
@@ -114,7 +118,7 @@ class RunResult:
     @property
     def is_compact_to_the_end(self) -> bool:
         """Whether a hash-compact search came to its end."""
-        return self.stopped == told_compact(self.omission_probability)
+        return self.stopped == Compact().reservation(self.omission_probability)
 
     @property
     def verdict(self) -> str:
@@ -223,6 +227,8 @@ def run_scope(
         raise ValueError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
     limits = limits or Limits()
 
+    strategy: Strategy = Compact() if compact else Swarm(seed) if seed else EXHAUSTIVE
+
     def explore(engine: str, limits: Limits) -> RunResult:
         run = _Run(
             design,
@@ -234,8 +240,7 @@ def run_scope(
             stop_at,
             engine,
             observation,
-            seed,
-            compact,
+            strategy,
         )
         return run.run()
 
@@ -244,7 +249,7 @@ def run_scope(
     if engine != AUTO:
         return explore(engine, limits)
     builds = [build_of(scope, index) for index in range(len(scope.mounts))]
-    if not (seed or compact) and needs_compiling(builds):
+    if strategy.is_exact and needs_compiling(builds):
         few = replace(limits, max_states=min(limits.max_states, SMALL_STATES))
         result = explore(PYTHON, few)
         if few == limits or not result.stopped.endswith(f"limit of {SMALL_STATES} states reached"):
@@ -253,14 +258,6 @@ def run_scope(
     result = explore(chosen, limits)
     result.engine_note = note
     return result
-
-
-def told_compact(omission_probability: float) -> str:
-    """Say what a hash-compact search that came to its end leaves open."""
-    return (
-        f"hash-compact: all states seen, unless digests collided (probability at most "
-        f"{omission_probability:.1e}); livelocks not looked for"
-    )
 
 
 class _Run:
@@ -275,8 +272,7 @@ class _Run:
         stop_at: str,
         engine: str,
         observation: Observation | None,
-        seed: int,
-        compact: bool,
+        strategy: Strategy,
     ) -> None:
         self.design = design
         self.scope = scope
@@ -286,8 +282,7 @@ class _Run:
         self.stop_at = stop_at
         self.engine = engine
         self.observation = observation
-        self.seed = seed
-        self.compact = compact
+        self.strategy = strategy
         wanted = tuple(properties) or tuple(n for n, p in PROPERTIES.items() if not p.advisory)
         self.result = RunResult(design.name, scope.name, mutant.slug if mutant else "", wanted)
         self.result.engine = engine
@@ -299,18 +294,18 @@ class _Run:
             mount = _MountRun(self, index)
             outcome = mount.run()
             self._add(outcome)
-            if isinstance(mount.search, SwarmSearch):
-                self._sample(mount.search.sample(), index)
+            if outcome.sample is not None:
+                self._sample(outcome.sample, index)
             for found in outcome.found.values():
                 self._report(mount.violation(found))
             mount.search.close()
             if outcome.stopped:
                 self.result.stopped = f"mount {index + 1}: {outcome.stopped}"
-                if not self.seed or not outcome.stopped.startswith("limit of "):
+                if self.strategy.state_limit_ends_run or not is_state_limit(outcome.stopped):
                     break
             self.origins = mount.next_origins
-        if self.compact and not self.result.stopped:
-            self.result.stopped = told_compact(self.result.omission_probability)
+        if not self.result.stopped:
+            self.result.stopped = self.strategy.reservation(self.result.omission_probability)
         self.result.recovered_files = len(self.result.files)
         return self.result
 
@@ -355,25 +350,18 @@ class _MountRun:
             self.starts.setdefault(state, disk)
         run.result.initial_states += len(self.starts)
         invariants, situations = predicates_of(self.system)
-        if self.point is not None and self.point.live:
-            invariants["live outcomes"] = self._live_reader()
         watch = Watch(
             invariants=invariants,
             situations={n: s for n, s in situations.items() if not run.result.reached[n]},
             on_projection=self._crash,
+            on_state=self._look_live if self.point is not None and self.point.live else None,
             on_progress=run.on_progress,
             find_stuck=True,
             stop_when=frozenset({run.stop_at}) if run.stop_at else None,
         )
-        self.search: Search | CompactSearch | SwarmSearch
-        if run.seed:
-            self.search = SwarmSearch(
-                run.engine, self.system, watch, run.limits, self.starts, run.seed
-            )
-        elif run.compact:
-            self.search = compact_with(run.engine, self.system, watch, run.limits, self.starts)
-        else:
-            self.search = search_with(run.engine, self.system, watch, run.limits, self.starts)
+        self.search = make_search(
+            run.strategy, run.engine, self.system, watch, run.limits, self.starts
+        )
 
     def run(self) -> Outcome:
         return self.search.run()
@@ -414,24 +402,18 @@ class _MountRun:
             disk = self.starts[first]
             found[outcome] = (*self.parent.origins[disk], Epoch(disk, schedule, crash))
 
-    def _live_reader(self) -> Predicate:
-        """Return a check that never fails; it reads the files wherever every task is done."""
+    def _look_live(self, state: bytes, number: int) -> None:
+        """Read the files, as read(2) would, wherever every task is done."""
         tasks = [thread.frame for thread in self.system.threads if thread.kind == "task"]
+        if any(state[frame] for frame in tasks):
+            return
         observation, geometry = self.parent.observation, self.parent.scope.geometry
         assert observation is not None
-
-        def look(state: bytes) -> int:
-            if any(state[frame] for frame in tasks):
-                return 0
-            k = self.system.view(state)
-            files = [read_live(k, k.inode[i], geometry) for i in range(geometry.nr_inodes)]
-            tasks_seen = [k.stable.calls[t] for t in range(len(tasks))]
-            calls = [(seen.returned, seen.results) for seen in tasks_seen]
-            assert isinstance(self.search, BreadthFirst)
-            self._observe(outcome_of(observation, files, calls), len(self.search.order) - 1, None)
-            return 0
-
-        return look
+        k = self.system.view(state)
+        files = [read_live(k, k.inode[i], geometry) for i in range(geometry.nr_inodes)]
+        tasks_seen = [k.stable.calls[t] for t in range(len(tasks))]
+        calls = [(seen.returned, seen.results) for seen in tasks_seen]
+        self._observe(outcome_of(observation, files, calls), number, None)
 
     def _register(self, image: Disk, number: int) -> None:
         start = canonical(image, self.parent.scope.geometry)

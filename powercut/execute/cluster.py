@@ -26,7 +26,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from powercut.checkers.engine.outcome import INTERRUPTED, Limits, Progress
+from powercut.checkers.engine.search.outcome import INTERRUPTED, Limits, Progress
 from powercut.errors import InputError
 from powercut.execute.job import Job, JobResult, execute, failed
 from powercut.execute.pool import first_interrupt

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from powercut.checkers.engine.engines import AUTO
-from powercut.checkers.engine.outcome import INTERRUPTED, Limits, Progress
+from powercut.checkers.engine.search.engines import AUTO
+from powercut.checkers.engine.search.outcome import INTERRUPTED, Limits, Progress
 from powercut.checkers.run.observation import Observation
 from powercut.checkers.run.runner import RunResult, Violation, run_scope
 from powercut.model.designs import Design

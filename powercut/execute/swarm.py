@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from powercut.checkers.engine.swarm import Coverage, Sample, coverage
+from powercut.checkers.engine.search.coverage import Coverage, Sample, coverage
 from powercut.checkers.run.runner import RunResult, Violation
 from powercut.execute.job import Job, JobResult, empty_result
 

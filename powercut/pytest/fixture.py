@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.litmus import EXACT, NO_SET, explain, judge, load_litmus, parse_litmus
 from powercut.checkers.run.replay import replay
 from powercut.checkers.run.runner import RunResult

@@ -16,7 +16,7 @@ from typing import Any
 
 from powercut.checkers.audit import IN_C, REDUCTIONS, Comparison, Reduction, audit
 from powercut.checkers.engine.c_library import CannotCompile, NoCompiler, try_compiler
-from powercut.checkers.engine.outcome import INTERRUPTED, Progress
+from powercut.checkers.engine.search.outcome import INTERRUPTED, Progress
 from powercut.checkers.run.runner import HOLDS, INCONCLUSIVE, VIOLATED
 from powercut.errors import exit_code_of
 from powercut.execute.job import Job

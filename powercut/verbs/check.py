@@ -13,8 +13,8 @@ from itertools import islice
 from pathlib import Path
 
 from powercut.checkers.engine.c_library import CannotCompile, NoCompiler, try_compiler
-from powercut.checkers.engine.engines import ENGINES, C
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.engines import ENGINES, C
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.documents.check import RunReport, check_document
 from powercut.documents.check_report import CheckReport
 from powercut.errors import InputError, InternalError, exit_code_of

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.run.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult
 from powercut.documents.check import overall
 from powercut.errors import ERROR, InternalError, exit_code_of

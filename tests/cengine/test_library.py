@@ -19,7 +19,7 @@ from powercut.checkers.engine.c_library import (
     sources_of,
     try_compiler,
 )
-from powercut.checkers.engine.engines import best_engine, needs_compiling
+from powercut.checkers.engine.search.engines import best_engine, needs_compiling
 from powercut.checkers.engine.system import Build
 from powercut.checkers.run.runner import build_for, build_of, run_scope
 from powercut.model.designs import DESIGNS
@@ -69,8 +69,8 @@ EXPLORE = """
 import sys
 from powercut.checkers.engine import c_library
 c_library.FLAGS = tuple(sys.argv[1].split())
-from powercut.checkers.engine.c_search import CBreadthFirst, c_depth_first
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.search.c import CBreadthFirst, CDepthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.model.language import Path as KernelPath
 from powercut.model.language import Program, Thread
 from powercut.model.designs import DESIGNS
@@ -88,9 +88,9 @@ for program, dims in ((programs.HALLS, {}), (programs.RETRY, {}), (programs.DISK
         search = CBreadthFirst(toy, watch, limits)
         search.run()
         search.close()
-        c_depth_first(toy, watch, limits, seed=5)
+        CDepthFirst(toy, watch, limits, seed=5).run()
 system = make_system(SCOPES["truncate-truncate"], 0, DESIGNS["seed"], None)
-outcome = c_depth_first(system, Watch(), Limits(), seed=3)
+outcome = CDepthFirst(system, Watch(), Limits(), seed=3).run()
 assert outcome.states == run.states
 print("explored", run.states)
 """

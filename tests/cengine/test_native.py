@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from powercut.checkers.crash.image import decode
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.c_search import CBreadthFirst
 from powercut.checkers.engine.frames import Frames
 from powercut.checkers.engine.layout import path_of
 from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.engine.outcome import Limits, Outcome, Watch
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.c import CBreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Outcome, Watch
 from powercut.checkers.engine.system import System
 from powercut.checkers.run.runner import make_system, predicates_of
 from powercut.model.designs import DESIGNS

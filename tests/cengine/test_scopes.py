@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from powercut.checkers.engine.c_search import c_step, compare_steps
 from powercut.checkers.engine.errors import EngineError
 from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.c import c_step, compare_steps
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.engine.system import System
 from powercut.checkers.run.runner import VIOLATED, make_system, run_scope
 from powercut.model.designs import DESIGNS

@@ -7,8 +7,8 @@ import pytest
 from benchmarks.spin import Unavailable
 from benchmarks.spin_steps import Shell
 from powercut.checkers.crash.image import decode
-from powercut.checkers.engine.c_search import CBreadthFirst
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.search.c import CBreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.engine.system import Build
 from powercut.checkers.run.runner import make_system, predicates_of
 from powercut.model.designs import DESIGNS

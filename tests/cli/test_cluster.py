@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from powercut.checkers.engine.outcome import Limits, Progress
+from powercut.checkers.engine.search.outcome import Limits, Progress
 from powercut.execute.cluster import _limited, open_cluster, perform
 from powercut.execute.job import Job, JobResult
 from powercut.execute.pool import run_all

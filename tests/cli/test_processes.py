@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from powercut.checkers.engine.outcome import Limits, Progress
+from powercut.checkers.engine.search.outcome import Limits, Progress
 from powercut.execute.job import Job, execute
 from powercut.execute.pool import _Pool, run_all
 from powercut.execute.progress import ProgressLine

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.execute.job import Job, JobResult, execute, failed
 from powercut.execute.swarm import member_jobs, merged
 from powercut.model.designs import DESIGNS

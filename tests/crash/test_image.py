@@ -10,8 +10,8 @@ from powercut.checkers.crash.image import (
     image_with,
     relevant_cells,
 )
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.run.runner import make_system
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.litmus import (
     DIFFERENT,
     EXACT,

@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.locks.cycles import (
     GUARDED,
     REACHABLE,

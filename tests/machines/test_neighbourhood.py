@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from powercut.checkers.engine.outcome import Outcome
+from powercut.checkers.engine.search.outcome import Outcome
 from powercut.checkers.machines.chance import KINDS, kinds_of, workload
 from powercut.checkers.machines.judge import ANY_KIND, Judge
 from powercut.checkers.machines.live import LiveRun

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.engine.system import Build, System
 from powercut.checkers.run.runner import make_system, mounted, predicates_of
 from powercut.model.designs import DESIGNS

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.engine.system import Build, System
 from powercut.checkers.run.runner import make_system, mounted, run_scope
 from powercut.model.designs import DESIGNS

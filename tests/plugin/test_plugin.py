@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 import powercut.checkers.run.runner  # noqa: F401 - keeps the compiled models over the runs in this process
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.litmus import shipped_files
 from powercut.execute.job import Job, JobResult, execute
 from powercut.pytest import items as pytest_items

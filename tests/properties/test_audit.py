@@ -10,8 +10,9 @@ from powercut.checkers import audit as module
 from powercut.checkers.audit import REDUCTIONS, Comparison, Variant, audit, explore
 from powercut.checkers.crash.image import file_images
 from powercut.checkers.engine import liveness, translation
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search import depth
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.engine.system import Build
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
@@ -119,10 +120,8 @@ def test_leaving_out_a_thread_that_can_act(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_digests_that_are_too_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    from powercut.checkers.engine import dfs
-
-    exact = dfs.digest
-    monkeypatch.setattr(dfs, "digest", lambda state: exact(state) & 0x3F)
+    exact = depth.digest
+    monkeypatch.setattr(depth, "digest", lambda state: exact(state) & 0x3F)
     differences = compared("digests", "append-fsync").differences
     assert any(text.startswith("crash states of mount 1") for text in differences)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.run.runner import RunResult, run_scope
 from powercut.model.designs import DEFAULT_DESIGNS, DESIGNS
 from powercut.model.scope import Mount, Scope, Timer

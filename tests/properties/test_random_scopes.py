@@ -9,7 +9,7 @@ import random
 import pytest
 
 from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.run.runner import make_system, mounted, run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.recovery import mkfs

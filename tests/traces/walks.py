@@ -3,8 +3,9 @@
 from functools import cache
 
 from powercut.checkers.crash.image import decode
-from powercut.checkers.engine.outcome import Limits, Watch
-from powercut.checkers.engine.walk import random_walks
+from powercut.checkers.engine.search.outcome import Limits, Watch
+from powercut.checkers.engine.search.strategy import Walk
+from powercut.checkers.engine.search.walk import RandomWalks
 from powercut.checkers.run.runner import Epoch, evidence_image, make_system, predicates_of
 from powercut.checkers.run.trace_of import Subject, make_trace
 from powercut.checkers.traces.format import Trace
@@ -31,7 +32,7 @@ def random_trace(design: str, scope: str, prop: str, mutant: str = "", seed: int
 
     invariants = {name: check for name, check in predicates_of(system)[0].items() if name == prop}
     watch = Watch(invariants=invariants, on_projection=look)
-    outcome = random_walks(system, watch, Limits(), seed=seed, runs=3_000)
+    outcome = RandomWalks(system, watch, Limits(), [system.initial], Walk(seed, 3_000)).run()
     found = outcome.found[prop]
     epoch = Epoch(mkfs(subject.scope), found.schedule, images[0] if images else None)
     return make_trace(subject, prop, [epoch], found.detail or prop)
