@@ -13,7 +13,8 @@ from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.engine.search.strategy import Swarm
 from powercut.checkers.engine.search.swarm import SwarmSearch
 from powercut.checkers.engine.system import System
-from powercut.checkers.run.runner import make_system
+from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.question import Question
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
 
@@ -54,7 +55,7 @@ def main() -> None:
     print("|---|--:|--:|--:|--:|--:|--:|")
     looseness, broken, total = [], 0, 0
     for name in NAMES:
-        system = make_system(SCOPES[name], 0, DESIGNS["seed"], None)
+        system = Mount.of(Question(DESIGNS["seed"], SCOPES[name])).system
         states, projections = size_of(system)
         for share in SHARES:
             for size in SIZES:

@@ -35,7 +35,7 @@ from powercut.checkers.machines.neighbourhood import explore, key_of
 from powercut.checkers.machines.setups import Setup, setups
 from powercut.checkers.machines.tally import Tally
 from powercut.checkers.machines.violated import Violated, violated
-from powercut.checkers.run.runner import predicates_of
+from powercut.checkers.run.mount import predicates_of
 from powercut.model.language import ASSERTION, LIVELOCK
 from powercut.model.scope import Op, OpCode
 from powercut.properties.crash_state import colours_of

@@ -21,7 +21,9 @@ from powercut.checkers.engine.c_library import (
 )
 from powercut.checkers.engine.search.engines import best_engine, needs_compiling
 from powercut.checkers.engine.system import Build
-from powercut.checkers.run.runner import build_for, build_of, run_scope
+from powercut.checkers.run.mount import build_for, build_of
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.language import Path as KernelPath
 from powercut.model.language import Program, Thread
@@ -75,7 +77,7 @@ from powercut.model.language import Path as KernelPath
 from powercut.model.language import Program, Thread
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
-from powercut.checkers.run.runner import make_system, run_scope
+from powercut.checkers.run.runner import run_scope
 from tests.engine import programs
 from tests.engine.toys import closed
 for scope in ("eof-two-mounts", "truncate-truncate"):
@@ -158,12 +160,12 @@ def test_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_without_a_compiler_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler")
     build_for.cache_clear()
-    run = run_scope(DESIGNS["seed"], SCOPES["enospc"])
+    run = run_scope(Question(DESIGNS["seed"], SCOPES["enospc"]))
     build_for.cache_clear()
     assert run.engine == "python"
     assert "no-such-compiler" in run.engine_note
     with pytest.raises(NoCompiler):
-        run_scope(DESIGNS["seed"], SCOPES["enospc"], engine="c")
+        run_scope(Question(DESIGNS["seed"], SCOPES["enospc"], engine="c"))
 
 
 def test_a_compiler_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

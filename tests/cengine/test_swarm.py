@@ -12,7 +12,8 @@ from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.engine.search.strategy import Swarm
 from powercut.checkers.engine.search.swarm import SwarmSearch
 from powercut.checkers.engine.system import System
-from powercut.checkers.run.runner import make_system
+from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.question import Question
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
 from tests.engine import programs
@@ -66,7 +67,7 @@ def test_independent_members_give_the_size() -> None:
 
 @pytest.mark.parametrize("name", ["eof-mmap", "cookie-race", "two-mounts-truncate"])
 def test_the_bound_is_below_the_truth(name: str) -> None:
-    system = make_system(SCOPES[name], 0, DESIGNS["seed"], None)
+    system = Mount.of(Question(DESIGNS["seed"], SCOPES[name])).system
     size = CDepthFirst(system, Watch(), Limits()).run().states
     few = Limits(max_states=size // 40)
     members = [member(system, few, seed) for seed in range(1, 33)]
@@ -130,6 +131,6 @@ def test_mounts_stay_apart() -> None:
 
 
 def test_seeds_see_the_same_model() -> None:
-    system = make_system(SCOPES["eof-truncate-up"], 0, DESIGNS["seed"], None)
+    system = Mount.of(Question(DESIGNS["seed"], SCOPES["eof-truncate-up"])).system
     exact = [member(system, FEW, seed, engine) for engine in ("c", "python") for seed in (1, 2)]
     assert [len(one.states) for one in exact] == [1059] * 4

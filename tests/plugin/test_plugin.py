@@ -120,7 +120,7 @@ def test_a_run_cut_short_fails_a_litmus_test(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def short(job: Job, *rest: Any) -> JobResult:
-        return execute(replace(job, limits=Limits(max_states=10)), *rest)
+        return execute(Job(replace(job.question, limits=Limits(max_states=10))), *rest)
 
     monkeypatch.setattr(pytest_items, "execute", short)
     add(project, "append.litmus", APPEND)

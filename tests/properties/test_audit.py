@@ -14,6 +14,7 @@ from powercut.checkers.engine.search import depth
 from powercut.checkers.engine.search.breadth import BreadthFirst
 from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.engine.system import Build
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
@@ -65,7 +66,7 @@ def test_no_reduction_changes_anything_in_larger_scopes(scope: str, design: str)
 @pytest.mark.parametrize("scope", ["eof-two-mounts", "eio-overwrite", "truncate-reuse"])
 def test_the_plain_search_finds_what_the_runner_finds(scope: str) -> None:
     seen = explore(DESIGNS["seed"], SCOPES[scope], None, Limits(), Variant())
-    result = run_scope(DESIGNS["seed"], SCOPES[scope])
+    result = run_scope(Question(DESIGNS["seed"], SCOPES[scope]))
     assert seen.states == result.states
     assert seen.violated == {v.prop for v in (*result.violations, *result.observations)}
     assert seen.reached == {name for name, reached in result.reached.items() if reached}

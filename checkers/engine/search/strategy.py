@@ -89,3 +89,4 @@ class Walk(Strategy):
 
 
 EXHAUSTIVE = Exhaustive()
+COMPACT = Compact()
