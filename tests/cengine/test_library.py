@@ -77,11 +77,13 @@ from powercut.model.language import Path as KernelPath
 from powercut.model.language import Program, Thread
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
+from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from tests.engine import programs
 from tests.engine.toys import closed
 for scope in ("eof-two-mounts", "truncate-truncate"):
-    run = run_scope(DESIGNS["seed"], SCOPES[scope], engine="c")
+    run = run_scope(Question(DESIGNS["seed"], SCOPES[scope], engine="c"))
     assert run.engine == "c" and run.verdict == "violated", run
 for program, dims in ((programs.HALLS, {}), (programs.RETRY, {}), (programs.DISK, {})):
     toy = closed(program, b"\\2", checked=True, **dims)
@@ -91,7 +93,7 @@ for program, dims in ((programs.HALLS, {}), (programs.RETRY, {}), (programs.DISK
         search.run()
         search.close()
         CDepthFirst(toy, watch, limits, seed=5).run()
-system = make_system(SCOPES["truncate-truncate"], 0, DESIGNS["seed"], None)
+system = Mount.of(Question(DESIGNS["seed"], SCOPES["truncate-truncate"])).system
 outcome = CDepthFirst(system, Watch(), Limits(), seed=3).run()
 assert outcome.states == run.states
 print("explored", run.states)
