@@ -15,14 +15,16 @@ from pathlib import Path
 from benchmarks import native_search, spin, spin_steps, traces
 from benchmarks.native_search import Measured
 from benchmarks.wal import Size, system
-from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.c_library import CannotCompile, NoCompiler
-from powercut.checkers.engine.c_search import CBreadthFirst
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.lockstep import run_schedule
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.c import CBreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.engine.system import System
-from powercut.checkers.engine.walk import run_schedule
 from powercut.checkers.machines.search import PROFILES, search
-from powercut.checkers.run.runner import make_system, run_scope
+from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
 
@@ -152,7 +154,10 @@ def c_against_python() -> bool:
     """Compare the two engines on a scope of the model, crash checks and all."""
     runs = {
         engine: min(
-            (run_scope(DESIGNS["seed"], SCOPES[SCOPE], engine=engine) for _ in range(TRIES)),
+            (
+                run_scope(Question(DESIGNS["seed"], SCOPES[SCOPE], engine=engine))
+                for _ in range(TRIES)
+            ),
             key=lambda run: run.seconds,
         )
         for engine in ("python", "c")
@@ -172,7 +177,7 @@ def c_against_python() -> bool:
 def c_against_spin() -> bool:
     """Compare with SPIN that runs the same generated steps."""
     what = "C engine vs SPIN, identical steps"
-    model = make_system(SCOPES[SCOPE], 0, DESIGNS["seed"], None)
+    model = Mount.of(Question(DESIGNS["seed"], SCOPES[SCOPE])).system
     ours = c_engine(model)
     try:
         with tempfile.TemporaryDirectory() as folder:

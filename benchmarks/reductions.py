@@ -18,10 +18,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.engine.system import System
-from powercut.checkers.run.runner import make_system
+from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.question import Question
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Op
 from powercut.model.scopes import SCOPES
@@ -61,7 +62,7 @@ class Graph:
 
 def explored(name: str) -> Graph:
     """Explore the first mount of a scope under the design ``seed``."""
-    system = make_system(SCOPES[name], 0, DESIGNS["seed"], None)
+    system = Mount.of(Question(DESIGNS["seed"], SCOPES[name])).system
     search = BreadthFirst(system, Watch(), Limits())
     search.run()
     numbers = {state: number for number, state in enumerate(search.order)}

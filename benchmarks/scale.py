@@ -17,8 +17,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from powercut.checkers.engine.c_library import compiler
-from powercut.checkers.engine.outcome import Limits
-from powercut.checkers.run.runner import RunResult, run_scope
+from powercut.checkers.engine.search.outcome import Limits
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.result import RunResult
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Geometry, Mount, Scope, Timer
 from powercut.model.scopes import FSYNC, store, truncate, write
@@ -84,8 +86,8 @@ def large_scope() -> Scope:
 def _measure(where: Scope, limits: Limits, design: str) -> tuple[RunResult, int]:
     import resource
 
-    result = run_scope(DESIGNS[design], where, limits=limits, engine="c")
-    result.files.clear()
+    result = run_scope(Question(DESIGNS[design], where, limits=limits, engine="c"))
+    result = replace(result, files=frozenset())  # not worth sending
     return result, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
@@ -155,7 +157,7 @@ def page(rows: Sequence[Row], option: str) -> str:
         f"{version.stdout.splitlines()[0] if version.stdout else 'cc'}."
     )
     largest = max(rows, key=lambda row: row.result.states)
-    from powercut.checkers.run.runner import build_of
+    from powercut.checkers.run.mount import build_of
 
     tail = TAIL.format(
         threads=growth(rows, "threads", "Each further task"),

@@ -7,11 +7,14 @@ part of the states and of the crash states was seen, and what the swarm itself s
 
 from statistics import median, quantiles
 
-from powercut.checkers.engine.c_search import c_depth_first
-from powercut.checkers.engine.outcome import Limits, Watch
-from powercut.checkers.engine.swarm import Coverage, Sample, SwarmSearch, coverage
+from powercut.checkers.engine.search.c import CDepthFirst
+from powercut.checkers.engine.search.coverage import Coverage, Sample, coverage
+from powercut.checkers.engine.search.outcome import Limits, Watch
+from powercut.checkers.engine.search.strategy import Swarm
+from powercut.checkers.engine.search.swarm import SwarmSearch
 from powercut.checkers.engine.system import System
-from powercut.checkers.run.runner import make_system
+from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.question import Question
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
 
@@ -24,16 +27,18 @@ ROUNDS = 3
 def size_of(system: System) -> tuple[int, int]:
     """Return how many states and crash states there are."""
     watch = Watch(on_projection=lambda _projection, _number: [])
-    outcome = c_depth_first(system, watch, Limits(max_states=10**8))
+    outcome = CDepthFirst(system, watch, Limits(max_states=10**8)).run()
     return outcome.states, outcome.projections
 
 
 def member(system: System, states: int, seed: int) -> Sample:
     """Run one member; what it finds is of no interest here."""
     watch = Watch(on_projection=lambda _projection, _number: [])
-    search = SwarmSearch("c", system, watch, Limits(max_states=states), [system.initial], seed)
-    search.run()
-    return search.sample()
+    limits = Limits(max_states=states)
+    search = SwarmSearch("c", system, watch, limits, [system.initial], Swarm(seed))
+    sample = search.run().sample
+    assert sample is not None, "a member of a swarm says what it saw"
+    return sample
 
 
 def swarms(system: System, states: int, size: int) -> list[Coverage]:
@@ -50,7 +55,7 @@ def main() -> None:
     print("|---|--:|--:|--:|--:|--:|--:|")
     looseness, broken, total = [], 0, 0
     for name in NAMES:
-        system = make_system(SCOPES[name], 0, DESIGNS["seed"], None)
+        system = Mount.of(Question(DESIGNS["seed"], SCOPES[name])).system
         states, projections = size_of(system)
         for share in SHARES:
             for size in SIZES:

@@ -3,8 +3,10 @@
 A reduction is a claim: what it leaves out changes nothing that matters.  Each is argued where it is
 made; here each is tried, one at a time, on scopes small enough for the plain search.  Compared are
 the violated properties, the situations reached, the crash states of every mount and the files that
-recovery gives.  The searches here share the compiled steps with ``properties.runner`` and nothing
-else: the loop over mounts and images is written again, plainly, with every reduction a switch.
+recovery gives.  The searches here share the compiled steps with
+:mod:`~powercut.checkers.run.mount` and nothing else: the loop over mounts and images is written
+again on purpose, plainly, with every reduction a switch, so that a mistake of the runner's loop
+shows as a difference.
 
 Rejected: switches in the runner itself (it would be slower, and the audit would test its own
 switch); comparing numbers of states (a reduction is there to change them).
@@ -16,18 +18,18 @@ from functools import lru_cache
 from typing import Any
 
 from powercut.checkers.crash.image import all_images, decode, file_images
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.c_search import CBreadthFirst
-from powercut.checkers.engine.dfs import DepthFirst
-from powercut.checkers.engine.outcome import Limits, Outcome, Progress, Watch
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.c import CBreadthFirst
+from powercut.checkers.engine.search.depth import DepthFirst
+from powercut.checkers.engine.search.outcome import Limits, Outcome, Progress, Watch
 from powercut.checkers.engine.system import Build, System
-from powercut.checkers.run.runner import mounted, predicates_of
+from powercut.checkers.run.mount import predicates_of
 from powercut.model.designs import Design
 from powercut.model.language import LIVELOCK
 from powercut.model.mutants import Mutant
 from powercut.model.recovery import Disk, canonical, mkfs, read_file, recover
 from powercut.model.scope import OpCode, Scope
-from powercut.model.setup import configure, dimensions
+from powercut.model.setup import configure, dimensions, mount_disk
 from powercut.model.state import ANY_COLOUR, FIRST_OP_COLOUR, HOLE, OLD, POLLUTION, WRITTEN
 from powercut.model.tasks import PROGRAM
 from powercut.properties.catalog import PREDICATES
@@ -195,7 +197,7 @@ def explore(
         judge = _Judge(scope, index, variant, seen)
         system = _system(design, scope, index, mutant, variant)
         judge.system = system
-        starts = {system.start(mounted(system, disk, scope)): None for disk in disks}
+        starts = {system.start(_variables(system, disk, scope)): None for disk in disks}
         outcome = _search(system, judge.watch(on_progress), limits, variant, starts)
         seen.states += outcome.states
         seen.reached |= outcome.reached
@@ -308,6 +310,12 @@ def _system(
     if not variant.canonical_starts:
         _shift_colours(conf, dims, _writes_before(scope, index))
     return System(build, bytes(constants), bytes(build.layout.shared_size))
+
+
+def _variables(system: System, disk: Disk, scope: Scope) -> bytes:
+    variables = bytearray(system.build.layout.shared_size)
+    mount_disk(system.build.layout.view(variables, system.constants), disk, scope)
+    return bytes(variables)
 
 
 def _writes_before(scope: Scope, index: int) -> int:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from powercut.checkers.engine.errors import STEP_ERRORS
 from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.engine.recorded import Accesses, RecordedBytes, Write
-from powercut.checkers.engine.system import System
+from powercut.checkers.run.mount import Mount
 
 Activation = tuple[int, int]
 _FAILURES = (AssertionError, *STEP_ERRORS)
@@ -39,7 +39,7 @@ class Record:
     for which what they look at has changed (work that is queued behind somebody else's).
     """
 
-    system: System
+    mount: Mount
     before: bytes
     after: bytes
     steps: list[Accesses]
@@ -50,9 +50,9 @@ class Record:
     waits: dict[int, frozenset[int]] = field(default_factory=dict)
 
 
-def record(system: System, variables: bytes, schedule: Sequence[int]) -> Record:
-    """Run ``schedule`` natively from fresh ``variables`` and note every access."""
-    native = NativeRun(system.build, system.constants, variables, RecordedBytes)
+def record(mount: Mount, schedule: Sequence[int]) -> Record:
+    """Run ``schedule`` natively from the start of ``mount`` and note every access."""
+    native = mount.native(RecordedBytes)
     memory = native.variables
     assert isinstance(memory, RecordedBytes)
     rounds = _Rounds(native)
@@ -66,7 +66,7 @@ def record(system: System, variables: bytes, schedule: Sequence[int]) -> Record:
         except _FAILURES:
             break
     done = Record(
-        system,
+        mount,
         before,
         bytes(memory),
         steps,
@@ -75,7 +75,7 @@ def record(system: System, variables: bytes, schedule: Sequence[int]) -> Record:
         dict(memory.latest),
         start_reads,
     )
-    for thread, info in enumerate(system.threads):
+    for thread, info in enumerate(mount.threads):
         accesses = memory.begin(len(steps) + 1)
         try:
             blocked = not native.is_finished(thread) and not native.is_enabled(thread)

@@ -11,8 +11,10 @@ from difflib import SequenceMatcher
 from typing import Literal
 
 from powercut.checkers.explain.what_if import Course, Plan, Walker, plan_of
-from powercut.checkers.run.runner import HOLDS, VIOLATED
-from powercut.checkers.run.trace_of import Subject, make_trace
+from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.result import HOLDS, VIOLATED
+from powercut.checkers.run.trace_of import make_trace
 from powercut.checkers.traces.describe import describe_changes, values_of
 from powercut.checkers.traces.format import (
     DiskImage,
@@ -77,10 +79,10 @@ def compare_traces(first: Trace, second: Trace) -> Comparison:
         for name in SUBJECT
         if getattr(first, name) != getattr(second, name)
     }
-    walker = Walker(first.property)
-    one, other = walker.walk(plan_of(first)), Walker(second.property).walk(plan_of(second))
-    comparable = _names(walker, one) == _names(walker, other)
-    state = next(_states(walker, first, second, (one, other)), None) if comparable else None
+    one = Walker(first.property).walk(plan_of(first))
+    other = Walker(second.property).walk(plan_of(second))
+    comparable = _names(one) == _names(other)
+    state = next(_states(first, second, (one, other)), None) if comparable else None
     parted: list[Parted] = []
     for n in range(max(len(first.epochs), len(second.epochs))):
         parted += _parted(n, _steps(first, n), _steps(second, n))
@@ -92,10 +94,10 @@ def compare_traces(first: Trace, second: Trace) -> Comparison:
     return Comparison(subjects, tuple(parted), state, tuple(outcomes), comparable)
 
 
-def _names(walker: Walker, course: Course) -> list[list[str]]:
+def _names(course: Course) -> list[list[str]]:
     """Return the names of the variables in each mount."""
     return [
-        walker.system(course.subject, n).build.layout.names() for n in range(len(course.epochs))
+        Mount.of(course.question, n).system.build.layout.names() for n in range(len(course.epochs))
     ]
 
 
@@ -117,12 +119,10 @@ def _parted(n: int, first: Sequence[TraceStep], second: Sequence[TraceStep]) -> 
             yield Parted(n + 1, a + 1, tuple(first[a:a_end]), b + 1, tuple(second[b:b_end]))
 
 
-def _states(
-    walker: Walker, first: Trace, second: Trace, courses: Sequence[Course]
-) -> Iterator[StateDifference]:
+def _states(first: Trace, second: Trace, courses: Sequence[Course]) -> Iterator[StateDifference]:
     """Yield where the states differ after aligned steps, in order."""
     for n in range(min(len(first.epochs), len(second.epochs))):
-        layout = walker.system(courses[0].subject, n).build.layout
+        layout = Mount.of(courses[0].question, n).system.build.layout
         pairs = [(0, 0)]
         for a, b, size in _blocks(_steps(first, n), _steps(second, n)).get_matching_blocks():
             pairs += [(a + k + 1, b + k + 1) for k in range(size)]
@@ -150,7 +150,7 @@ def _end(trace: Trace, course: Course, n: int) -> str:
     run = course.epochs[n]
     if run.crash is None:
         return f"no power cut; {trace.property} {trace.verdict}"
-    geometry = course.subject.scope.geometry
+    geometry = course.question.scope.geometry
     disk = recover(run.crash, geometry)
     image = image_of(disk)
     files = []
@@ -170,20 +170,20 @@ def _blocks_of(image: DiskImage) -> str:
 # ---- one schedule under another design ----------------------------------------------------------
 
 
-def follow(trace: Trace, subject: Subject, *, counterpart: str = "") -> Trace:
-    """Return the run of ``subject`` that does what ``trace`` did, as far as it goes.
+def follow(trace: Trace, question: Question, *, counterpart: str = "") -> Trace:
+    """Return the run of ``question`` that does what ``trace`` did, as far as it goes.
 
     A step counts only from the same point of its thread's path; the others are left out.  The power
     is cut where the trace cut it, with the same cells where they can show the same, unless another
     image there violates the trace's property: "holds" means that none does.
     """
     walker = Walker(trace.property)
-    plan = Plan(subject, plan_of(trace).mounts, exact=True)
+    plan = Plan(question, plan_of(trace).mounts, exact=True)
     course = walker.walk(plan, any_image=True)
     verdict: Literal["violated", "holds"] = VIOLATED if course.kind else HOLDS
     summary = course.summary if course.kind else f"{walker.prop.name} holds at the end of this run"
     return make_trace(
-        subject,
+        question,
         trace.property,
         course.epochs,
         summary or trace.summary,

@@ -23,7 +23,7 @@ does not reach deep traces of large workloads).
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import msgspec
@@ -37,7 +37,7 @@ from powercut.checkers.explain.simpler import (
 )
 from powercut.checkers.explain.what_if import Course, Kind, Plan, Walker, plan_of
 from powercut.checkers.run.replay import replay
-from powercut.checkers.run.trace_of import Subject, make_trace
+from powercut.checkers.run.trace_of import make_trace
 from powercut.checkers.traces.errors import TraceError
 from powercut.checkers.traces.format import Trace
 from powercut.model.language import LIVELOCK
@@ -108,7 +108,7 @@ class Minimiser:
         self.on_progress = on_progress
         self.walker = Walker(trace.property)
         self.plan = plan_of(trace)
-        self.original = self.plan.subject.scope
+        self.original = self.plan.question.scope
         self.course = self.walker.walk(self.plan)
         assert self.course.complete, "a trace that replays runs to its end"
         self.kind: Kind = self.course.kind
@@ -136,7 +136,7 @@ class Minimiser:
         self._drop_steps()
         self._search()
         self._repeat(lambda: joined_runs(self.plan))
-        self._repeat(lambda: calmer_crashes(self.plan, self.course, self.walker))
+        self._repeat(lambda: calmer_crashes(self.plan, self.course))
         if self.reduce_workload and self.trace.property != LIVELOCK:
             self._search_smaller()
         return self.size < before and self.runs < self.max_runs
@@ -165,16 +165,16 @@ class Minimiser:
     def _search_smaller(self) -> bool:
         """Where the schedule does not survive a smaller workload, look for one that does."""
         n = len(self.plan.mounts) - 1
-        mounts = self.plan.subject.scope.mounts
+        mounts = self.plan.question.scope.mounts
         for plan in smaller_workloads(self.plan, self.course, self.original):
-            same_start = plan.subject.scope.mounts[:n] == mounts[:n]
+            same_start = plan.question.scope.mounts[:n] == mounts[:n]
             if len(plan.mounts) == n + 1 and same_start and self._search_mount(plan, n):
                 return True
         return False
 
     def _search_mount(self, plan: Plan, n: int) -> bool:
         """Search mount ``n``, once for each workload and disk it starts from."""
-        key = (plan.subject, n, self.course.epochs[n].start)
+        key = (plan.question, n, self.course.epochs[n].start)
         if key in self._searched or self.runs >= self.max_runs or not self.max_states:
             return False
         self._searched.add(key)
@@ -194,7 +194,7 @@ class Minimiser:
             return False
         summary = course.summary or self.trace.summary
         trace = make_trace(
-            course.subject, self.trace.property, course.epochs, summary, origin=self.trace.origin
+            course.question, self.trace.property, course.epochs, summary, origin=self.trace.origin
         )
         if not replay(trace).reproduced:
             return False
@@ -204,14 +204,14 @@ class Minimiser:
         return True
 
     def _shows_without_mutant(self, plan: Plan) -> bool:
-        subject = Subject(plan.subject.design, plan.subject.scope)
-        course = self.walker.walk(Plan(subject, plan.mounts, exact=True), wanted=self.kind)
+        clean = replace(plan.question, mutant=None)
+        course = self.walker.walk(Plan(clean, plan.mounts, exact=True), wanted=self.kind)
         return course.kind == self.kind
 
 
 def size_of(course: Course) -> Size:
     """Return how big a run is."""
-    mounts = course.subject.scope.mounts
+    mounts = course.question.scope.mounts
     schedules = [epoch.schedule for epoch in course.epochs]
     return Size(
         mounts=len(mounts),

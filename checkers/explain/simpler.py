@@ -8,26 +8,29 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
+from typing import TYPE_CHECKING
 
-from powercut.checkers.crash.image import decode, file_images
 from powercut.checkers.crash.survivors import newest, oldest
-from powercut.checkers.engine.engines import PYTHON, search_with
 from powercut.checkers.engine.errors import STEP_ERRORS
-from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.engine.outcome import Limits, Watch
-from powercut.checkers.explain.what_if import Course, Kind, MountPlan, Plan, Walker, Wish, kind_of
-from powercut.checkers.run.runner import cached_cells, make_system, mounted
-from powercut.checkers.run.trace_of import Subject
+from powercut.checkers.engine.search.engines import PYTHON
+from powercut.checkers.engine.search.making import make_search
+from powercut.checkers.engine.search.outcome import Limits, Watch
+from powercut.checkers.engine.search.strategy import EXHAUSTIVE
+from powercut.checkers.explain.what_if import Course, EpochPlan, Kind, Plan, Walker, Wish, kind_of
+from powercut.checkers.run.mount import Mount
 from powercut.checkers.workload.limits import (
     MAX_NAME_CHARS,
     MAX_SUMMARY_CHARS,
     LimitError,
     check_scope,
 )
-from powercut.model.recovery import Disk, canonical
-from powercut.model.scope import Mount, Op, OpCode, Scope
+from powercut.model.scope import Mount as Workload
+from powercut.model.scope import Op, OpCode, Scope
 from powercut.model.state import FIRST_OP_COLOUR
 from powercut.properties.crash import factored
+
+if TYPE_CHECKING:
+    from powercut.model.recovery import Disk
 
 _REDUCED = "-min"
 
@@ -99,18 +102,16 @@ def _pulled(plan: Plan, n: int) -> Iterator[Plan]:
 # ---- what survives ------------------------------------------------------------------------------
 
 
-def calmer_crashes(plan: Plan, course: Course, walker: Walker) -> Iterator[Plan]:
+def calmer_crashes(plan: Plan, course: Course) -> Iterator[Plan]:
     """Yield plans in which less is special about what a crash between two mounts leaves."""
     for n, epoch in enumerate(course.epochs[:-1]):
         if epoch.crash is None:
             continue
-        system = walker.system(plan.subject, n)
-        state = system.start(mounted(system, epoch.start, plan.subject.scope))
+        mount = Mount.of(plan.question, n, epoch.start)
+        state = mount.start
         for thread in epoch.schedule:
-            state = system.step(state, thread)
-        geometry = plan.subject.scope.geometry
-        may = decode(system.build.layout, state[system.projected], geometry).may
-        cached = cached_cells(system, state)
+            state = mount.step(state, thread)
+        may, cached = mount.crash(state).may, mount.cached(state)
         shown = epoch.crash.cells
         for end in (oldest(may, cached), newest(may, cached)):
             yield _with_cells(plan, n, end)
@@ -136,15 +137,15 @@ def shorter_mount(
     That is a violation of ``kind``, or for an earlier mount a disk from which the next one starts
     alike.  ``None`` if the search found nothing within ``max_states`` states.
     """
-    subject, system = plan.subject, walker.system(plan.subject, n)
-    goal = _Goal(walker, subject, course, n, kind)
-    state = system.start(mounted(system, course.epochs[n].start, subject.scope))
-    search = search_with(PYTHON, system, goal.watch(), Limits(max_states=max_states), [state])
+    mount = Mount.of(plan.question, n, course.epochs[n].start)
+    goal = _Goal(walker, mount, course, n, kind)
+    limits = Limits(max_states=max_states)
+    search = make_search(EXHAUSTIVE, PYTHON, mount.system, goal.watch(), limits, [mount.start])
     found = search.run().found.get(goal.name)
     search.close()
     if found is None:
         return None
-    wishes = [Wish(system.threads[thread].name) for thread in found.schedule]
+    wishes = [Wish(mount.threads[thread].name) for thread in found.schedule]
     changed = _with_wishes(plan, n, wishes)
     return changed if goal.image is None else _with_cells(changed, n, goal.image.cells)
 
@@ -152,12 +153,9 @@ def shorter_mount(
 class _Goal:
     """What a search looks for."""
 
-    def __init__(
-        self, walker: Walker, subject: Subject, course: Course, n: int, kind: Kind
-    ) -> None:
+    def __init__(self, walker: Walker, mount: Mount, course: Course, n: int, kind: Kind) -> None:
         self.prop = walker.prop
-        self.geometry = subject.scope.geometry
-        self.layout = walker.system(subject, n).build.layout
+        self.mount = mount
         self.is_last = n + 1 == len(course.epochs)
         self.kind = kind
         self.name = self.prop.name if self.is_last else "next-mount"
@@ -174,13 +172,13 @@ class _Goal:
         return Watch(on_projection=check, stop_when=frozenset({self.name}))
 
     def _shows(self, projection: bytes, _number: int) -> list[str]:
-        found = factored(decode(self.layout, projection, self.geometry))
+        found = factored(self.mount.crash_of(projection))
         kinds = {kind_of(finding) for finding in found if finding.prop == self.name}
         return [self.name] if self.kind in kinds else []
 
     def _leads_on(self, projection: bytes, _number: int) -> list[str]:
-        for image in file_images(decode(self.layout, projection, self.geometry)):
-            if canonical(image, self.geometry) == self.target:
+        for image, following in self.mount.next_disks(self.mount.crash_of(projection)):
+            if following == self.target:
                 self.image = self.image or image
                 return [self.name]
         return []
@@ -191,7 +189,7 @@ class _Goal:
 
 def smaller_workloads(plan: Plan, course: Course, original: Scope) -> Iterator[Plan]:
     """Yield plans over workloads with less in them, the biggest pieces first."""
-    scope = plan.subject.scope
+    scope = plan.question.scope
     for n in range(len(scope.mounts) - 1, -1, -1):
         if len(scope.mounts) > 1:
             yield from _checked(_without_mount(plan, n, original))
@@ -212,13 +210,13 @@ def smaller_workloads(plan: Plan, course: Course, original: Scope) -> Iterator[P
 def _checked(*plans: Plan) -> Iterator[Plan]:
     for plan in plans:
         try:
-            check_scope(plan.subject.scope)
+            check_scope(plan.question.scope)
         except LimitError:
             continue
         yield plan
 
 
-def _renamed(original: Scope, mounts: Sequence[Mount]) -> Scope:
+def _renamed(original: Scope, mounts: Sequence[Workload]) -> Scope:
     """Return ``original`` with other mounts, under a name that says so."""
     if original.name.endswith(_REDUCED):
         return replace(original, mounts=tuple(mounts))
@@ -227,26 +225,26 @@ def _renamed(original: Scope, mounts: Sequence[Mount]) -> Scope:
     return replace(original, name=name, summary=summary, mounts=tuple(mounts))
 
 
-def _with_scope(plan: Plan, scope: Scope, mounts: Sequence[MountPlan], *, exact: bool) -> Plan:
-    return Plan(replace(plan.subject, scope=scope), tuple(mounts), exact=exact)
+def _with_scope(plan: Plan, scope: Scope, mounts: Sequence[EpochPlan], *, exact: bool) -> Plan:
+    return Plan(replace(plan.question, scope=scope), tuple(mounts), exact=exact)
 
 
 def _without_mount(plan: Plan, n: int, original: Scope) -> Plan:
-    mounts = plan.subject.scope.mounts
+    mounts = plan.question.scope.mounts
     scope = _renamed(original, mounts[:n] + mounts[n + 1 :])
     kept = plan.mounts[:n] + plan.mounts[n + 1 :]
     return _with_scope(plan, scope, kept or plan.mounts, exact=False)
 
 
-def _with_mount(plan: Plan, n: int, mount: Mount, original: Scope) -> Plan:
-    mounts = list(plan.subject.scope.mounts)
+def _with_mount(plan: Plan, n: int, mount: Workload, original: Scope) -> Plan:
+    mounts = list(plan.question.scope.mounts)
     mounts[n] = mount
     return _with_scope(plan, _renamed(original, mounts), plan.mounts, exact=True)
 
 
 def _without_task(plan: Plan, n: int, t: int, original: Scope) -> Plan:
     """Leave out a task; the tasks behind it move up."""
-    mount = plan.subject.scope.mounts[n]
+    mount = plan.question.scope.mounts[n]
     fewer = replace(mount, tasks=mount.tasks[:t] + mount.tasks[t + 1 :])
     changed = _with_mount(plan, n, fewer, original)
     if n >= len(plan.mounts):
@@ -264,7 +262,7 @@ def _without_op(
     plan: Plan, n: int, t: int, m: int, owners: Sequence[Sequence[int]], original: Scope
 ) -> list[Plan]:
     """Leave out an operation: with the steps it took, or with what does not fit any more."""
-    mount = plan.subject.scope.mounts[n]
+    mount = plan.question.scope.mounts[n]
     ops = mount.tasks[t][:m] + mount.tasks[t][m + 1 :]
     fewer = replace(mount, tasks=(*mount.tasks[:t], ops, *mount.tasks[t + 1 :]))
     changed = _with_mount(plan, n, fewer, original)
@@ -281,7 +279,7 @@ def _without_op(
 
 
 def _adapted(
-    plan: Plan, n: int, wishes: tuple[Wish, ...], before: Mount, gone: set[tuple[int, int]]
+    plan: Plan, n: int, wishes: tuple[Wish, ...], before: Workload, gone: set[tuple[int, int]]
 ) -> Plan:
     """Give mount ``n`` its steps, and the colours of the writes their new numbers."""
     cells = plan.mounts[n].cells
@@ -289,11 +287,11 @@ def _adapted(
         new = _recoloured(before, gone)
         cells = tuple(new.get(colour, colour) for colour in cells)
     mounts = list(plan.mounts)
-    mounts[n] = MountPlan(wishes, cells)
+    mounts[n] = EpochPlan(wishes, cells)
     return replace(plan, mounts=tuple(mounts))
 
 
-def _recoloured(before: Mount, gone: set[tuple[int, int]]) -> dict[int, int]:
+def _recoloured(before: Workload, gone: set[tuple[int, int]]) -> dict[int, int]:
     """Return the colour each write has without the operations ``gone``; 0 for one that is gone."""
     new: dict[int, int] = {}
     colour = FIRST_OP_COLOUR
@@ -315,15 +313,13 @@ def _coloured(tasks: Sequence[Sequence[Op]]) -> list[tuple[int, int]]:
 
 def _operations(plan: Plan, course: Course) -> list[list[int]]:
     """Return, for each step of each mount, which operation its task is in (-1: not a task)."""
-    subject = plan.subject
     out = []
     for n, epoch in enumerate(course.epochs):
-        system = make_system(subject.scope, n, subject.design, subject.mutant)
-        variables = mounted(system, epoch.start, subject.scope)
-        native = NativeRun(system.build, system.constants, variables)
+        mount = Mount.of(plan.question, n, epoch.start)
+        native = mount.native()
         numbers = []
         for thread in epoch.schedule:
-            is_task = system.threads[thread].kind == "task"
+            is_task = mount.threads[thread].kind == "task"
             numbers.append(native.entry_local(thread, "n") if is_task else -1)
             with suppress(AssertionError, *STEP_ERRORS):  # the last step of a failing run
                 native.step(thread)

@@ -11,18 +11,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from powercut.checkers.crash.image import decode, make_disk
+from powercut.checkers.crash.evidence import describe_finding
+from powercut.checkers.crash.image import make_disk
 from powercut.checkers.crash.survivors import exceptions, newest, oldest
 from powercut.checkers.engine.errors import STEP_ERRORS
-from powercut.checkers.engine.system import System
-from powercut.checkers.run.replay import check_names
-from powercut.checkers.run.runner import Epoch, cached_cells, describe_finding, make_system, mounted
-from powercut.checkers.run.trace_of import Subject
+from powercut.checkers.run.mount import Epoch, Mount
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.replay import subject_of
 from powercut.checkers.traces.format import Trace, disk_of
 from powercut.model.language import ASSERTION, DEADLOCK, LIVELOCK
-from powercut.model.recovery import Disk, canonical, mkfs
+from powercut.model.recovery import Disk, mkfs
 from powercut.model.state import FIRST_OP_COLOUR, WRITTEN
-from powercut.properties.catalog import PROPERTIES
+from powercut.properties.catalog import PROPERTIES, Property
 from powercut.properties.crash import Finding, factored, on_image
 from powercut.properties.crash_state import CrashState
 
@@ -40,7 +40,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class MountPlan:
+class EpochPlan:
     """The steps of one mount and the colours the power cut should leave, if there is one."""
 
     wishes: tuple[Wish, ...]
@@ -54,8 +54,8 @@ class Plan:
     With ``exact`` a step counts only from the point of its thread's path that the wish names.
     """
 
-    subject: Subject
-    mounts: tuple[MountPlan, ...]
+    question: Question
+    mounts: tuple[EpochPlan, ...]
     exact: bool = False
 
 
@@ -69,7 +69,7 @@ class Course:
     differ from the nearer of "nothing survives" and "everything survives", which ``ends`` names.
     """
 
-    subject: Subject
+    question: Question
     epochs: list[Epoch] = field(default_factory=list)
     taken: list[tuple[int, ...]] = field(default_factory=list)
     states: list[list[bytes]] = field(default_factory=list)
@@ -86,29 +86,20 @@ class Course:
 
 def plan_of(trace: Trace) -> Plan:
     """Return what ``trace`` did as a plan.  Raises :class:`TraceError` for an unknown name."""
-    design, mutant, scope = check_names(trace)
+    question = subject_of(trace)
     mounts = []
     for epoch in trace.epochs:
         wishes = tuple(Wish(s.thread, s.function, s.label) for s in epoch.steps)
-        crash = None if epoch.crash is None else disk_of(epoch.crash, scope.geometry)
-        mounts.append(MountPlan(wishes, None if crash is None else crash.cells))
-    return Plan(Subject(design, scope, mutant), tuple(mounts))
+        crash = None if epoch.crash is None else disk_of(epoch.crash, question.scope.geometry)
+        mounts.append(EpochPlan(wishes, None if crash is None else crash.cells))
+    return Plan(question, tuple(mounts))
 
 
 class Walker:
-    """Runs plans about one property; systems are made once a subject and mount."""
+    """Runs plans about one property."""
 
     def __init__(self, prop: str) -> None:
         self.prop = PROPERTIES[prop]
-        self._systems: dict[tuple[Subject, int], System] = {}
-
-    def system(self, subject: Subject, n: int) -> System:
-        """Return the system of mount ``n``."""
-        key = (subject, n)
-        if key not in self._systems:
-            made = make_system(subject.scope, n, subject.design, subject.mutant)
-            self._systems[key] = made
-        return self._systems[key]
 
     def walk(self, plan: Plan, *, wanted: Kind = (), any_image: bool = False) -> Course:
         """Run ``plan``; a step that cannot be taken is left out.
@@ -117,12 +108,11 @@ class Walker:
         that one counts; without, it is judged at its end, in the image that the plan asks for or,
         with ``any_image``, in all that a power cut there can leave.
         """
-        course = Course(plan.subject)
-        scope = plan.subject.scope
-        start = mkfs(scope)
+        course = Course(plan.question)
+        start = mkfs(plan.question.scope)
         for n, mount in enumerate(plan.mounts):
             is_last = n + 1 == len(plan.mounts)
-            run = _MountWalk(self, plan.subject, n, start)
+            run = _MountWalk(self.prop, Mount.of(plan.question, n, start))
             run.take(mount, plan.exact, wanted if is_last else ())
             if is_last and wanted in run.kinds():
                 course.kind = wanted
@@ -135,27 +125,26 @@ class Walker:
             course.taken.append(tuple(run.taken))
             course.states.append(run.states)
             if crash is not None:
-                start = canonical(crash, scope.geometry)
+                start = run.mount.next_disk(crash)
         return course
 
 
 class _MountWalk:
     """One mount of a walk."""
 
-    def __init__(self, walker: Walker, subject: Subject, n: int, start: Disk) -> None:
-        self.prop = walker.prop
-        self.scope = subject.scope
-        self.system = walker.system(subject, n)
-        self.states = [self.system.start(mounted(self.system, start, self.scope))]
+    def __init__(self, prop: Property, mount: Mount) -> None:
+        self.prop = prop
+        self.mount = mount
+        self.states = [mount.start]
         self.schedule: list[int] = []
         self.taken: list[int] = []
         self.failure = ""
         self._judged: dict[bytes, list[Finding]] = {}
 
-    def take(self, mount: MountPlan, exact: bool, wanted: Kind) -> None:
+    def take(self, plan: EpochPlan, exact: bool, wanted: Kind) -> None:
         """Take what can be taken, up to a violation of the kind ``wanted``."""
-        index = {info.name: t for t, info in enumerate(self.system.threads)}
-        for number, wish in enumerate(mount.wishes):
+        index = {info.name: t for t, info in enumerate(self.mount.threads)}
+        for number, wish in enumerate(plan.wishes):
             if wanted and wanted in self.kinds():
                 return
             thread = index.get(wish.thread)
@@ -164,7 +153,7 @@ class _MountWalk:
             self.schedule.append(thread)
             self.taken.append(number)
             try:
-                self.states.append(self.system.step(self.states[-1], thread))
+                self.states.append(self.mount.step(self.states[-1], thread))
             except STEP_ERRORS as error:
                 self.failure = str(error) or type(error).__name__
                 return
@@ -172,22 +161,21 @@ class _MountWalk:
     def _fits(self, thread: int, wish: Wish, exact: bool) -> bool:
         state = self.states[-1]
         try:
-            if not self.system.is_enabled(state, thread):
+            if not self.mount.is_enabled(state, thread):
                 return False
         except STEP_ERRORS:
             return False
         if not exact:
             return True
-        place = self.system.place(state, thread)
+        place = self.mount.place(state, thread)
         return (place.function, place.label) == (wish.function, wish.label)
 
     def _crash_state(self) -> CrashState:
-        projection = self.states[-1][self.system.projected]
-        return decode(self.system.build.layout, projection, self.scope.geometry)
+        return self.mount.crash(self.states[-1])
 
     def findings(self) -> list[Finding]:
         """Return what a power cut here can show of the property."""
-        projection = self.states[-1][self.system.projected]
+        projection = self.states[-1][self.mount.system.projected]
         if projection not in self._judged:
             found = [f for f in factored(self._crash_state()) if f.prop == self.prop.name]
             self._judged[projection] = found
@@ -198,7 +186,7 @@ class _MountWalk:
         if self.prop.kind == "crash":
             return set(map(kind_of, self.findings()))
         if self.prop.check is not None:
-            bad = self.prop.check(self.system.view(self.states[-1]))
+            bad = self.prop.check(self.mount.view(self.states[-1]))
             return {(self.prop.name,)} if bad else set()
         if self.prop.name == ASSERTION:
             return {(_without_numbers(self.failure),)} if self.failure else set()
@@ -218,13 +206,13 @@ class _MountWalk:
     def _stuck(self) -> set[Kind]:
         """Return where the programs that will never go on are parked."""
         state = self.states[-1]
-        blocked = self.system.unfinished(state)
+        blocked = self.mount.unfinished(state)
         try:
-            if not blocked or self.system.enabled(state):
+            if not blocked or self.mount.enabled(state):
                 return set()
         except STEP_ERRORS:
             return set()
-        places = (self.system.place(state, t) for t in blocked)
+        places = (self.mount.place(state, t) for t in blocked)
         return {tuple(sorted(f"{place.function}: {place.label}" for place in places))}
 
     def cut(self, cells: Sequence[int] | None, course: Course, is_last: bool) -> Disk | None:
@@ -233,7 +221,7 @@ class _MountWalk:
             course.summary = self.failure
             return None
         crash = self._crash_state()
-        cached = cached_cells(self.system, self.states[-1])
+        cached = self.mount.cached(self.states[-1])
         image = _nearest(crash, cached, cells)
         if is_last and course.kind and self.prop.kind == "crash":
             image = self._evidence(crash, cached, course.kind)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from powercut.checkers.crash.image import decode, make_disk
+from powercut.checkers.crash.image import make_disk
 from powercut.checkers.engine.system import ThreadInfo
 from powercut.checkers.explain.dependence import (
     Record,
@@ -35,10 +35,9 @@ from powercut.checkers.explain.dependence import (
     slice_of,
 )
 from powercut.checkers.explain.what_if import Course, Plan, Walker, Wish, plan_of
-from powercut.checkers.run.runner import mounted
+from powercut.checkers.run.mount import Mount
 from powercut.checkers.traces.format import StepsWhy, Trace
 from powercut.model.language import ASSERTION, DEADLOCK, LIVELOCK
-from powercut.model.recovery import canonical
 from powercut.properties.crash import factored, on_image
 
 _REST = 200
@@ -109,13 +108,8 @@ def _kept(plan: Plan, n: int, steps: frozenset[int]) -> Plan:
 
 
 def _slices(walker: Walker, plan: Plan, course: Course) -> list[Slice]:
-    scope = course.subject.scope
     records = [
-        record(
-            walker.system(course.subject, n),
-            mounted(walker.system(course.subject, n), epoch.start, scope),
-            epoch.schedule,
-        )
+        record(Mount.of(course.question, n, epoch.start), epoch.schedule)
         for n, epoch in enumerate(course.epochs)
     ]
     slices = [_last_slice(walker, plan, course, records[-1])]
@@ -172,18 +166,16 @@ def _deadlock_slice(walker: Walker, plan: Plan, course: Course, run: Record) -> 
 def _judge(walker: Walker, course: Course, run: Record) -> Callable[[bytes], bool]:
     """Return the test of final variables for this very violation."""
     prop = walker.prop
-    layout = run.system.build.layout
     if prop.check is not None:
         check = prop.check
-        return lambda v: bool(check(layout.view(bytearray(v), run.system.constants)))
-    geometry = course.subject.scope.geometry
+        return lambda variables: bool(check(run.mount.view(variables)))
     image = course.epochs[-1].crash
     assert image is not None, "a crash property is about an image"
-    state = decode(layout, run.after[layout.projected], geometry)
+    state = run.mount.crash(run.after)
     shown = [finding for finding in on_image(state, image) if finding.prop == prop.name]
 
     def holds(variables: bytes) -> bool:
-        found = factored(decode(layout, variables[layout.projected], geometry))
+        found = factored(run.mount.crash(variables))
         return any(finding == shown[0] for finding in found)
 
     return holds
@@ -192,23 +184,22 @@ def _judge(walker: Walker, course: Course, run: Record) -> Callable[[bytes], boo
 def _earlier_slice(course: Course, n: int, records: Sequence[Record], later: Slice) -> Slice:
     """Return the slice of mount ``n`` for what the mount after it took over and needed."""
     run, following = records[n], records[n + 1]
-    scope = course.subject.scope
-    layout = run.system.build.layout
     image = course.epochs[n].crash
     assert image is not None, "a mount ends in a power cut if another follows"
-    taken_over = mounted(following.system, course.epochs[n + 1].start, scope)
+    taken_over = following.mount.variables
 
     def holds(variables: bytes) -> bool:
-        state = decode(layout, variables[layout.projected], scope.geometry)
+        state = run.mount.crash(variables)
         cells = [
             colour if colour & may else may & -may
             for colour, may in zip(image.cells, state.may, strict=True)
         ]
-        start = canonical(make_disk(state, cells), scope.geometry)
-        found = mounted(following.system, start, scope)
+        start = run.mount.next_disk(make_disk(state, cells))
+        found = following.mount.variables_of(start)
         return all(found[byte] == taken_over[byte] for byte in later.inherited)
 
-    return _slice_for(run, range(layout.projected.start, layout.projected.stop), holds)
+    projected = run.mount.system.projected
+    return _slice_for(run, range(projected.start, projected.stop), holds)
 
 
 # ---- waits that would have prevented it ---------------------------------------------------------
@@ -216,15 +207,15 @@ def _earlier_slice(course: Course, n: int, records: Sequence[Record], later: Sli
 
 def _waits(walker: Walker, plan: Plan, course: Course, last: Slice) -> Iterator[Wait]:
     """Try, from the last step that carries what is wrong to the first, who it could wait for."""
-    system = walker.system(course.subject, len(plan.mounts) - 1)
-    kinds = {info.name: info.kind for info in system.threads}
+    threads = Mount.of(plan.question, len(plan.mounts) - 1).threads
+    kinds = {info.name: info.kind for info in threads}
     found = False
     for everybody in (False, True):
         for step in sorted(last.carrying, reverse=True):
             own = plan.mounts[-1].wishes[step].thread
             if kinds[own] in _WITHOUT_WILL:
                 continue
-            others = [info for info in system.threads if info.name != own]
+            others = [info for info in threads if info.name != own]
             for group in [others] if everybody else _groups(others):
                 if _prevents(walker, plan, course, step, group):
                     names = _fewest(walker, plan, course, step, group)

@@ -7,14 +7,12 @@ shortest one, and the native model takes every step of it again while it is draw
 from collections.abc import Sequence
 
 from powercut.checkers.litmus.runs import DesignRun
+from powercut.checkers.run.mount import Epoch
 from powercut.checkers.run.observation import format_outcome
 from powercut.checkers.run.replay import replay
-from powercut.checkers.run.runner import Epoch
-from powercut.checkers.run.trace_of import Subject, make_trace, trace_of
+from powercut.checkers.run.trace_of import make_trace, trace_of
 from powercut.checkers.traces.ladder import render_ladder
-from powercut.model.designs import DESIGNS
 from powercut.model.language import DEADLOCK
-from powercut.model.mutants import MUTANTS, Mutant
 from powercut.properties.crash import STALE
 
 
@@ -39,28 +37,23 @@ def explain(run: DesignRun, *, ladder: bool = True) -> str:
 
 def _ladder(run: DesignRun) -> list[str]:
     scope = run.litmus.scope
-    design = DESIGNS[run.design]
-    mutant = MUTANTS[run.result.mutant] if run.result.mutant else None
     if run.extra:
         per_block = scope.geometry.cells_per_block
         text = format_outcome(run.extra[0], per_block)
         epochs = run.result.outcomes[run.extra[0]]
         title = f"a run that shows {text}"
-        return ["", f"---- {title} ----", "", outcome_ladder(run, epochs, mutant, text)]
+        return ["", f"---- {title} ----", "", outcome_ladder(run, epochs, text)]
     if run.violated:
         violation = next(v for v in run.result.violations if v.prop == run.violated[0])
-        trace = trace_of(violation, run.result, design, scope, mutant)
+        trace = trace_of(violation, run.result)
         return ["", render_ladder(trace, replay(trace).epochs).rstrip()]
     return []
 
 
-def outcome_ladder(
-    run: DesignRun, epochs: Sequence[Epoch], mutant: Mutant | None, summary: str
-) -> str:
+def outcome_ladder(run: DesignRun, epochs: Sequence[Epoch], summary: str) -> str:
     """Return the run ``epochs`` of a litmus test, replayed natively and drawn."""
-    subject = Subject(DESIGNS[run.design], run.litmus.scope, mutant)
     prop = DEADLOCK if epochs[-1].crash is None else STALE
-    trace = make_trace(subject, prop, epochs, summary, "holds")
+    trace = make_trace(run.result.question, prop, epochs, summary, "holds")
     text = render_ladder(trace, replay(trace).epochs).rstrip()
     body = text.partition("\n\n")[2]  # the title speaks of a property, which is not the point here
     return body.replace("*** deadlock holds here ***", "*** all tasks have returned ***")

@@ -7,11 +7,13 @@ has not seen everything: a missing outcome says nothing then, one too many count
 
 from dataclasses import dataclass
 
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.litmus.format import Allowed, Litmus
 from powercut.checkers.litmus.update import Shown
 from powercut.checkers.run.observation import Outcome
-from powercut.checkers.run.runner import INCONCLUSIVE, OnProgress, RunResult, run_scope
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.result import INCONCLUSIVE, RunResult
+from powercut.checkers.run.runner import OnProgress, run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import Mutant
 
@@ -63,15 +65,14 @@ def run_litmus(
 
     Raises :class:`KeyError` for a design that does not exist.
     """
-    result = run_scope(
+    question = Question(
         DESIGNS[design],
         litmus.scope,
         mutant,
-        limits=limits,
-        on_progress=on_progress,
         observation=litmus.observation,
+        limits=limits or Limits(),
     )
-    return judge(litmus, design, result)
+    return judge(litmus, design, run_scope(question, on_progress))
 
 
 def shown_by(litmus: Litmus, result: RunResult) -> Shown:

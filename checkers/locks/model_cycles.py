@@ -20,9 +20,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.outcome import Limits, Watch
-from powercut.checkers.engine.walk import run_schedule
+from powercut.checkers.engine.lockstep import run_schedule
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.locks.cycles import (
     GUARDED,
     REACHABLE,
@@ -41,8 +41,11 @@ from powercut.checkers.locks.model_edges import (
     observations,
 )
 from powercut.checkers.locks.model_state import COMMIT, EOF_WRITE, HANDLE, LOG_SPACE, SLOT
-from powercut.checkers.run.runner import HOLDS, INCONCLUSIVE, VIOLATED, Epoch, RunResult, Violation
-from powercut.checkers.run.trace_of import trace_of
+from powercut.checkers.run.mount import Epoch
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED
+from powercut.checkers.run.trace_of import make_trace
+from powercut.checkers.traces.format import Origin
 from powercut.model.language import DEADLOCK
 from powercut.model.recovery import mkfs
 from powercut.model.scopes import SCOPES
@@ -282,12 +285,11 @@ def deadlock_trace(exploration: Exploration, circle: WaitCycle) -> Trace | None:
     dead = BreadthFirst(system, watch, Limits(), [state]).run().found.get(DEADLOCK)
     if dead is None:
         return None
-    design, scope, mutant = exploration.design, exploration.scope, exploration.mutant
-    slug = mutant.slug if mutant else ""
-    epoch = Epoch(mkfs(scope), (*schedule, *dead.schedule), None)
-    violation = Violation(DEADLOCK, str(circle), (epoch,))
-    result = RunResult(design.name, scope.name, slug, (DEADLOCK,), violations=[violation])
-    return trace_of(violation, result, design, scope, mutant, "locks")
+    question = Question(
+        exploration.design, exploration.scope, exploration.mutant, properties=(DEADLOCK,)
+    )
+    epoch = Epoch(mkfs(question.scope), (*schedule, *dead.schedule), None)
+    return make_trace(question, DEADLOCK, (epoch,), str(circle), origin=Origin("locks"))
 
 
 def structural_guard(cycle: Cycle, found: Sequence[Exploration]) -> str:

@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from powercut import model
-from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.engine.outcome import Limits, Outcome, Watch
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Outcome, Watch
 from powercut.checkers.engine.system import Build, System
 from powercut.checkers.locks.graph import READ, Edge, LockGraph, Where, base_of, merged
 from powercut.checkers.locks.model_state import (

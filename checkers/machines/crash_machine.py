@@ -26,7 +26,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from powercut.checkers.crash.image import image_with, relevant_cells
 from powercut.checkers.engine.errors import STEP_ERRORS, EngineError
-from powercut.checkers.engine.outcome import Found
+from powercut.checkers.engine.search.outcome import Found
 from powercut.checkers.machines.chance import kinds_of, workload
 from powercut.checkers.machines.judge import ANY_KIND, Judge, Seen
 from powercut.checkers.machines.known import Known, known
@@ -35,7 +35,7 @@ from powercut.checkers.machines.neighbourhood import explore, key_of
 from powercut.checkers.machines.setups import Setup, setups
 from powercut.checkers.machines.tally import Tally
 from powercut.checkers.machines.violated import Violated, violated
-from powercut.checkers.run.runner import predicates_of
+from powercut.checkers.run.mount import predicates_of
 from powercut.model.language import ASSERTION, LIVELOCK
 from powercut.model.scope import Op, OpCode
 from powercut.properties.crash_state import colours_of

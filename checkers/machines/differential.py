@@ -283,7 +283,7 @@ class Side:
 
     def story(self) -> str:
         """Return the run in one line: who ran, and for how many steps; mounts behind bars."""
-        schedules = [*(mount.schedule for mount in self.run.past), tuple(self.run.schedule)]
+        schedules = [*(ran.epoch.schedule for ran in self.run.past), tuple(self.run.schedule)]
         return " | ".join(self._mount_story(schedule) for schedule in schedules)
 
     def _mount_story(self, schedule: Sequence[int]) -> str:

@@ -37,7 +37,7 @@ from powercut.checkers.machines.setups import Setup
 from powercut.checkers.machines.tally import Tally
 from powercut.model.designs import Design
 from powercut.model.mutants import Mutant
-from powercut.model.recovery import Disk, canonical, read_file, recover
+from powercut.model.recovery import Disk, read_file, recover
 from powercut.model.scope import Geometry, Op, OpCode, Timer
 
 PASSES = 200
@@ -265,7 +265,7 @@ def _outcomes(side: Side) -> dict[Files, Disk]:
     geometry = side.run.setup.geometry
     found: dict[Files, Disk] = {}
     for image in islice(file_images(side.run.crash_state()), _IMAGES):
-        disk = recover(canonical(image, geometry), geometry)
+        disk = recover(side.run.mount.next_disk(image), geometry)
         files = tuple(read_file(disk, geometry, i) for i in range(geometry.nr_inodes))
         found.setdefault(files, image)
     return found

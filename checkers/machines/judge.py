@@ -14,12 +14,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
 
-from powercut.checkers.crash.image import decode, file_images
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.outcome import INTERRUPTED, Limits, Watch
+from powercut.checkers.crash.evidence import describe_finding, evidence_image
+from powercut.checkers.crash.image import file_images
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.outcome import INTERRUPTED, Limits, Watch
 from powercut.checkers.engine.system import Predicate
 from powercut.checkers.machines.live import LiveRun
-from powercut.checkers.run.runner import describe_finding, evidence_image, predicates_of
+from powercut.checkers.run.mount import predicates_of
 from powercut.model.language import DEADLOCK, LIVELOCK
 from powercut.model.recovery import Disk, cell_content, read_file, recover
 from powercut.model.scope import Geometry
@@ -86,7 +87,7 @@ class CrashCache:
         if found is None:
             if len(self._findings) >= _CACHE_LIMIT:
                 self._findings.clear()
-            state = decode(run.system.build.layout, projection, run.setup.geometry)
+            state = run.mount.crash_of(projection)
             found = tuple(f for f in factored(state) if f.prop != ZEROS)
             self._findings[key] = found
             self.judged += 1

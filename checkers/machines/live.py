@@ -19,13 +19,13 @@ reads); all operations drawn first (a machine could not react to what it sees).
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from powercut.checkers.crash.image import decode
 from powercut.checkers.engine.system import System
 from powercut.checkers.machines.setups import Setup
-from powercut.checkers.run.runner import Epoch, build_for, build_of, mounted
+from powercut.checkers.run.mount import Epoch, Mount, build_for, build_of
 from powercut.checkers.workload.limits import DATA_OPS, MAX_DATA_OPS, MAX_MOUNTS
-from powercut.model.recovery import Disk, canonical, mkfs
-from powercut.model.scope import Mount, Op, OpCode, Scope, Timer
+from powercut.model.recovery import Disk, mkfs
+from powercut.model.scope import Mount as Workload
+from powercut.model.scope import Op, OpCode, Scope, Timer
 from powercut.model.setup import configure, dimensions
 from powercut.model.state import FIRST_OP_COLOUR, MAX_TASKS, NR_OPS
 from powercut.properties.crash_state import CrashState
@@ -34,13 +34,11 @@ NAME = "machine"
 
 
 @dataclass(frozen=True, slots=True)
-class PastMount:
-    """A mount that ended in a power cut."""
+class Ran:
+    """An epoch that ended in a power cut, with the operations its tasks had by then."""
 
     tasks: tuple[tuple[Op, ...], ...]
-    start: Disk
-    schedule: tuple[int, ...]
-    crash: Disk
+    epoch: Epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ def _system_of(dims: tuple[tuple[str, int], ...], place: int) -> System:
 
 def _base_scope(setup: Setup) -> Scope:
     """The scope whose system has every thread a run may need."""
-    mount = Mount(((),) * MAX_TASKS, setup.flusher_passes, setup.evictions)
+    mount = Workload(((),) * MAX_TASKS, setup.flusher_passes, setup.evictions)
     return Scope(
         NAME,
         "",
@@ -95,7 +93,7 @@ def _every_thread(base: Scope) -> dict[str, int]:
     Which of them it has is decided by letting the others return at once: that costs nothing, and
     spares builds.  Only what reclaims is numerous enough for a build of its own.
     """
-    mount = Mount(((),) * MAX_TASKS, 1, base.mounts[0].evictions)
+    mount = Workload(((),) * MAX_TASKS, 1, base.mounts[0].evictions)
     every = replace(base, max_errors=1, timer=Timer.FREE, mounts=(mount,))
     return dimensions(every, mount) | {"nr_wb_workers": 1}
 
@@ -122,7 +120,7 @@ class LiveRun:
         layout = self.system.build.layout
         self._constants = bytearray(layout.constant_size)
         self._conf = layout.view(bytearray(layout.shared_size), self._constants).conf
-        self.past: list[PastMount] = []
+        self.past: list[Ran] = []
         self.steps_before = 0
         self._mount(mkfs(self.base))
 
@@ -154,7 +152,8 @@ class LiveRun:
         self.system.reconfigure(bytes(self._constants))
 
     def _begin(self) -> None:
-        self.state = self.system.start(mounted(self.system, self.start_disk, self.base))
+        self.mount = Mount(self.system, self.base, self.start_disk)
+        self.state = self.mount.start
         if self.setup.timer == Timer.NEVER:
             self._finish("timer")
         if not self.setup.max_errors:
@@ -296,8 +295,7 @@ class LiveRun:
 
     def crash_state(self) -> CrashState:
         """Return what a power cut now can leave."""
-        projection = self.state[self.system.projected]
-        return decode(self.system.build.layout, projection, self.setup.geometry)
+        return self.mount.crash(self.state)
 
     def may_remount(self) -> bool:
         """Tell whether a trace can hold one more mount; a mount without an operation is none."""
@@ -306,11 +304,10 @@ class LiveRun:
     def remount(self, image: Disk) -> None:
         """Cut the power, leaving ``image``, and mount what recovery makes of it."""
         tasks = tuple(tuple(ops) for ops in self.tasks if ops)
-        self.past.append(
-            PastMount(tasks, self.start_disk, tuple(self.schedule), self._renamed(image))
-        )
+        epoch = Epoch(self.start_disk, tuple(self.schedule), self._renamed(image))
+        self.past.append(Ran(tasks, epoch))
         self.steps_before += len(self.schedule)
-        self._mount(canonical(image, self.setup.geometry))
+        self._mount(self.mount.next_disk(image))
 
     def mark(self) -> Mark:
         """Return what :meth:`back_to` needs to undo everything that happens from now on."""
@@ -342,26 +339,24 @@ class LiveRun:
         now = tuple(tuple(ops) for ops in self.tasks if ops)
         return self._scope_with(self._as_mount(now or ((Op(OpCode.FSYNC),),)))
 
-    def _scope_with(self, now: Mount) -> Scope:
-        past = (self._as_mount(mount.tasks) for mount in self.past)
+    def _scope_with(self, now: Workload) -> Scope:
+        past = (self._as_mount(ran.tasks) for ran in self.past)
         return replace(self.base, mounts=(*past, now))
 
-    def _as_mount(self, tasks: tuple[tuple[Op, ...], ...]) -> Mount:
-        return Mount(tasks, self.setup.flusher_passes, self.setup.evictions)
+    def _as_mount(self, tasks: tuple[tuple[Op, ...], ...]) -> Workload:
+        return Workload(tasks, self.setup.flusher_passes, self.setup.evictions)
 
     def epochs(self, crash: Disk | None) -> tuple[Epoch, ...]:
         """Return the run as the epochs of a violation of :meth:`scope`; ``crash`` ends the last."""
         scope = self.scope()
         now = None if crash is None else self._renamed(crash)
-        runs: list[tuple[Disk, tuple[int, ...], Disk | None]] = [
-            (mount.start, mount.schedule, mount.crash) for mount in self.past
-        ]
-        runs.append((self.start_disk, tuple(self.schedule), now))
+        runs = [ran.epoch for ran in self.past]
+        runs.append(Epoch(self.start_disk, tuple(self.schedule), now))
         out = []
-        for n, (start, schedule, end) in enumerate(runs):
+        for n, run in enumerate(runs):
             names = {info.name: t for t, info in enumerate(build_of(scope, n).threads)}
-            there = tuple(names[self.threads[t].name] for t in schedule)
-            out.append(Epoch(start, there, end))
+            there = tuple(names[self.threads[t].name] for t in run.schedule)
+            out.append(replace(run, schedule=there))
         return tuple(out)
 
     def _renamed(self, image: Disk) -> Disk:

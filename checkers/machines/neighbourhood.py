@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
-from powercut.checkers.engine.engines import PYTHON, best_engine, search_with
-from powercut.checkers.engine.outcome import INTERRUPTED, Found, Limits, Watch
+from powercut.checkers.engine.search.engines import PYTHON, best_engine
+from powercut.checkers.engine.search.making import make_search
+from powercut.checkers.engine.search.outcome import INTERRUPTED, Found, Limits, Watch
+from powercut.checkers.engine.search.strategy import EXHAUSTIVE
 from powercut.checkers.engine.system import Build, Predicate
 from powercut.checkers.machines.judge import Judge, Key
 from powercut.checkers.machines.live import LiveRun
@@ -80,7 +82,9 @@ def explore(
     watch = Watch(judge.invariants(), dict(situations), crash, find_stuck=True)
     engine = _engine(run.system.build)
     limit = max_states // PYTHON_SHARE if engine == PYTHON else max_states
-    search = search_with(engine, run.system, watch, Limits(max_states=limit), [run.state])
+    search = make_search(
+        EXHAUSTIVE, engine, run.system, watch, Limits(max_states=limit), [run.state]
+    )
     outcome = search.run()
     if outcome.stopped == INTERRUPTED:
         raise KeyboardInterrupt

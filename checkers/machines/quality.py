@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from powercut.checkers.engine.outcome import INTERRUPTED
+from powercut.checkers.engine.search.outcome import INTERRUPTED
 from powercut.checkers.machines.crash_machine import CrashMachine
 from powercut.checkers.machines.reference_machine import ReferenceMachine
 from powercut.checkers.machines.search import PROFILES, Failure, Profile, never, search

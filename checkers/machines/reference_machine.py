@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from hypothesis import strategies as st
 
-from powercut.checkers.crash.image import decode, file_images
+from powercut.checkers.crash.image import file_images
 from powercut.checkers.machines.crash_machine import CrashMachine
 from powercut.checkers.machines.judge import (
     ANY_KIND,
@@ -125,7 +125,7 @@ class ReferenceJudge(Judge):
 
     def _crashed(self, projection: bytes) -> Iterator[Seen]:
         run, geometry = self.run, self.run.setup.geometry
-        state = decode(run.system.build.layout, projection, geometry)
+        state = run.mount.crash_of(projection)
         CRASHES.note(geometry, projection, state)
         for image in islice(file_images(state), _IMAGES):
             disk = recover(image, geometry)

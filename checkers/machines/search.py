@@ -17,7 +17,7 @@ from hypothesis import Phase, Verbosity, settings
 from hypothesis import seed as seeded
 from hypothesis.stateful import run_state_machine_as_test
 
-from powercut.checkers.engine.outcome import INTERRUPTED
+from powercut.checkers.engine.search.outcome import INTERRUPTED
 from powercut.checkers.explain.minimise import Minimiser
 from powercut.checkers.machines.crash_machine import CrashMachine
 from powercut.checkers.machines.factory import crash_machine
@@ -25,8 +25,9 @@ from powercut.checkers.machines.judge import CRASHES, GROWN
 from powercut.checkers.machines.setups import GEOMETRIES
 from powercut.checkers.machines.tally import Tally
 from powercut.checkers.machines.violated import Violated
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.replay import replay
-from powercut.checkers.run.trace_of import Subject, make_trace
+from powercut.checkers.run.trace_of import make_trace
 from powercut.checkers.traces.format import Origin, Trace
 from powercut.model.designs import Design
 from powercut.model.mutants import Mutant
@@ -359,9 +360,9 @@ def trace_of_violated(error: Violated) -> Trace | None:
     prop = property_of(error)
     if not prop:
         return None
-    subject = Subject(run.setup.design, run.scope(), run.setup.mutant)
+    question = Question(run.setup.design, run.scope(), run.setup.mutant)
     epochs = run.epochs(seen.image)
-    return make_trace(subject, prop, epochs, seen.detail, origin=Origin("machine"))
+    return make_trace(question, prop, epochs, seen.detail, origin=Origin("machine"))
 
 
 def property_of(error: Violated) -> str:

@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from powercut.checkers.engine.system import System
 from powercut.checkers.proof.invariant import conjuncts_of, initial
 from powercut.checkers.proof.logic import HOLE, Concrete
 from powercut.checkers.proof.mapping import HISTORY, Call, Mapper, Plain, canonical, state_of, table
 from powercut.checkers.proof.rules import DEFER, HOLD, NO_RULE, Rules
 from powercut.checkers.proof.state import FIELDS, NONE, SCALAR, State
 from powercut.checkers.proof.steps import STEPS
+from powercut.checkers.run.mount import Mount
 from powercut.model.scope import OpCode
 from powercut.model.state import FOREIGN, NR_OPS, OLD, POLLUTION, ZERO
 
@@ -61,13 +61,13 @@ class Crossing:
 
 
 class Bridge:
-    """Checks transitions of ``system`` against the protocol with ``rules``."""
+    """Checks transitions of ``mount`` against the protocol with ``rules``."""
 
-    def __init__(self, system: System, rules: Rules) -> None:
-        self.system = system
+    def __init__(self, mount: Mount, rules: Rules) -> None:
+        self.mount = mount
         self.rules = rules
-        self.mapper = Mapper(system)
-        conf = system.view(system.initial).conf
+        self.mapper = Mapper(mount.system)
+        conf = mount.view(mount.start).conf
         self.x = Concrete(conf.nr_cells, conf.nr_phys * conf.cells_per_block, conf.cells_per_block)
         self.colours = [1 << n for n in range(8) if 1 << n != ZERO and self._occurs(1 << n)]
         claimed = conjuncts_of(rules) if rules.eof in (HOLD, DEFER) else []
@@ -79,7 +79,7 @@ class Bridge:
         self.result = Crossing()
 
     def _occurs(self, colour: int) -> bool:
-        k = self.system.view(self.system.initial)
+        k = self.mount.view(self.mount.start)
         ops = [k.conf.task[t].op[n] for t in range(len(self.mapper.tasks)) for n in range(NR_OPS)]
         return colour in (FOREIGN, POLLUTION, OLD) or any(op.colour == colour for op in ops)
 
@@ -97,7 +97,7 @@ class Bridge:
     ) -> dict[int, tuple[Guess, ...] | None]:
         """Check one step of the model; return the protocol steps it is, for every colour."""
         found: dict[int, tuple[Guess, ...] | None] = {}
-        if self.system.view(after).journal.aborted:
+        if self.mount.view(after).journal.aborted:
             self.result.skipped += 1
             return found
         self.result.transitions += 1
@@ -123,8 +123,8 @@ class Bridge:
 
     def where(self, state: bytes, thread: int) -> str:
         """Return the thread and the place it is at, in words."""
-        place = self.system.place(state, thread)
-        return f"{self.system.threads[thread].name} at {place.function} '{place.label}'"
+        place = self.mount.place(state, thread)
+        return f"{self.mount.threads[thread].name} at {place.function} '{place.label}'"
 
     def mapped(self, state: bytes) -> dict[int, Plain]:
         """Return the mapped state in every colour."""
@@ -366,38 +366,38 @@ def _differences(old: Plain, new: Plain) -> str:
     return "; ".join(f"{n}: {old[n]} -> {new[n]}" for n in _SHOWN if old[n] != new[n])
 
 
-def cross_all(system: System, rules: Rules, max_states: int, starts: list[bytes]) -> Crossing:
-    """Check every transition of ``system`` from ``starts``, up to ``max_states`` states."""
-    bridge = Bridge(system, rules)
-    sound = [s for s in starts if bridge.start(s)]
+def cross_all(mount: Mount, rules: Rules, max_states: int) -> Crossing:
+    """Check every transition of ``mount``, up to ``max_states`` states."""
+    bridge = Bridge(mount, rules)
+    sound = [mount.start] if bridge.start(mount.start) else []
     seen = set(sound)
     queue = deque(sound)
     while queue and len(seen) < max_states:
         state = queue.popleft()
-        for thread in system.enabled(state):
-            following = system.step(state, thread)
+        for thread in mount.enabled(state):
+            following = mount.step(state, thread)
             bridge.transition(state, thread, following)
-            if following not in seen and not system.view(following).journal.aborted:
+            if following not in seen and not mount.view(following).journal.aborted:
                 seen.add(following)
                 queue.append(following)
     bridge.result.states = len(seen)
     return bridge.result
 
 
-def cross_walks(system: System, rules: Rules, *, runs: int, steps: int, seed: int) -> Crossing:
+def cross_walks(mount: Mount, rules: Rules, *, runs: int, steps: int, seed: int) -> Crossing:
     """Check the transitions of seeded random walks."""
-    bridge = Bridge(system, rules)
+    bridge = Bridge(mount, rules)
     chooser = random.Random(seed)
-    if not bridge.start(system.initial):
+    if not bridge.start(mount.start):
         return bridge.result
     for _ in range(runs):
-        state = system.initial
+        state = mount.start
         for _ in range(steps):
-            enabled = system.enabled(state)
-            if not enabled or system.view(state).journal.aborted:
+            enabled = mount.enabled(state)
+            if not enabled or mount.view(state).journal.aborted:
                 break
             thread = chooser.choice(enabled)
-            following = system.step(state, thread)
+            following = mount.step(state, thread)
             bridge.transition(state, thread, following)
             bridge.result.states += 1
             state = following

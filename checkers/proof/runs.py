@@ -11,10 +11,11 @@ and the choice among them is what a search is for).
 
 from dataclasses import dataclass
 
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.proof.bounded import NR_CELLS, Run
 from powercut.checkers.proof.invariant import PROPERTIES
 from powercut.checkers.proof.rules import WrongDesign
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.replay import replay
 from powercut.checkers.run.runner import run_scope
 from powercut.checkers.run.trace_of import trace_of
@@ -91,14 +92,9 @@ def replay_run(run: Run, wrong: WrongDesign) -> Replayed:
     prop = "stale-data" if wrong.mounts > 1 else PROPERTIES[wrong.prop].replays_as
     design = DESIGNS[wrong.design]
     mutant = MUTANTS[wrong.mutant] if wrong.mutant else None
-    result = run_scope(
-        design,
-        scope,
-        mutant,
-        properties=(prop,),
-        limits=Limits(max_states=_MAX_STATES),
-        stop_at=prop,
-    )
+    limits = Limits(max_states=_MAX_STATES)
+    question = Question(design, scope, mutant, (prop,), limits=limits, stop_at=prop)
+    result = run_scope(question)
     found = next((v for v in result.violations if v.prop == prop), None)
     if found is None:
         others = ", ".join(v.prop for v in result.observations) or "nothing"
@@ -108,7 +104,7 @@ def replay_run(run: Run, wrong: WrongDesign) -> Replayed:
             f"({result.states} states), shows {others} and not {prop}"
         )
         return Replayed(None, reason, states=result.states)
-    trace = trace_of(found, result, design, scope, mutant, "proof")
+    trace = trace_of(found, result, "proof")
     again = replay(trace)
     if not again.reproduced:
         return Replayed(None, f"the native replay does not agree: {again.detail}")

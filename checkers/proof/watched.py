@@ -14,12 +14,12 @@ multiply them; walks are enough to catch a mistake on either side, which the tes
 import random
 from typing import Any
 
-from powercut.checkers.engine.system import System
 from powercut.checkers.proof.bridge import Bridge, Crossing, Guess
 from powercut.checkers.proof.invariant import conjuncts_of
 from powercut.checkers.proof.mapping import HISTORY, Plain, no_history, state_of
 from powercut.checkers.proof.rules import Rules
 from powercut.checkers.proof.state import NO_SYNC, RETURNED
+from powercut.checkers.run.mount import Mount
 from powercut.model.scope import OpCode
 from powercut.model.state import MAX_TASKS
 
@@ -53,7 +53,7 @@ class Watch:
         self._judge(after)
 
     def _syncing(self, state: bytes) -> list[int]:
-        k = self.bridge.system.view(state)
+        k = self.bridge.mount.view(state)
         return [t for t in range(MAX_TASKS) if k.caller[t].syncing]
 
     def _begin(self, current: Plain, entered: list[int]) -> Plain:
@@ -83,7 +83,7 @@ class Watch:
 
     def _compare(self, current: Plain, before: bytes) -> None:
         """The model's oracle promises nothing that the protocol does not."""
-        k = self.bridge.system.view(before)
+        k = self.bridge.mount.view(before)
         callers = [k.caller[t] for t in self._syncing(before)]
         for caller in callers:
             size = min(caller.sync_size[0], current["s_size"])
@@ -115,28 +115,28 @@ class Watch:
             )
 
 
-def watch_walks(system: System, rules: Rules, *, runs: int, steps: int, seed: int) -> Crossing:
+def watch_walks(mount: Mount, rules: Rules, *, runs: int, steps: int, seed: int) -> Crossing:
     """Check seeded random walks together with the history of the fsyncs in them."""
-    bridge = Bridge(system, rules)
+    bridge = Bridge(mount, rules)
     chooser = random.Random(seed)
-    if not bridge.start(system.initial):
+    if not bridge.start(mount.start):
         return bridge.result
     for _ in range(runs):
-        walk(bridge, system.initial, chooser, steps)
+        walk(bridge, mount.start, chooser, steps)
     return bridge.result
 
 
 def walk(bridge: Bridge, start: bytes, chooser: random.Random, steps: int) -> bytes:
     """Check one random walk of at most ``steps`` steps from ``start``; return where it ends."""
-    system = bridge.system
+    mount = bridge.mount
     watches = [Watch(bridge, colour) for colour in bridge.colours]
     state = start
     for _ in range(steps):
-        enabled = system.enabled(state)
-        if not enabled or system.view(state).journal.aborted:
+        enabled = mount.enabled(state)
+        if not enabled or mount.view(state).journal.aborted:
             break
         thread = chooser.choice(enabled)
-        following = system.step(state, thread)
+        following = mount.step(state, thread)
         found = bridge.transition(state, thread, following)
         bridge.result.states += 1
         if len(found) < len(watches) or any(path is None for path in found.values()):

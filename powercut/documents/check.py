@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from powercut.checkers.run.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
+from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
 from powercut.errors import ERROR, exit_code_of
 from powercut.execute.job import Job
 from powercut.execute.swarm import Swarm
@@ -91,7 +91,7 @@ def _run(run: RunReport) -> dict[str, Any]:
         "exhaustive": result.exhaustive,
         "stopped": result.stopped or None,
         "bound": bound_of(result),
-        "mounts": len(run.job.scope.mounts),
+        "mounts": len(run.job.question.scope.mounts),
         "initial_states": result.initial_states,
         "states": result.states,
         "transitions": result.transitions,

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TextIO
 
-from powercut.checkers.run.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
+from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
 from powercut.documents.check import RunReport, overall, summary_of, unreached
 from powercut.errors import ERROR, exit_code_of
 from powercut.execute.job import Job
@@ -32,14 +32,14 @@ class CheckReport:
         self.out = out
         self.style = Style.of(out)
         self.runs: list[RunReport] = []
-        self.designs = list(dict.fromkeys(job.design.name for job in jobs))
-        self.scopes = list(dict.fromkeys(job.scope.name for job in jobs))
+        self.designs = list(dict.fromkeys(job.question.design.name for job in jobs))
+        self.scopes = list(dict.fromkeys(job.question.scope.name for job in jobs))
         self.design_width = max(len("design"), *map(len, self.designs))
         self.scope_width = max(len("scope"), *map(len, self.scopes))
 
     def begin(self) -> None:
         """Say what will be explored."""
-        mutant = self.jobs[0].mutant
+        mutant = self.jobs[0].question.mutant
         planted = f", with the mutant {mutant.slug} ({mutant.summary})" if mutant else ""
         at_a_time = f", {self.processes} at a time" if self.processes > 1 else ""
         swarm = f", each a swarm of {self.members}" if self.members > 1 else ""
@@ -100,7 +100,7 @@ class CheckReport:
     def _table(self) -> None:
         width = max(len(name) for name in PROPERTIES) + 2
         columns = {design: max(22, len(design)) for design in self.designs}
-        mutant = self.jobs[0].mutant
+        mutant = self.jobs[0].question.mutant
         self._print()
         self._title(f"{'property':{width}}" + _row(columns, {d: d for d in self.designs}))
         if mutant:
@@ -124,7 +124,7 @@ class CheckReport:
             self._print(f"{_NO_NEED} nothing it needs was reached: says little (see below)")
 
     def _is_advisory(self, name: str) -> bool:
-        chosen = self.jobs[0].properties
+        chosen = self.jobs[0].question.properties
         return name not in chosen if chosen else PROPERTIES[name].advisory
 
     def _verdict(self, prop: str, design: str) -> tuple[str, str]:

@@ -26,7 +26,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from powercut.checkers.engine.outcome import INTERRUPTED, Limits, Progress
+from powercut.checkers.engine.search.outcome import INTERRUPTED, Limits, Progress
 from powercut.errors import InputError
 from powercut.execute.job import Job, JobResult, execute, failed
 from powercut.execute.pool import first_interrupt
@@ -81,8 +81,9 @@ def perform(job: Job, session: str, digest: str) -> JobResult:
             worker.log_event(session, {"title": job.title, "progress": _plain(progress)})
 
     with _one_at_a_time:
-        limits = _limited(job.limits, worker.memory_manager.memory_limit)
-        return execute(replace(job, limits=limits), report, lambda: session in _stopped)
+        limits = _limited(job.question.limits, worker.memory_manager.memory_limit)
+        question = replace(job.question, limits=limits)
+        return execute(replace(job, question=question), report, lambda: session in _stopped)
 
 
 def _limited(limits: Limits, worker_bytes: int | None) -> Limits:
@@ -336,6 +337,6 @@ class _Session:
             return failed(job, f"the cluster gave no result: {type(error).__name__}: {error}")
         assert isinstance(result, JobResult)
         if self.reason:
-            run = result.result
-            run.stopped = run.stopped.replace(INTERRUPTED, self.reason)
+            stopped = result.result.stopped.replace(INTERRUPTED, self.reason)
+            result = replace(result, result=replace(result.result, stopped=stopped))
         return result

@@ -11,13 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from powercut.checkers.engine.engines import AUTO
-from powercut.checkers.engine.outcome import INTERRUPTED, Limits, Progress
-from powercut.checkers.run.observation import Observation
-from powercut.checkers.run.runner import RunResult, Violation, run_scope
-from powercut.model.designs import Design
-from powercut.model.mutants import Mutant
-from powercut.model.scope import Scope
+from powercut.checkers.engine.search.outcome import INTERRUPTED, Progress
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.result import RunResult, Violation
+from powercut.checkers.run.runner import run_scope
 from powercut.model.setup import dimensions
 from powercut.properties.catalog import SITUATIONS
 
@@ -27,35 +24,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to explore; ``deadline`` is a reading of the monotonic clock, ``budget_s`` its words.
+    """A question and until when: a reading of the monotonic clock, ``budget_s`` its words."""
 
-    A ``seed`` from 1 up makes it one member of a swarm; ``compact`` keeps digests of states only.
-    """
-
-    design: Design
-    scope: Scope
-    mutant: Mutant | None = None
-    properties: tuple[str, ...] = ()
-    limits: Limits = field(default_factory=Limits)
+    question: Question
     deadline: float | None = None
     budget_s: float = 0.0
-    engine: str = AUTO
-    observation: Observation | None = None
-    seed: int = 0
-    compact: bool = False
 
     @property
     def build_key(self) -> tuple[object, ...]:
         """Jobs with the same key use the same compiled model."""
-        return tuple(sorted(dimensions(self.scope, self.scope.mounts[0]).items()))
+        scope = self.question.scope
+        return tuple(sorted(dimensions(scope, scope.mounts[0]).items()))
 
     @property
     def title(self) -> str:
         """Name the run for people."""
-        name = f"{self.design.name} {self.scope.name}"
-        if self.mutant:
-            name += f" {self.mutant.slug}"
-        return f"{name} seed {self.seed}" if self.seed else name
+        return self.question.title
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +91,10 @@ def execute(job: Job, report: Callable[[Progress], None], stopped: Callable[[], 
     if watcher.look():
         return unexplored(job, f"not started: {watcher.reason}")
     try:
-        result = run_scope(
-            job.design,
-            job.scope,
-            job.mutant,
-            properties=job.properties,
-            limits=job.limits,
-            on_progress=watcher.on_progress,
-            engine=job.engine,
-            observation=job.observation,
-            seed=job.seed,
-            compact=job.compact,
-        )
+        result = run_scope(job.question, watcher.on_progress)
         if watcher.reason:
-            result.stopped = result.stopped.replace(INTERRUPTED, watcher.reason)
+            why = result.stopped.replace(INTERRUPTED, watcher.reason)
+            result = replace(result, stopped=why)
         return _replayed(job, result)
     except KeyboardInterrupt:
         return unexplored(job, INTERRUPTED)
@@ -141,11 +115,8 @@ def failed(job: Job, reason: str, origin: str = "") -> JobResult:
 
 def empty_result(job: Job) -> RunResult:
     """Return a result that has seen nothing."""
-    slug = job.mutant.slug if job.mutant else ""
-    result = RunResult(job.design.name, job.scope.name, slug, job.properties)
-    result.reached = dict.fromkeys(SITUATIONS, False)
-    result.stopped = "nothing explored"
-    return result
+    reached = dict.fromkeys(SITUATIONS, False)
+    return RunResult(job.question, reached=reached, stopped="nothing explored")
 
 
 def _replayed(job: Job, result: RunResult) -> JobResult:
@@ -154,26 +125,32 @@ def _replayed(job: Job, result: RunResult) -> JobResult:
 
     traces: dict[str, tuple[str, bytes]] = {}
     failure = ""
+    refuted: set[Violation] = set()
     for violation in (*result.violations, *result.observations):
-        trace, detail = _confirm(job, result, violation)
-        kept = result.violations if violation in result.violations else result.observations
+        trace, detail = _confirm(result, violation)
         if detail:
-            kept.remove(violation)
-            result.stopped = "internal error"
+            refuted.add(violation)
             text = f"{violation.prop} does not replay on the native model: {detail}"
             failure = failure or f"{job.title}: {text}"
-        elif kept is result.violations:
+        elif violation in result.violations:
             traces[violation.prop] = (trace_file_name(trace), encode_trace(trace))
+    if refuted:
+        result = replace(
+            result,
+            stopped="internal error",
+            violations=tuple(v for v in result.violations if v not in refuted),
+            observations=tuple(v for v in result.observations if v not in refuted),
+        )
     return JobResult(result, traces, failure)
 
 
-def _confirm(job: Job, result: RunResult, violation: Violation) -> "tuple[Trace, str]":
+def _confirm(result: RunResult, violation: Violation) -> "tuple[Trace, str]":
     """Return the trace of ``violation`` and why it does not replay (empty if it does)."""
     from powercut.checkers.run.replay import replay
     from powercut.checkers.run.trace_of import trace_of
     from powercut.checkers.traces.errors import TraceMismatch
 
-    trace = trace_of(violation, result, job.design, job.scope, job.mutant)
+    trace = trace_of(violation, result)
     try:
         outcome = replay(trace)
     except TraceMismatch as error:

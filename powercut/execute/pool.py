@@ -21,7 +21,7 @@ from multiprocessing.synchronize import Event
 from types import FrameType
 from typing import Any
 
-from powercut.checkers.engine.outcome import Progress
+from powercut.checkers.engine.search.outcome import Progress
 from powercut.execute.job import Job, JobResult, execute, failed
 from powercut.execute.progress import ProgressLine
 

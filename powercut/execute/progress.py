@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from powercut.checkers.engine.outcome import Progress
+from powercut.checkers.engine.search.outcome import Progress
 
 _EVERY_S = 0.2
 

@@ -10,9 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from powercut.checkers.engine.swarm import Coverage, Sample, coverage
-from powercut.checkers.run.runner import RunResult, Violation
-from powercut.execute.job import Job, JobResult, empty_result
+from powercut.checkers.engine.search.coverage import Coverage, Sample, coverage
+from powercut.checkers.engine.search.engines import PYTHON
+from powercut.checkers.engine.search.outcome import is_state_limit
+from powercut.checkers.engine.search.strategy import Swarm as SwarmMember
+from powercut.checkers.run.result import RunResult, Violation
+from powercut.execute.job import Job, JobResult
+from powercut.properties.catalog import SITUATIONS
 
 MEMBER_STATES = 1_000_000
 """How many states a member may reach by default: about a second in C, 20 MB."""
@@ -72,7 +76,10 @@ class Swarm:
 
 def member_jobs(job: Job, count: int, first_seed: int) -> list[Job]:
     """Return the members of a swarm over the run that ``job`` describes."""
-    return [replace(job, seed=first_seed + number) for number in range(count)]
+    return [
+        replace(job, question=replace(job.question, strategy=SwarmMember(first_seed + number)))
+        for number in range(count)
+    ]
 
 
 def merged(job: Job, first_seed: int, members: Sequence[JobResult]) -> tuple[JobResult, Swarm]:
@@ -107,37 +114,36 @@ def _comparable(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def _joined(job: Job, results: Sequence[RunResult], swarm: Swarm) -> RunResult:
-    total = empty_result(job)
-    total.engine = next((r.engine for r in results if r.sample), total.engine)
-    total.engine_note = next((r.engine_note for r in results if r.engine_note), "")
-    total.properties = next((r.properties for r in results if r.properties), job.properties)
-    total.states = swarm.coverage.states
-    total.crash_projections = swarm.coverage.projections
-    total.crash_images = max(r.crash_images for r in results)
-    total.initial_states = max(r.initial_states for r in results)
-    total.transitions = sum(r.transitions for r in results)
-    total.seconds = sum(r.seconds for r in results)
-    total.files = set().union(*(r.files for r in results))
-    total.recovered_files = len(total.files)
-    total.reached = {name: any(r.reached.get(name) for r in results) for name in total.reached}
-    total.violations = _shortest([v for r in results for v in r.violations])
-    total.observations = _shortest([v for r in results for v in r.observations])
     early = Counter(r.stopped for r in results if r.stopped and not _is_at_its_limit(r))
     cut = "".join(f"; {count} of them cut short: {reason}" for reason, count in early.items())
-    total.stopped = f"a swarm of {len(results)} is a sample{cut}"
-    return total
+    return RunResult(
+        job.question,
+        engine=next((r.engine for r in results if r.sample), PYTHON),
+        engine_note=next((r.engine_note for r in results if r.engine_note), ""),
+        states=swarm.coverage.states,
+        transitions=sum(r.transitions for r in results),
+        crash_projections=swarm.coverage.projections,
+        crash_images=max(r.crash_images for r in results),
+        initial_states=max(r.initial_states for r in results),
+        seconds=sum(r.seconds for r in results),
+        stopped=f"a swarm of {len(results)} is a sample{cut}",
+        reached={name: any(r.reached.get(name) for r in results) for name in SITUATIONS},
+        violations=_shortest([v for r in results for v in r.violations]),
+        observations=_shortest([v for r in results for v in r.observations]),
+        files=frozenset().union(*(r.files for r in results)),
+    )
 
 
 def _is_at_its_limit(result: RunResult) -> bool:
     """Whether a member ended as members do: at a limit on states."""
-    return result.stopped.partition(": ")[2].startswith("limit of ")
+    return is_state_limit(result.stopped.partition(": ")[2])
 
 
-def _shortest(found: Sequence[Violation]) -> list[Violation]:
+def _shortest(found: Sequence[Violation]) -> tuple[Violation, ...]:
     """Return the shortest of each property, those of lower seeds first."""
     best: dict[str, Violation] = {}
     for violation in found:
         known = best.get(violation.prop)
         if known is None or violation.steps < known.steps:
             best[violation.prop] = violation
-    return list(best.values())
+    return tuple(best.values())

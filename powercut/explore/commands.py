@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from powercut.checkers.run.runner import describe_finding
+from powercut.checkers.crash.evidence import describe_finding
 from powercut.checkers.traces.codec import encode_trace
 from powercut.checkers.traces.format import COLOURS
 from powercut.errors import InputError
@@ -80,7 +80,7 @@ def _threads(session: Session, words: list[str]) -> list[str]:
 def _step(session: Session, words: list[str]) -> list[str]:
     _count(words, 1, 1, "step")
     thread = session.thread_index(words[0])
-    return _moved(session, session.system.threads[thread].name, lambda: session.step(thread))
+    return _moved(session, session.here.threads[thread].name, lambda: session.step(thread))
 
 
 def _moved(session: Session, name: str, act: Callable[[], list[str]]) -> list[str]:
@@ -91,7 +91,7 @@ def _moved(session: Session, name: str, act: Callable[[], list[str]]) -> list[st
         row = rows[name]
         where = f" {row.function}()" + (f": {row.call}" if row.call else "")
     lines = [f"{session.at:3}  {name}{where}", *(f"       {change}" for change in changes)]
-    if not session.failure and not session.system.enabled(session.state):
+    if not session.failure and not session.here.enabled(session.state):
         lines.append("     nobody can run any more")
     return lines
 
@@ -194,7 +194,7 @@ def _mount(session: Session, words: list[str]) -> list[str]:
 
 
 def _mounted(session: Session) -> str:
-    size = session.start.inodes[0].size
+    size = session.here.disk.inodes[0].size
     return f"mounted again (mount {session.mount_number}): the file has {size} cells"
 
 

@@ -24,7 +24,7 @@ WIDTH = 100
 
 def show_page(session: Session) -> list[str]:
     """Return the page cache."""
-    view = page_view(session.system.view(session.state), session.scope.geometry)
+    view = page_view(session.here.view(session.state), session.scope.geometry)
     held = f", held back for {view.held_size}" if view.held_size else ""
     error = ", wb_err" if view.wb_err else ""
     lines = [f"page cache    i_size {view.i_size}, i_disksize {view.i_disksize}{held}{error}"]
@@ -42,7 +42,7 @@ def show_page(session: Session) -> list[str]:
 
 def show_extents(session: Session) -> list[str]:
     """Return extents, reservations and ioends."""
-    view = extent_view(session.system.view(session.state), session.scope.geometry)
+    view = extent_view(session.here.view(session.state), session.scope.geometry)
     lines = [f"extents       {view.reserved} reserved"]
     for row in view.blocks:
         notes = ["delayed"] * row.delayed
@@ -63,7 +63,7 @@ def show_extents(session: Session) -> list[str]:
 
 def show_journal(session: Session) -> list[str]:
     """Return the journal."""
-    view = journal_view(session.system.view(session.state))
+    view = journal_view(session.here.view(session.state))
     flags = ["commit requested"] * view.requested + ["ABORTED"] * view.aborted
     flags += [f"{view.log_used} transactions to checkpoint"] if view.log_used else []
     lines = [f"journal       {', '.join(flags) or 'idle'}"]
@@ -81,7 +81,7 @@ def show_journal(session: Session) -> list[str]:
 def show_device(session: Session) -> list[str]:
     """Return what may be on every physical block."""
     lines = ["device        colours that may survive a power cut (what the cache holds, if more)"]
-    for row in device_view(session.system.view(session.state), session.scope.geometry):
+    for row in device_view(session.here.view(session.state), session.scope.geometry):
         cells = []
         for cell in row.cells:
             text = "|".join(cell.may)
@@ -94,7 +94,7 @@ def show_device(session: Session) -> list[str]:
 
 def show_locks(session: Session) -> list[str]:
     """Return who holds what."""
-    rows = lock_view(session.system.view(session.state), session.scope.geometry)
+    rows = lock_view(session.here.view(session.state), session.scope.geometry)
     lines = ["locks" if rows else "locks         none held"]
     for row in rows:
         holders = [row.writer] if row.writer else []

@@ -8,50 +8,29 @@ starting over).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from powercut.checkers.crash.image import decode, file_images, make_disk
+from powercut.checkers.crash.evidence import describe_finding
+from powercut.checkers.crash.image import make_disk
 from powercut.checkers.crash.survivors import newest, oldest
 from powercut.checkers.engine.errors import STEP_ERRORS
 from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.run.runner import (
-    HOLDS,
-    VIOLATED,
-    Epoch,
-    cached_cells,
-    describe_finding,
-    make_system,
-    mounted,
-    predicates_of,
-)
-from powercut.checkers.run.trace_of import Subject, make_trace
+from powercut.checkers.run.mount import Epoch, Mount, predicates_of
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.result import HOLDS, VIOLATED
+from powercut.checkers.run.standing import is_service
+from powercut.checkers.run.trace_of import make_trace
 from powercut.checkers.traces.describe import context_of, describe_changes, locks_held, values_of
 from powercut.checkers.traces.format import COLOURS, Origin, Trace, TraceEpoch, disk_of
 from powercut.explore.views import CrashCell, ThreadRow, Verdict
-from powercut.model.designs import Design
 from powercut.model.language import ASSERTION, DEADLOCK, LIVELOCK
-from powercut.model.mutants import Mutant
-from powercut.model.recovery import Disk, canonical, mkfs, read_file, recover
-from powercut.model.scope import Scope
+from powercut.model.recovery import Disk, mkfs, read_file, recover
 from powercut.properties.catalog import PROPERTIES
 from powercut.properties.crash import on_image
 from powercut.properties.crash_state import CrashState
 
-_SERVICES = ("ext4_journal_start", "jbd2_complete_transaction")
-"""Functions outside ``model/primitives.py`` that wait on behalf of their caller."""
-
 
 class CommandError(Exception):
     """What was asked for cannot be done here; the message says why, and what can."""
-
-
-@dataclass(frozen=True, slots=True)
-class PastMount:
-    """A mount that ended in a power cut: where it started, what ran, what was left."""
-
-    start: Disk
-    schedule: tuple[int, ...]
-    crash: Disk
 
 
 class Session:
@@ -62,20 +41,16 @@ class Session:
     :meth:`next` follows.
     """
 
-    def __init__(
-        self, design: Design, scope: Scope, mutant: Mutant | None, guide: Trace | None = None
-    ) -> None:
-        self.design = design
-        self.scope = scope
-        self.mutant = mutant
+    def __init__(self, question: Question, guide: Trace | None = None) -> None:
+        self.question = question
+        self.scope = question.scope
         self.guide = guide
-        self.past: list[PastMount] = []
-        self._open(mkfs(scope))
+        self.past: list[Epoch] = []
+        self._open(mkfs(self.scope))
 
     def _open(self, start: Disk) -> None:
-        self.system = make_system(self.scope, len(self.past), self.design, self.mutant)
-        self.start = start
-        self.known = [self.system.start(mounted(self.system, start, self.scope))]
+        self.here = Mount.of(self.question, len(self.past), start)
+        self.known = [self.here.start]
         self.schedule: list[int] = []
         self.at = 0
         self.image: Disk | None = None
@@ -95,7 +70,7 @@ class Session:
 
     def thread_index(self, word: str) -> int:
         """Return the thread that ``word`` names, by name or by number."""
-        names = [thread.name for thread in self.system.threads]
+        names = [thread.name for thread in self.here.threads]
         if word in names:
             return names.index(word)
         if word.isascii() and word.isdigit() and int(word[:4]) < len(names) and len(word) < 4:
@@ -104,18 +79,18 @@ class Session:
 
     def step(self, thread: int) -> list[str]:
         """Let ``thread`` take a step; return what changed.  A known future is forgotten."""
-        name = self.system.threads[thread].name
+        name = self.here.threads[thread].name
         if self.failure:
             raise CommandError("the model has failed here; go back")
-        if self.system.is_finished(self.state, thread):
+        if self.here.system.is_finished(self.state, thread):
             raise CommandError(f"{name} has finished; {self._can_run()}")
-        if not self.system.is_enabled(self.state, thread):
+        if not self.here.is_enabled(self.state, thread):
             raise CommandError(f"{name} has to wait; {self._can_run()}")
         del self.known[self.at + 1 :], self.schedule[self.at :]
         self.image = None
         before = self.values()
         try:
-            new = self.system.step(self.state, thread)
+            new = self.here.step(self.state, thread)
         except STEP_ERRORS as error:
             self.failure = f"{name} fails: {type(error).__name__}: {error}"
             self.schedule.append(thread)
@@ -126,7 +101,7 @@ class Session:
         return describe_changes(before, self.values())
 
     def _can_run(self) -> str:
-        names = [self.system.threads[t].name for t in self.system.enabled(self.state)]
+        names = [self.here.threads[t].name for t in self.here.enabled(self.state)]
         return f"{', '.join(names)} can run" if names else "nobody can run"
 
     def goto(self, number: int) -> None:
@@ -183,10 +158,10 @@ class Session:
             raise CommandError("the trace ends here")
         epoch = guide.epochs[self.mount_number - 1]
         geometry = self.scope.geometry
-        taken = [self.system.threads[t].name for t in self.schedule[: self.at]]
+        taken = [self.here.threads[t].name for t in self.schedule[: self.at]]
         same_steps = taken == [step.thread for step in epoch.steps[: self.at]]
-        start = canonical(disk_of(epoch.start, geometry), geometry)
-        if not same_steps or start != canonical(self.start, geometry):
+        start = self.here.next_disk(disk_of(epoch.start, geometry))
+        if not same_steps or start != self.here.next_disk(self.here.disk):
             raise CommandError(
                 "this is not the run of the trace any more; go back to where it left it"
             )
@@ -194,17 +169,17 @@ class Session:
 
     def values(self) -> dict[str, int]:
         """Return every variable by name."""
-        return values_of(self.system.build.layout, self.system.shared(self.state))
+        return values_of(self.here.system.build.layout, self.here.system.shared(self.state))
 
     def threads(self) -> list[ThreadRow]:
         """Return all threads: where they are, what they hold, whether they can run."""
         native = self._native()
         values = self.values()
         rows = []
-        for index, info in enumerate(self.system.threads):
-            place = self.system.place(self.state, index)
-            finished = self.system.is_finished(self.state, index)
-            enabled = self.system.is_enabled(self.state, index)
+        for index, info in enumerate(self.here.threads):
+            place = self.here.place(self.state, index)
+            finished = self.here.system.is_finished(self.state, index)
+            enabled = self.here.is_enabled(self.state, index)
             function, call = ("", "") if finished else self._call(native, index)
             rows.append(
                 ThreadRow(
@@ -222,8 +197,7 @@ class Session:
         return rows
 
     def _native(self) -> NativeRun:
-        variables = mounted(self.system, self.start, self.scope)
-        native = NativeRun(self.system.build, self.system.constants, variables)
+        native = self.here.native()
         for thread in self.schedule[: self.at]:
             native.step(thread)
         return native
@@ -231,10 +205,9 @@ class Session:
     def _call(self, native: NativeRun, thread: int) -> tuple[str, str]:
         """Return the kernel function a thread is in and what it stands at there."""
         stack = native.stack(thread)
-        place = self.system.place(self.state, thread)
+        place = self.here.place(self.state, thread)
         function = stack[-1][0]
-        is_service = place.file == "model/primitives.py" or function in _SERVICES
-        if len(stack) < 3 or not is_service:
+        if len(stack) < 3 or not is_service(place.file, function):
             return function, place.label
         paths = native.operands(thread).values()
         operands = [path.removeprefix("inode[0].") for path in paths]
@@ -245,13 +218,12 @@ class Session:
 
     def crash_state(self) -> CrashState:
         """Return what a power cut at the current point can see."""
-        projection = self.state[self.system.projected]
-        return decode(self.system.build.layout, projection, self.scope.geometry)
+        return self.here.crash(self.state)
 
     def crash_cells(self) -> list[CrashCell]:
         """Return the physical cells that a power cut here can leave in more than one colour."""
         crash = self.crash_state()
-        view = self.system.view(self.state)
+        view = self.here.view(self.state)
         per_block = self.scope.geometry.cells_per_block
         owners = {
             pblk: block
@@ -278,7 +250,7 @@ class Session:
     def survivors(self, rule: str) -> list[int]:
         """Return a colour for each physical cell: all cached writes survive (``new``) or none."""
         may = self.crash_state().may
-        cached = cached_cells(self.system, self.state)
+        cached = self.here.cached(self.state)
         return newest(may, cached) if rule == "new" else oldest(may, cached)
 
     def cut_with(self, rule: str, kept: Sequence[tuple[str, int, int]] = ()) -> None:
@@ -312,8 +284,9 @@ class Session:
         if self.mount_number == len(self.scope.mounts):
             count = len(self.scope.mounts)
             raise CommandError(f"the scope has {count} mount{'s' * (count > 1)}, this is the last")
-        self.past.append(PastMount(self.start, tuple(self.schedule[: self.at]), self.image))
-        self._open(canonical(self.image, self.scope.geometry))
+        steps = tuple(self.schedule[: self.at])
+        self.past.append(Epoch(self.here.disk, steps, self.image))
+        self._open(self.here.next_disk(self.image))
 
     def recovered(self) -> Disk:
         """Return the chosen image after recovery."""
@@ -325,7 +298,7 @@ class Session:
         """Return the distinct files (size, colours) a power cut here can leave, with an image."""
         geometry = self.scope.geometry
         found: dict[tuple[int, tuple[int, ...]], Disk] = {}
-        for image in file_images(self.crash_state()):
+        for image in self.here.images(self.state):
             disk = recover(image, geometry)
             found.setdefault((disk.inodes[0].size, read_file(disk, geometry, 0)), image)
         return found
@@ -334,7 +307,7 @@ class Session:
 
     def verdicts(self) -> list[Verdict]:
         """Judge the current point: every property, on the live state and the chosen image."""
-        predicates, _ = predicates_of(self.system)
+        predicates, _ = predicates_of(self.here.system)
         found: dict[str, list[str]] = {}
         if self.image is not None:
             for finding in on_image(self.crash_state(), self.image):
@@ -358,8 +331,8 @@ class Session:
         if name == ASSERTION:
             return True, bool(self.failure), self.failure
         if name == DEADLOCK:
-            blocked = [self.system.threads[t].name for t in self.system.unfinished(self.state)]
-            stuck = bool(blocked) and not self.system.enabled(self.state)
+            blocked = [self.here.threads[t].name for t in self.here.unfinished(self.state)]
+            stuck = bool(blocked) and not self.here.enabled(self.state)
             return True, stuck, f"waiting for ever: {', '.join(blocked)}" if stuck else ""
         assert name == LIVELOCK
         return False, False, "only a search can tell"
@@ -377,13 +350,10 @@ class Session:
         if not verdict.known:
             raise CommandError(f"{prop} is not decided here: {verdict.detail}")
         steps = tuple(self.schedule[: self.at + bool(self.failure)])
-        epochs = [
-            *(Epoch(p.start, p.schedule, p.crash) for p in self.past),
-            Epoch(self.start, steps, self.image),
-        ]
+        epochs = [*self.past, Epoch(self.here.disk, steps, self.image)]
         text = verdict.detail if verdict.violated else f"holds here: {PROPERTIES[prop].statement}"
         return make_trace(
-            Subject(self.design, self.scope, self.mutant),
+            self.question,
             prop,
             epochs,
             text,

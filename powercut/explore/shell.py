@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from powercut.checkers.run.replay import check_names
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.replay import subject_of
 from powercut.checkers.traces.codec import load_trace
 from powercut.checkers.traces.errors import TraceError
 from powercut.errors import HOLDS, VIOLATED, InputError
@@ -44,11 +45,12 @@ def run_explore(
                 raise InputError(f"{option}: a trace brings its own; give one or the other")
         session = _from_trace(trace)
     else:
-        session = Session(
+        question = Question(
             pick("--design", design or "seed", DESIGNS),
             _chosen_scope(scope, workload),
             None if mutant is None else pick("--mutant", mutant, MUTANTS),
         )
+        session = Session(question)
     if script is None and sys.stdin.isatty() and not as_json:
         return _interactive(session)
     name = "standard input" if script is None else str(script)
@@ -59,10 +61,10 @@ def run_explore(
 def _from_trace(path: Path) -> Session:
     try:
         trace = load_trace(path)
-        design, mutant, scope = check_names(trace, str(path))
+        question = subject_of(trace, str(path))
     except TraceError as error:
         raise InputError(str(error)) from None
-    return Session(design, scope, mutant, trace)
+    return Session(question, trace)
 
 
 def _chosen_scope(scope: str | None, workload: Path | None) -> Scope:
@@ -99,9 +101,11 @@ def _stdin_lines() -> Iterator[str]:
 
 
 def _heading(session: Session) -> str:
-    mutant = f" with {session.mutant.slug}" if session.mutant else ""
+    slug = session.question.slug
+    mutant = f" with {slug}" if slug else ""
     trace = ", following a trace" if session.guide else ""
-    return f"{session.design.name}{mutant}, {session.scope.name}{trace}: {session.scope.summary}"
+    scope = session.scope
+    return f"{session.question.design.name}{mutant}, {scope.name}{trace}: {scope.summary}"
 
 
 def _scripted(
@@ -140,12 +144,12 @@ def explore_document(session: Session, log: list[dict[str, Any]], code: int) -> 
         "schema": "powercut.explore/1",
         "verdict": "violated" if code == VIOLATED else "holds",
         "exit_code": code,
-        "design": session.design.name,
-        "mutant": session.mutant.slug if session.mutant else None,
+        "design": session.question.design.name,
+        "mutant": session.question.slug or None,
         "scope": session.scope.name,
         "mount": session.mount_number,
         "step": session.at,
-        "schedule": [session.system.threads[t].name for t in session.schedule[: session.at]],
+        "schedule": [session.here.threads[t].name for t in session.schedule[: session.at]],
         "power_cut": session.image is not None,
         "properties": {
             row.prop: "violated" if row.violated else "holds" if row.known else "inconclusive"

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.litmus import EXACT, NO_SET, explain, judge, load_litmus, parse_litmus
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.replay import replay
-from powercut.checkers.run.runner import RunResult
+from powercut.checkers.run.result import RunResult
 from powercut.checkers.traces.codec import decode_trace
 from powercut.checkers.traces.ladder import render_ladder
 from powercut.checkers.workload import load_workload, parse_workload
@@ -107,11 +108,13 @@ class Scenarios:
             else parse_workload(workload, self._item.name)
         )
         job = Job(
-            pick("design", design, DESIGNS),
-            scope,
-            None if mutant is None else pick("mutant", mutant, MUTANTS),
-            properties,
-            Limits() if max_states is None else Limits(max_states=max_states),
+            Question(
+                pick("design", design, DESIGNS),
+                scope,
+                None if mutant is None else pick("mutant", mutant, MUTANTS),
+                properties,
+                limits=Limits() if max_states is None else Limits(max_states=max_states),
+            )
         )
         done = run_job(job)
         ladders = {name: _drawn(*saved) for name, saved in done.traces.items()}
@@ -142,7 +145,7 @@ class Scenarios:
             if design not in litmus.designs:
                 known = ", ".join(litmus.designs)
                 raise InputError(f"{litmus.file}: no set for {design}; it has {known}")
-            job = Job(chosen, litmus.scope, observation=litmus.observation)
+            job = Job(Question(chosen, litmus.scope, observation=litmus.observation))
             run = judge(litmus, design, run_job(job).result)
             self._note(design, run.result, run.verdict)
             if run.verdict != EXACT:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from powercut.checkers.litmus import EXACT, NO_SET, Litmus, explain, judge, load_litmus
+from powercut.checkers.run.question import Question
 from powercut.checkers.traces.codec import load_trace
 from powercut.checkers.traces.errors import TraceError
 from powercut.checkers.traces.format import Trace
@@ -88,7 +89,9 @@ class LitmusItem(_Item):
         from powercut.model import designs
 
         job = Job(
-            designs.DESIGNS[self.name], self.litmus.scope, observation=self.litmus.observation
+            Question(
+                designs.DESIGNS[self.name], self.litmus.scope, observation=self.litmus.observation
+            )
         )
         run = judge(self.litmus, self.name, run_job(job).result)
         self.note(design=self.name, states=run.result.states, verdict=run.verdict)

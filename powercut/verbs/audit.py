@@ -16,8 +16,8 @@ from typing import Any
 
 from powercut.checkers.audit import IN_C, REDUCTIONS, Comparison, Reduction, audit
 from powercut.checkers.engine.c_library import CannotCompile, NoCompiler, try_compiler
-from powercut.checkers.engine.outcome import INTERRUPTED, Progress
-from powercut.checkers.run.runner import HOLDS, INCONCLUSIVE, VIOLATED
+from powercut.checkers.engine.search.outcome import INTERRUPTED, Progress
+from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED
 from powercut.errors import exit_code_of
 from powercut.execute.job import Job
 from powercut.execute.pool import first_interrupt
@@ -128,10 +128,10 @@ def _compared(
     wanted = [row for row in rows if not row.skipped]
     reductions = [row.reduction for row in wanted]
     comparisons = audit(
-        job.design,
-        job.scope,
-        job.mutant,
-        job.limits,
+        job.question.design,
+        job.question.scope,
+        job.question.mutant,
+        job.question.limits,
         reductions=reductions,
         on_progress=on_progress,
     )

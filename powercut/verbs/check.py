@@ -13,8 +13,10 @@ from itertools import islice
 from pathlib import Path
 
 from powercut.checkers.engine.c_library import CannotCompile, NoCompiler, try_compiler
-from powercut.checkers.engine.engines import ENGINES, C
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.engines import ENGINES, C
+from powercut.checkers.engine.search.outcome import Limits
+from powercut.checkers.engine.search.strategy import COMPACT, EXHAUSTIVE
+from powercut.checkers.run.question import Question
 from powercut.documents.check import RunReport, check_document
 from powercut.documents.check_report import CheckReport
 from powercut.errors import InputError, InternalError, exit_code_of
@@ -185,15 +187,17 @@ def _jobs(options: Options, processes: int) -> list[Job]:
     scopes = chosen_scopes(options.scopes, options.workloads)
     return [
         Job(
-            design,
-            scope,
-            mutant,
-            properties,
-            limits,
+            Question(
+                design,
+                scope,
+                mutant,
+                properties,
+                strategy=COMPACT if options.compact else EXHAUSTIVE,
+                limits=limits,
+                engine=options.engine,
+            ),
             deadline,
             options.time_limit or 0.0,
-            options.engine,
-            compact=options.compact,
         )
         for design in designs
         for scope in scopes

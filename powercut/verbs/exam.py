@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from powercut.checkers.engine.outcome import Limits
-from powercut.checkers.run.runner import HOLDS, INCONCLUSIVE, VIOLATED, RunResult
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED, RunResult
 from powercut.documents.check import overall
 from powercut.errors import ERROR, InternalError, exit_code_of
 from powercut.execute.job import Job
@@ -112,8 +112,8 @@ def examine(mutants: Sequence[Mutant], run: Run, folder: Path | None) -> Iterato
     """Run every design without a mutant, then every mutant; yield a grade each as it is known."""
     keys = list(dict.fromkeys((m.design, m.scope) for m in mutants))
     properties = tuple(PROPERTIES)
-    jobs = [Job(DESIGNS[d], SCOPES[s], None, properties, Limits()) for d, s in keys]
-    jobs += [Job(DESIGNS[m.design], SCOPES[m.scope], m, properties, Limits()) for m in mutants]
+    jobs = [Job(Question(DESIGNS[d], SCOPES[s], None, properties)) for d, s in keys]
+    jobs += [Job(Question(DESIGNS[m.design], SCOPES[m.scope], m, properties)) for m in mutants]
     line = ProgressLine(len(jobs))
     done = run(jobs, line=line)
     baselines = {key: next(done) for key in keys}

@@ -30,7 +30,7 @@ from powercut.checkers.machines.search import (
     SearchResult,
     search,
 )
-from powercut.checkers.run.runner import HOLDS, INCONCLUSIVE, VIOLATED
+from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED
 from powercut.checkers.traces.codec import encode_trace
 from powercut.errors import InputError, exit_code_of
 from powercut.execute.pool import first_interrupt

@@ -26,6 +26,7 @@ from powercut.checkers.litmus import (
     shipped_files,
     updated,
 )
+from powercut.checkers.run.question import Question
 from powercut.checkers.workload import WorkloadError
 from powercut.errors import (
     BAD_INPUT,
@@ -158,7 +159,7 @@ def _runs(
         for design in _designs_of(each.litmus, chosen, update)
     ]
     jobs = [
-        Job(DESIGNS[design], litmus.scope, observation=litmus.observation)
+        Job(Question(DESIGNS[design], litmus.scope, observation=litmus.observation))
         for _, litmus, design in work
     ]
     if not jobs:

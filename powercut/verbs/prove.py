@@ -48,7 +48,7 @@ from powercut.checkers.proof.rules import (
     rules_of,
 )
 from powercut.checkers.proof.runs import replay_run
-from powercut.checkers.run.runner import HOLDS, INCONCLUSIVE, VIOLATED
+from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED
 from powercut.checkers.traces.codec import encode_trace
 from powercut.errors import InputError, exit_code_of
 from powercut.inputs.files import make_writable, write_whole

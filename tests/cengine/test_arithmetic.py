@@ -12,10 +12,10 @@ from types import ModuleType
 
 import pytest
 
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.c_search import CBreadthFirst, c_step
 from powercut.checkers.engine.errors import STEP_ERRORS, EngineError
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.c import CBreadthFirst, c_step
+from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.engine.system import Build, System
 from powercut.model.language import ASSERTION
 

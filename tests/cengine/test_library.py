@@ -19,9 +19,11 @@ from powercut.checkers.engine.c_library import (
     sources_of,
     try_compiler,
 )
-from powercut.checkers.engine.engines import best_engine, needs_compiling
+from powercut.checkers.engine.search.engines import best_engine, needs_compiling
 from powercut.checkers.engine.system import Build
-from powercut.checkers.run.runner import build_for, build_of, run_scope
+from powercut.checkers.run.mount import build_for, build_of
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.language import Path as KernelPath
 from powercut.model.language import Program, Thread
@@ -69,17 +71,19 @@ EXPLORE = """
 import sys
 from powercut.checkers.engine import c_library
 c_library.FLAGS = tuple(sys.argv[1].split())
-from powercut.checkers.engine.c_search import CBreadthFirst, c_depth_first
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.search.c import CBreadthFirst, CDepthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.model.language import Path as KernelPath
 from powercut.model.language import Program, Thread
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
-from powercut.checkers.run.runner import make_system, run_scope
+from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.runner import run_scope
 from tests.engine import programs
 from tests.engine.toys import closed
 for scope in ("eof-two-mounts", "truncate-truncate"):
-    run = run_scope(DESIGNS["seed"], SCOPES[scope], engine="c")
+    run = run_scope(Question(DESIGNS["seed"], SCOPES[scope], engine="c"))
     assert run.engine == "c" and run.verdict == "violated", run
 for program, dims in ((programs.HALLS, {}), (programs.RETRY, {}), (programs.DISK, {})):
     toy = closed(program, b"\\2", checked=True, **dims)
@@ -88,9 +92,9 @@ for program, dims in ((programs.HALLS, {}), (programs.RETRY, {}), (programs.DISK
         search = CBreadthFirst(toy, watch, limits)
         search.run()
         search.close()
-        c_depth_first(toy, watch, limits, seed=5)
-system = make_system(SCOPES["truncate-truncate"], 0, DESIGNS["seed"], None)
-outcome = c_depth_first(system, Watch(), Limits(), seed=3)
+        CDepthFirst(toy, watch, limits, seed=5).run()
+system = Mount.of(Question(DESIGNS["seed"], SCOPES["truncate-truncate"])).system
+outcome = CDepthFirst(system, Watch(), Limits(), seed=3).run()
 assert outcome.states == run.states
 print("explored", run.states)
 """
@@ -158,12 +162,12 @@ def test_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_without_a_compiler_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler")
     build_for.cache_clear()
-    run = run_scope(DESIGNS["seed"], SCOPES["enospc"])
+    run = run_scope(Question(DESIGNS["seed"], SCOPES["enospc"]))
     build_for.cache_clear()
     assert run.engine == "python"
     assert "no-such-compiler" in run.engine_note
     with pytest.raises(NoCompiler):
-        run_scope(DESIGNS["seed"], SCOPES["enospc"], engine="c")
+        run_scope(Question(DESIGNS["seed"], SCOPES["enospc"], engine="c"))
 
 
 def test_a_compiler_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 
 from powercut.checkers.crash.image import decode
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.c_search import CBreadthFirst
 from powercut.checkers.engine.frames import Frames
 from powercut.checkers.engine.layout import path_of
 from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.engine.outcome import Limits, Outcome, Watch
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.c import CBreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Outcome, Watch
 from powercut.checkers.engine.system import System
-from powercut.checkers.run.runner import make_system, predicates_of
+from powercut.checkers.run.mount import Mount, predicates_of
+from powercut.checkers.run.question import Question
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
 from powercut.properties.catalog import STATE_PROPERTIES
@@ -138,7 +139,7 @@ def test_eight_scopes_are_among_those_of_spin() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("design", "scope"), SMALL)
 def test_the_native_model_agrees(design: str, scope: str) -> None:
-    system = make_system(SCOPES[scope], 0, DESIGNS[design], None)
+    system = Mount.of(Question(DESIGNS[design], SCOPES[scope])).system
     native = NativeSearch(system)
     verdicts = set(native.found)
     for projection in native.projections:

@@ -5,12 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from powercut.checkers.engine.c_search import c_step, compare_steps
 from powercut.checkers.engine.errors import EngineError
 from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.c import c_step, compare_steps
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.engine.system import System
-from powercut.checkers.run.runner import VIOLATED, make_system, run_scope
+from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.result import VIOLATED
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scopes import SCOPES
@@ -38,7 +41,7 @@ def verdicts() -> dict[tuple[str, str], str]:
 
 @pytest.mark.parametrize(("design", "scope"), CASES)
 def test_runs_are_equal(design: str, scope: str, verdicts: dict[tuple[str, str], str]) -> None:
-    runs = [run_scope(DESIGNS[design], SCOPES[scope], engine=e) for e in ("python", "c")]
+    runs = [run_scope(Question(DESIGNS[design], SCOPES[scope], engine=e)) for e in ("python", "c")]
     assert [run.engine for run in runs] == ["python", "c"]
     python, c = (replace(run, engine="", seconds=0) for run in runs)
     assert c == python
@@ -56,7 +59,9 @@ def test_mutants_are_run_time_constants(slug: str) -> None:
     limits = Limits(max_states=3000)
     runs = [
         run_scope(
-            DESIGNS[mutant.design], SCOPES["eof-truncate-up"], mutant, limits=limits, engine=e
+            Question(
+                DESIGNS[mutant.design], SCOPES["eof-truncate-up"], mutant, limits=limits, engine=e
+            )
         )
         for e in ("python", "c")
     ]
@@ -71,7 +76,7 @@ def start_natively(system: System) -> NativeRun:
 
 @pytest.mark.parametrize("scope", sorted({scope for _, scope in CASES}))
 def test_random_runs_match_the_native_model(scope: str) -> None:
-    system = make_system(SCOPES[scope], 0, DESIGNS["seed"], None)
+    system = Mount.of(Question(DESIGNS["seed"], SCOPES[scope])).system
     chance = random.Random(scope)
     for _ in range(4):
         native, state = start_natively(system), system.initial
@@ -90,7 +95,7 @@ def test_random_runs_match_the_native_model(scope: str) -> None:
 
 def test_stopping_early_gives_the_same_trace() -> None:
     runs = [
-        run_scope(DESIGNS["seed"], SCOPES["eof-mmap"], stop_at="stale-data", engine=e)
+        run_scope(Question(DESIGNS["seed"], SCOPES["eof-mmap"], stop_at="stale-data", engine=e))
         for e in ("python", "c")
     ]
     python, c = (replace(run, engine="", seconds=0) for run in runs)
@@ -100,11 +105,11 @@ def test_stopping_early_gives_the_same_trace() -> None:
 
 def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown engine"):
-        run_scope(DESIGNS["seed"], SCOPES["enospc"], engine="fast")
+        run_scope(Question(DESIGNS["seed"], SCOPES["enospc"], engine="fast"))
 
 
 def test_every_step_is_c_and_none_is_left_to_python() -> None:
-    system = make_system(SCOPES["cookie-race"], 0, DESIGNS["seed"], None)
+    system = Mount.of(Question(DESIGNS["seed"], SCOPES["cookie-race"])).system
     state = system.initial
     try:
         for thread in range(len(system.threads)):

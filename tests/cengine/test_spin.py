@@ -7,10 +7,11 @@ import pytest
 from benchmarks.spin import Unavailable
 from benchmarks.spin_steps import Shell
 from powercut.checkers.crash.image import decode
-from powercut.checkers.engine.c_search import CBreadthFirst
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.search.c import CBreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.engine.system import Build
-from powercut.checkers.run.runner import make_system, predicates_of
+from powercut.checkers.run.mount import Mount, predicates_of
+from powercut.checkers.run.question import Question
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
 from powercut.properties.crash import factored
@@ -69,7 +70,7 @@ def shell_of(build: Build, shells: dict[int, tuple[Build, Shell]], folder: Path)
 def test_spin_agrees(
     design: str, scope: str, shells: dict[int, tuple[Build, Shell]], tmp_path: Path
 ) -> None:
-    system = make_system(SCOPES[scope], 0, DESIGNS[design], None)
+    system = Mount.of(Question(DESIGNS[design], SCOPES[scope])).system
     theirs = shell_of(system.build, shells, tmp_path).explore(system)
     invariants, situations = predicates_of(system)
     projections: set[bytes] = set()

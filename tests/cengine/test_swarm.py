@@ -5,12 +5,15 @@ from random import Random
 
 import pytest
 
-from powercut.checkers.engine.c_search import c_depth_first
-from powercut.checkers.engine.outcome import Limits, Watch
-from powercut.checkers.engine.swarm import Sample, SwarmSearch, coverage
+from powercut.checkers.engine.lockstep import run_schedule
+from powercut.checkers.engine.search.c import CDepthFirst
+from powercut.checkers.engine.search.coverage import Sample, coverage
+from powercut.checkers.engine.search.outcome import Limits, Watch
+from powercut.checkers.engine.search.strategy import Swarm
+from powercut.checkers.engine.search.swarm import SwarmSearch
 from powercut.checkers.engine.system import System
-from powercut.checkers.engine.walk import run_schedule
-from powercut.checkers.run.runner import make_system
+from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.question import Question
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
 from tests.engine import programs
@@ -25,9 +28,10 @@ both = pytest.mark.parametrize("engine", ["python", "c"])
 
 def member(system: System, limits: Limits, seed: int, engine: str = "c") -> Sample:
     """Run one member and return what it saw."""
-    search = SwarmSearch(engine, system, Watch(), limits, [system.initial], seed)
-    search.run()
-    return search.sample()
+    search = SwarmSearch(engine, system, Watch(), limits, [system.initial], Swarm(seed))
+    found = search.run().sample
+    assert found is not None
+    return found
 
 
 @both
@@ -63,8 +67,8 @@ def test_independent_members_give_the_size() -> None:
 
 @pytest.mark.parametrize("name", ["eof-mmap", "cookie-race", "two-mounts-truncate"])
 def test_the_bound_is_below_the_truth(name: str) -> None:
-    system = make_system(SCOPES[name], 0, DESIGNS["seed"], None)
-    size = c_depth_first(system, Watch(), Limits()).states
+    system = Mount.of(Question(DESIGNS["seed"], SCOPES[name])).system
+    size = CDepthFirst(system, Watch(), Limits()).run().states
     few = Limits(max_states=size // 40)
     members = [member(system, few, seed) for seed in range(1, 33)]
     before = 0
@@ -105,7 +109,7 @@ def test_a_seed_is_needed() -> None:
 @both
 def test_findings_have_a_schedule(engine: str) -> None:
     system = system_of("deadlock")
-    search = SwarmSearch(engine, system, Watch(), Limits(), [system.initial], 3)
+    search = SwarmSearch(engine, system, Watch(), Limits(), [system.initial], Swarm(3))
     found = search.run().found["deadlock"]
     assert not system.enabled(run_schedule(system, found.start, found.schedule)[-1])
 
@@ -113,7 +117,7 @@ def test_findings_have_a_schedule(engine: str) -> None:
 @both
 def test_several_starts_share_the_limit(engine: str) -> None:
     later = WIDE.step(WIDE.initial, 0)
-    search = SwarmSearch(engine, WIDE, Watch(), FEW, [WIDE.initial, later, later], 1)
+    search = SwarmSearch(engine, WIDE, Watch(), FEW, [WIDE.initial, later, later], Swarm(1))
     outcome = search.run()
     assert outcome.stopped == "limit of 750 states reached"
     assert 1_500 <= outcome.states < 1_520
@@ -127,6 +131,6 @@ def test_mounts_stay_apart() -> None:
 
 
 def test_seeds_see_the_same_model() -> None:
-    system = make_system(SCOPES["eof-truncate-up"], 0, DESIGNS["seed"], None)
+    system = Mount.of(Question(DESIGNS["seed"], SCOPES["eof-truncate-up"])).system
     exact = [member(system, FEW, seed, engine) for engine in ("c", "python") for seed in (1, 2)]
     assert [len(one.states) for one in exact] == [1059] * 4

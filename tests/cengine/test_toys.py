@@ -5,17 +5,16 @@ from dataclasses import replace
 import pytest
 
 from powercut.checkers.engine import c_library
-from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.c_library import CannotCompile
-from powercut.checkers.engine.c_search import (
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.c import (
     CBreadthFirst,
     CDepthFirst,
     NotCompiled,
     _Search,
-    c_depth_first,
 )
-from powercut.checkers.engine.dfs import depth_first
-from powercut.checkers.engine.outcome import Limits, Outcome, Watch
+from powercut.checkers.engine.search.depth import DepthFirst
+from powercut.checkers.engine.search.outcome import Limits, Outcome, Watch
 from powercut.checkers.engine.system import Build, System
 from powercut.model.language import ASSERTION, LIVELOCK, Program, Thread
 from tests.engine import programs
@@ -24,6 +23,14 @@ from tests.engine.toys import TOYS, Toy, closed, system_of
 Calls = list[tuple[bytes, int]]
 
 every_toy = pytest.mark.parametrize("toy", TOYS, ids=lambda toy: toy.name)
+
+
+def depth_first(system: System, watch: Watch, limits: Limits) -> Outcome:
+    return DepthFirst(system, watch, limits).run()
+
+
+def c_depth_first(system: System, watch: Watch, limits: Limits, seed: int = 0) -> Outcome:
+    return CDepthFirst(system, watch, limits, seed=seed).run()
 
 
 def same(ours: Outcome, theirs: Outcome) -> None:

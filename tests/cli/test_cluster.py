@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from powercut.checkers.engine.outcome import Limits, Progress
+from powercut.checkers.engine.search.outcome import Limits, Progress
+from powercut.checkers.run.question import Question
 from powercut.execute.cluster import _limited, open_cluster, perform
 from powercut.execute.job import Job, JobResult
 from powercut.execute.pool import run_all
@@ -93,7 +94,7 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
 
 
 def job(scope: str, **options: Any) -> Job:
-    return Job(DESIGNS["seed"], SCOPES[scope], **options)
+    return Job(Question(DESIGNS["seed"], SCOPES[scope], **options))
 
 
 def essence(results: Sequence[JobResult]) -> list[dict[str, Any]]:

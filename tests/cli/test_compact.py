@@ -2,7 +2,10 @@
 
 import pytest
 
-from powercut.checkers.run.runner import INCONCLUSIVE, VIOLATED, run_scope
+from powercut.checkers.engine.search.strategy import Compact
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.result import INCONCLUSIVE, VIOLATED
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
 from tests.cli.support import Runner
@@ -14,8 +17,8 @@ from tests.cli.support import Runner
     [("append-fsync", INCONCLUSIVE), ("enospc", INCONCLUSIVE), ("eof-two-mounts", VIOLATED)],
 )
 def test_a_compact_run_sees_what_an_exact_one_does(engine: str, scope: str, verdict: str) -> None:
-    exact = run_scope(DESIGNS["seed"], SCOPES[scope], engine="python")
-    compact = run_scope(DESIGNS["seed"], SCOPES[scope], engine=engine, compact=True)
+    exact = run_scope(Question(DESIGNS["seed"], SCOPES[scope], engine="python"))
+    compact = run_scope(Question(DESIGNS["seed"], SCOPES[scope], engine=engine, strategy=Compact()))
     for name in ("states", "transitions", "initial_states", "crash_images", "files", "reached"):
         assert getattr(compact, name) == getattr(exact, name), name
     assert {v.prop for v in compact.violations} == {v.prop for v in exact.violations}

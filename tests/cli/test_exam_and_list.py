@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from powercut.checkers.run.runner import RunResult, Violation
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.result import RunResult, Violation
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scopes import SCOPES
@@ -49,9 +50,9 @@ def test_a_missed_mutant(powercut: Runner, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def result(*violated: str, stopped: str = "") -> RunResult:
-    made = RunResult("seed", "append-fsync", "", tuple(PROPERTIES), stopped=stopped)
-    made.violations = [Violation(prop, "", ()) for prop in violated]
-    return made
+    question = Question(DESIGNS["seed"], SCOPES["append-fsync"], properties=tuple(PROPERTIES))
+    found = tuple(Violation(prop, "", ()) for prop in violated)
+    return RunResult(question, stopped=stopped, violations=found)
 
 
 def test_a_failure_is_no_grade() -> None:

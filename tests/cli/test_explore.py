@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from powercut.checkers.run.replay import check_names
+from powercut.checkers.run.replay import subject_of
 from powercut.checkers.traces.codec import load_trace
 from powercut.checkers.traces.format import Trace
 from powercut.explore.commands import COMMANDS, execute, position
@@ -52,8 +52,7 @@ def survivors(trace: Trace) -> str:
 
 def session_of(path: Path) -> Session:
     trace = load_trace(path)
-    design, mutant, scope = check_names(trace)
-    return Session(design, scope, mutant, trace)
+    return Session(subject_of(trace), trace)
 
 
 def test_walk_to_a_violation(script: Script, one_mount: Path) -> None:

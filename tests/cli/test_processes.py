@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from powercut.checkers.engine.outcome import Limits, Progress
+from powercut.checkers.engine.search.outcome import Limits, Progress
+from powercut.checkers.run.question import Question
 from powercut.execute.job import Job, execute
 from powercut.execute.pool import _Pool, run_all
 from powercut.execute.progress import ProgressLine
@@ -103,7 +104,7 @@ def test_ctrl_c_ends_a_random_search_with_what_it_saw() -> None:
 
 
 def job(scope: str, **options: object) -> Job:
-    return Job(DESIGNS["seed"], SCOPES[scope], **options)  # type: ignore[arg-type]
+    return Job(Question(DESIGNS["seed"], SCOPES[scope], **options))  # type: ignore[arg-type]
 
 
 def never() -> bool:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
+from powercut.checkers.run.question import Question
 from powercut.execute.job import Job, JobResult, execute, failed
 from powercut.execute.swarm import member_jobs, merged
 from powercut.model.designs import DESIGNS
@@ -78,7 +79,7 @@ def test_the_report_of_a_swarm(powercut: Runner) -> None:
 
 
 def job() -> Job:
-    return Job(DESIGNS["seed"], SCOPES["append-fsync"], limits=Limits(max_states=100))
+    return Job(Question(DESIGNS["seed"], SCOPES["append-fsync"], limits=Limits(max_states=100)))
 
 
 def run_member(member: Job) -> JobResult:

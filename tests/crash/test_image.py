@@ -10,9 +10,10 @@ from powercut.checkers.crash.image import (
     image_with,
     relevant_cells,
 )
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.outcome import Limits, Watch
-from powercut.checkers.run.runner import make_system
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
+from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.question import Question
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.recovery import canonical, mkfs, read_file, recover
@@ -46,7 +47,7 @@ def crash_states(scope_name: str, design: str, mutant: str) -> list[CrashState]:
         found.append(projection)
         return []
 
-    system = make_system(scope, 0, DESIGNS[design], MUTANTS.get(mutant))
+    system = Mount.of(Question(DESIGNS[design], scope, MUTANTS.get(mutant))).system
     BreadthFirst(system, Watch(on_projection=note), Limits()).run()
     return [decode(system.build.layout, p, scope.geometry) for p in found]
 

@@ -16,7 +16,9 @@ from powercut.checkers.engine.layout import Layout
 from powercut.checkers.engine.system import Build
 from powercut.checkers.engine.translation import packed, unpacked
 from powercut.checkers.engine.translator import translate_anew
-from powercut.checkers.run.runner import build_for, run_scope
+from powercut.checkers.run.mount import build_for
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.runner import run_scope
 from powercut.model import primitives, writeback
 from powercut.model.designs import DESIGNS
 from powercut.model.language import Program, Thread
@@ -84,7 +86,7 @@ def test_runs_from_a_kept_translation_count_the_same(folder: Path) -> None:
     def counted() -> tuple[int, int, int]:
         build_for.cache_clear()
         kept._shared.cache_clear()
-        run = run_scope(DESIGNS["seed"], SCOPES["enospc"], engine="python")
+        run = run_scope(Question(DESIGNS["seed"], SCOPES["enospc"], engine="python"))
         return run.states, run.transitions, run.crash_projections
 
     fresh = counted()

@@ -9,8 +9,8 @@ from types import ModuleType
 import pytest
 
 from powercut.checkers.engine.errors import DeclarationError, LanguageError
+from powercut.checkers.engine.lockstep import run_schedule
 from powercut.checkers.engine.system import Build, System
-from powercut.checkers.engine.walk import run_schedule
 
 HEAD = """
 import functools

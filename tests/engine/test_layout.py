@@ -5,13 +5,15 @@ from typing import Annotated, Any
 
 import pytest
 
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.dfs import depth_first
 from powercut.checkers.engine.errors import DeclarationError, RangeError
 from powercut.checkers.engine.layout import Layout
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.lockstep import run_schedule
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.depth import DepthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
+from powercut.checkers.engine.search.strategy import Walk
+from powercut.checkers.engine.search.walk import RandomWalks
 from powercut.checkers.engine.system import Build, System
-from powercut.checkers.engine.walk import random_walks, run_schedule
 from powercut.model.language import (
     ASSERTION,
     Array,
@@ -303,8 +305,8 @@ def test_a_checked_build_checks_ranges(path: Any, message: str) -> None:
         run_schedule(system, system.initial, (0,))
     outcomes = [
         BreadthFirst(system, Watch(), Limits()).run(),
-        depth_first(system, Watch(), Limits()),
-        random_walks(system, Watch(), Limits(), seed=1, runs=1),
+        DepthFirst(system, Watch(), Limits()).run(),
+        RandomWalks(system, Watch(), Limits(), [system.initial], Walk(1, 1)).run(),
     ]
     for outcome in outcomes:
         assert set(outcome.found) == {ASSERTION}

@@ -6,16 +6,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.errors import NondeterminismError, RangeError, ScheduleError
+from powercut.checkers.engine.lockstep import assert_deterministic, lockstep, run_schedule
 from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Outcome, Watch
+from powercut.checkers.engine.search.strategy import Walk
+from powercut.checkers.engine.search.walk import RandomWalks
 from powercut.checkers.engine.system import System
-from powercut.checkers.engine.walk import assert_deterministic, lockstep, random_walks, run_schedule
 from tests.engine import programs
 from tests.engine.toys import TOYS, Toy, closed, system_of
 
 every_toy = pytest.mark.parametrize("toy", TOYS, ids=lambda toy: toy.name)
+
+
+def random_runs(system: System, watch: Watch, limits: Limits, walk: Walk) -> Outcome:
+    return RandomWalks(system, watch, limits, [system.initial], walk).run()
 
 
 def native(system: System) -> NativeRun:
@@ -171,9 +177,8 @@ def test_random_walks_are_seeded() -> None:
             trail.append(state)
             return 0
 
-        outcome = random_walks(
-            system_of("pool"), Watch(invariants={"look": look}), Limits(), seed=seed, runs=20
-        )
+        watch = Watch(invariants={"look": look})
+        outcome = random_runs(system_of("pool"), watch, Limits(), Walk(seed, 20))
         assert outcome.states == len(trail)
         assert outcome.transitions == len(trail) - 20
         assert outcome.depth == 9
@@ -184,11 +189,9 @@ def test_random_walks_are_seeded() -> None:
 
 
 def test_random_walks_are_never_exhaustive() -> None:
-    outcome = random_walks(system_of("counters"), Watch(), Limits(), seed=5, runs=100)
+    outcome = random_runs(system_of("counters"), Watch(), Limits(), Walk(5, 100))
     assert outcome.stopped == "100 random runs, seed 5"
     assert not outcome.exhaustive
-    short = random_walks(
-        system_of("counters"), Watch(), Limits(max_states=1), seed=5, runs=100, max_steps=3
-    )
+    short = random_runs(system_of("counters"), Watch(), Limits(max_states=1), Walk(5, 100, 3))
     assert short.stopped == "limit of 1 states reached, seed 5"
     assert short.states == 3

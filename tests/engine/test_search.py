@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.dfs import depth_first, omission_probability
-from powercut.checkers.engine.outcome import Limits, Outcome, Progress, Watch
+from powercut.checkers.engine.lockstep import run_schedule
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.depth import DepthFirst, omission_probability
+from powercut.checkers.engine.search.outcome import Limits, Outcome, Progress, Watch
+from powercut.checkers.engine.search.strategy import Walk
+from powercut.checkers.engine.search.walk import RandomWalks
 from powercut.checkers.engine.system import Build, System
-from powercut.checkers.engine.walk import random_walks, run_schedule
 from powercut.model.language import ASSERTION, DEADLOCK, LIVELOCK, Program, Thread
 from tests.engine import programs
 from tests.engine.brute import explore
@@ -21,8 +23,12 @@ def breadth_first(system: System, watch: Watch, limits: Limits) -> Outcome:
     return BreadthFirst(system, watch, limits).run()
 
 
+def depth_first(system: System, watch: Watch, limits: Limits) -> Outcome:
+    return DepthFirst(system, watch, limits).run()
+
+
 def walk(system: System, watch: Watch, limits: Limits) -> Outcome:
-    return random_walks(system, watch, limits, seed=1, runs=50)
+    return RandomWalks(system, watch, limits, [system.initial], Walk(1, 50)).run()
 
 
 both = pytest.mark.parametrize("search", [breadth_first, depth_first])

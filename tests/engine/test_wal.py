@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks import native_search, spin
 from benchmarks.wal import Size, system
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
 from tests.engine.brute import Moves, State, explore, put
 
 SIZES = [Size(1, 1, 1), Size(1, 2, 1), Size(2, 2, 2), Size(3, 1, 2)]

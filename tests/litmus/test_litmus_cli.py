@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from powercut.checkers.litmus import shipped_files
-from powercut.checkers.run.runner import RunResult, run_scope
-from powercut.model.designs import Design
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.result import RunResult
+from powercut.checkers.run.runner import OnProgress, run_scope
 from tests.cli.support import Runner, assert_refused
 from tests.litmus.support import APPEND, written
 
@@ -139,10 +140,10 @@ def test_a_fault_of_powercut_is_exit_code_4_and_keeps_the_other_runs(
 ) -> None:
     from powercut.execute import job as jobs
 
-    def broken(design: Design, *rest: object, **more: object) -> RunResult:
-        if design.name == "seed":
+    def broken(question: Question, on_progress: OnProgress) -> RunResult:
+        if question.design.name == "seed":
             raise RuntimeError("planted")
-        return run_scope(design, *rest, **more)  # type: ignore[arg-type]
+        return run_scope(question, on_progress)
 
     monkeypatch.setattr(jobs, "run_scope", broken)
     ended = powercut_run("litmus", written(tmp_path), "--jobs", "1")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.litmus import (
     DIFFERENT,
     EXACT,
@@ -12,7 +12,8 @@ from powercut.checkers.litmus import (
     run_litmus,
     updated,
 )
-from powercut.checkers.run.runner import INCONCLUSIVE
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.result import INCONCLUSIVE
 from tests.litmus.support import APPEND, parse
 
 
@@ -174,8 +175,8 @@ def test_observing_changes_no_run(design: str) -> None:
     from powercut.model.designs import DESIGNS
 
     litmus = parse(APPEND)
-    plain = run_scope(DESIGNS[design], litmus.scope)
-    seen = run_scope(DESIGNS[design], litmus.scope, observation=litmus.observation)
+    plain = run_scope(Question(DESIGNS[design], litmus.scope))
+    seen = run_scope(Question(DESIGNS[design], litmus.scope, observation=litmus.observation))
     assert (plain.states, plain.transitions) == (seen.states, seen.transitions)
     assert plain.files == seen.files
     assert plain.outcomes == {}

@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.locks.cycles import (
     GUARDED,
     REACHABLE,
@@ -27,7 +27,7 @@ from powercut.checkers.locks.model_cycles import (
 from powercut.checkers.locks.model_edges import Exploration, Grip, explore
 from powercut.checkers.locks.model_state import Resource
 from powercut.checkers.run.replay import replay
-from powercut.checkers.run.runner import HOLDS, INCONCLUSIVE, VIOLATED
+from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED
 from powercut.model.designs import DESIGNS
 from powercut.model.language import DEADLOCK
 from powercut.model.mutants import MUTANTS

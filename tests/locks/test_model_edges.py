@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.locks.compare import compare
 from powercut.checkers.locks.cycles import find_cycles
 from powercut.checkers.locks.graph import LockGraph, Where, base_of, merged

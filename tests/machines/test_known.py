@@ -20,7 +20,7 @@ from powercut.checkers.machines.known import KNOWN, LATE, Around, known
 from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.machines.quality import as_mounted
 from powercut.checkers.machines.setups import GEOMETRIES, Setup
-from powercut.checkers.run.replay import check_names
+from powercut.checkers.run.replay import subject_of
 from powercut.checkers.traces import Trace, load_trace
 from powercut.checkers.traces.format import disk_of
 from powercut.model.designs import DESIGNS
@@ -203,8 +203,9 @@ def walked(trace: Trace) -> tuple[LiveRun, list[Seen], set[str]]:
     Returns the run, what it shows at its end and the properties that it violated before, in its
     last mount.
     """
-    design, mutant, scope = check_names(trace)
-    run = LiveRun(as_mounted(Setup(design, mutant, scope.geometry), scope))
+    subject = subject_of(trace)
+    scope = subject.scope
+    run = LiveRun(as_mounted(Setup(subject.design, subject.mutant, scope.geometry), scope))
     judge = Judge(run)
     threads = {info.name: n for n, info in enumerate(run.threads)}
     before: set[str] = set()
@@ -225,8 +226,9 @@ def walked(trace: Trace) -> tuple[LiveRun, list[Seen], set[str]]:
 
 def walks(trace: Trace) -> bool:
     """Whether a machine may walk it: where sync(2) is called, its mounts begin with one."""
-    design, mutant, scope = check_names(trace)
-    syncs = as_mounted(Setup(design, mutant, scope.geometry), scope).syncs
+    subject = subject_of(trace)
+    setup = Setup(subject.design, subject.mutant, subject.scope.geometry)
+    syncs = as_mounted(setup, subject.scope).syncs
     return not syncs and not PROPERTIES[trace.property].advisory
 
 

@@ -8,9 +8,10 @@ import pytest
 from powercut.checkers.crash.image import image_with
 from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.machines.setups import GEOMETRIES, Setup
+from powercut.checkers.run.mount import Mount, build_of
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.replay import replay
-from powercut.checkers.run.runner import build_of, make_system
-from powercut.checkers.run.trace_of import Subject, make_trace
+from powercut.checkers.run.trace_of import make_trace
 from powercut.checkers.traces.format import Trace
 from powercut.checkers.workload.limits import check_scope
 from powercut.model.designs import DESIGNS
@@ -60,7 +61,7 @@ def replays(run: LiveRun) -> Trace:
     scope = run.scope()
     check_scope(scope)
     epochs = run.epochs(image_with(run.crash_state(), ()))
-    trace = make_trace(Subject(run.setup.design, scope), "durability", epochs, "", "holds")
+    trace = make_trace(Question(run.setup.design, scope), "durability", epochs, "", "holds")
     assert replay(trace).steps == run.steps > 0
     return trace
 
@@ -125,7 +126,7 @@ def test_the_scope_of_a_run_has_its_state(special: str) -> None:
         for _ in range(12):
             if enabled := run.enabled():
                 run.step(choose.choice(enabled))
-    system = make_system(run.scope(), 0, setup.design, None)
+    system = Mount.of(Question(setup.design, run.scope())).system
     state = system.initial
     (epoch,) = run.epochs(None)
     for thread in epoch.schedule:

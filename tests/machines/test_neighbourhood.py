@@ -4,12 +4,13 @@ from random import Random
 
 import pytest
 
-from powercut.checkers.engine.outcome import Outcome
+from powercut.checkers.engine.search.outcome import Outcome
 from powercut.checkers.machines.chance import KINDS, kinds_of, workload
 from powercut.checkers.machines.judge import ANY_KIND, Judge
 from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.machines.neighbourhood import Neighbourhood, explore, key_of
 from powercut.checkers.machines.setups import GEOMETRIES, Setup
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.language import DEADLOCK
@@ -48,7 +49,7 @@ def test_it_finds_what_an_exhaustive_run_finds(slug: str) -> None:
     scope = SCOPES[mutant.scope]
     run, judge = live(scope, slug)
     seen = explored(run, judge)
-    result = run_scope(DESIGNS[mutant.design], scope, mutant)
+    result = run_scope(Question(DESIGNS[mutant.design], scope, mutant))
     assert seen.whole
     assert {f.name.split()[0] for f in seen.found} == {v.prop for v in result.violations}
     shortest = {v.prop: v.steps for v in result.violations}
@@ -112,9 +113,11 @@ def test_an_error_during_a_sync_that_nobody_heard_of_is_no_promise() -> None:
     failing = Scope(
         "failing-sync", "", mounts, initial_size_cells=0, timer=Timer.NEVER, max_errors=1
     )
-    assert "durability" not in {v.prop for v in run_scope(DESIGNS["seed"], failing).violations}
+    assert "durability" not in {
+        v.prop for v in run_scope(Question(DESIGNS["seed"], failing)).violations
+    }
     mutant = MUTANTS["sync-no-commit-wait"]
-    broken = run_scope(DESIGNS["seed"], failing, mutant)
+    broken = run_scope(Question(DESIGNS["seed"], failing, mutant))
     assert "durability" in {v.prop for v in broken.violations}
 
 
@@ -122,7 +125,7 @@ def test_a_truncate_that_takes_a_mark_wakes_what_was_left_for_it() -> None:
     truncated = (Op(OpCode.WRITE, 2, 1), Op(OpCode.TRUNCATE, 1))
     mounts = (Mount((truncated, (Op(OpCode.FSYNC),))),)
     scope = Scope("cut-mark-beside-fsync", "", mounts, initial_size_cells=1, timer=Timer.NEVER)
-    result = run_scope(DESIGNS["seed-eof-deferred"], scope)
+    result = run_scope(Question(DESIGNS["seed-eof-deferred"], scope))
     assert result.exhaustive
     assert not result.violations
 
@@ -139,8 +142,8 @@ def test_data_that_an_error_took_is_no_promise_of_an_fsync_that_writes_nothing()
         max_errors=1,
     )
     design = DESIGNS["seed-eof-ordered"]
-    result = run_scope(design, scope)
+    result = run_scope(Question(design, scope))
     assert result.exhaustive
     assert "durability" not in {v.prop for v in result.violations}
-    broken = run_scope(design, scope, MUTANTS["fsync-no-commit-wait"])
+    broken = run_scope(Question(design, scope, MUTANTS["fsync-no-commit-wait"]))
     assert "durability" in {v.prop for v in broken.violations}

@@ -18,7 +18,9 @@ from powercut.checkers.machines.reference_machine import (
 from powercut.checkers.machines.search import PROFILES, profile_settings, run_machine, search
 from powercut.checkers.machines.setups import Setup
 from powercut.checkers.machines.violated import Violated
-from powercut.checkers.run.runner import build_of, run_scope
+from powercut.checkers.run.mount import build_of
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
@@ -118,7 +120,7 @@ def test_the_specification_sees_a_late_bio_too() -> None:
         "late", "", (Mount((ops,)),), geometry=geometry, initial_size_cells=0, timer=Timer.ONCE
     )
     design = DESIGNS["seed"]
-    result = run_scope(design, scope, stop_at=DURABILITY)
+    result = run_scope(Question(design, scope, stop_at=DURABILITY))
     (lost,) = [each for each in result.violations if each.prop == DURABILITY]
     setup = Setup(design, geometry=geometry, initial_size_cells=0, timer=Timer.ONCE)
     run = LiveRun(setup, observes_calls=True)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from powercut.checkers.engine.outcome import INTERRUPTED
+from powercut.checkers.engine.search.outcome import INTERRUPTED
 from powercut.checkers.explain.minimise import Minimiser
 from powercut.checkers.machines.compare import compare
 from powercut.checkers.machines.crash_machine import CrashMachine

@@ -2,6 +2,7 @@
 
 import pytest
 
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Geometry, Mount, Scope, Timer
@@ -34,7 +35,7 @@ def test_a_freed_block_is_not_written_over_after_an_abort(
         max_errors=1,
         data_err_abort=True,
     )
-    result = run_scope(DESIGNS[design], scope)
+    result = run_scope(Question(DESIGNS[design], scope))
     assert result.exhaustive
     assert result.reached["journal-aborted"]
     assert not result.violations

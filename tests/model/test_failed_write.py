@@ -4,6 +4,7 @@ import pytest
 
 from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.machines.setups import Setup
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Geometry, Mount, Op, Scope, Timer
@@ -28,7 +29,7 @@ def _scope(size_cells: int, nr_phys: int, *ops: Op, timer: Timer = Timer.FREE) -
 
 def test_blocks_behind_the_size_are_orphaned_until_they_are_gone() -> None:
     """It gets one block of two; whatever a commit saw of that, recovery finds nothing behind."""
-    result = run_scope(DESIGNS["bh-ordered"], _scope(0, 1, write(0, 4)))
+    result = run_scope(Question(DESIGNS["bh-ordered"], _scope(0, 1, write(0, 4))))
     assert result.verdict == "holds"
     assert result.reached["orphan-committed"]
     assert result.files == {(0, ())}
@@ -57,13 +58,13 @@ def test_a_block_within_the_size_stays_and_has_zeros_to_write() -> None:
 @pytest.mark.parametrize("size_cells", [0, 2])
 def test_no_stale_data_and_no_lost_block(size_cells: int) -> None:
     scope = _scope(0, 1, truncate(size_cells), write(0, 4), FSYNC, timer=Timer.ONCE)
-    result = run_scope(DESIGNS["bh-ordered"], scope)
+    result = run_scope(Question(DESIGNS["bh-ordered"], scope))
     assert result.verdict == "holds"
 
 
 def test_blocks_that_a_commit_frees_are_found() -> None:
     scope = _scope(4, 2, truncate(0), write(0, 4), FSYNC, timer=Timer.NEVER)
-    result = run_scope(DESIGNS["bh-ordered"], scope)
+    result = run_scope(Question(DESIGNS["bh-ordered"], scope))
     assert any(size == 4 for size, _cells in result.files)
 
 

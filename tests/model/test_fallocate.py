@@ -4,6 +4,7 @@ import pytest
 
 from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.machines.setups import Setup
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Geometry, Mount, Scope, Timer
@@ -21,7 +22,7 @@ def test_the_size_covers_the_blocks_that_were_found(design: str) -> None:
         initial_size_cells=0,
         timer=Timer.ONCE,
     )
-    result = run_scope(DESIGNS[design], scope)
+    result = run_scope(Question(DESIGNS[design], scope))
     assert result.verdict == "holds"
     assert result.files == {(0, ()), (2, (ZERO, ZERO))}
 
@@ -36,7 +37,7 @@ def test_blocks_that_a_commit_frees_are_found(design: str) -> None:
         initial_size_cells=4,
         timer=Timer.NEVER,
     )
-    result = run_scope(DESIGNS[design], scope)
+    result = run_scope(Question(DESIGNS[design], scope))
     assert result.verdict == "holds"
     assert (0, ()) in result.files
 

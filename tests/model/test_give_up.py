@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.run.runner import make_system
+from powercut.checkers.run.mount import Mount as Mounted
+from powercut.checkers.run.question import Question
 from powercut.model.buffer_head import ext4_do_writepages
 from powercut.model.designs import DESIGNS
 from powercut.model.language import Path
@@ -17,8 +17,7 @@ def _delayed() -> Any:
     scope = Scope(
         "delayed", "", (Mount(((write(0),),)),), geometry=Geometry(nr_phys=1), initial_size_cells=0
     )
-    system = make_system(scope, 0, DESIGNS["bh-ordered"], None)
-    k = NativeRun(system.build, system.constants, system.shared(system.initial)).root
+    k = Mounted.of(Question(DESIGNS["bh-ordered"], scope)).native().root
     inode = k.inode[0]
     inode.i_size = 2
     inode.delayed[0] = inode.i_reserved_data_blocks = inode.folio[0].dirty = 1

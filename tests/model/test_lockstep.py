@@ -4,14 +4,13 @@ import random
 
 import pytest
 
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.engine.system import Build, System
-from powercut.checkers.run.runner import make_system, mounted, predicates_of
+from powercut.checkers.run.mount import Mount, predicates_of
+from powercut.checkers.run.question import Question
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
-from powercut.model.recovery import mkfs
 from powercut.model.scopes import SCOPES
 from powercut.model.setup import dimensions
 from powercut.model.tasks import PROGRAM
@@ -21,29 +20,24 @@ from tests.model.walking import walk_together
 CHOICES = (*DESIGNS.values(), *MUTANTS.values())
 
 
-def native_of(system: System, scope_name: str) -> NativeRun:
-    variables = mounted(system, mkfs(SCOPES[scope_name]), SCOPES[scope_name])
-    return NativeRun(system.build, system.constants, variables)
-
-
 @pytest.mark.parametrize("scope_name", SCOPES)
 def test_random_schedules_agree(scope_name: str) -> None:
     chooser = random.Random(scope_name)
     for choice in chooser.sample(CHOICES, 4):
         design = choice if choice in DESIGNS.values() else DESIGNS["seed"]
         mutant = None if choice in DESIGNS.values() else choice
-        system = make_system(SCOPES[scope_name], 0, design, mutant)  # type: ignore[arg-type]
-        native = native_of(system, scope_name)
-        walk_together(system, native, chooser, 300)
+        mount = Mount.of(Question(design, SCOPES[scope_name], mutant))  # type: ignore[arg-type]
+        walk_together(mount.system, mount.native(), chooser, 300)
 
 
 def test_properties_agree_on_native_views() -> None:
-    system = make_system(SCOPES["eio-abort"], 0, DESIGNS["seed"], None)
+    mount = Mount.of(Question(DESIGNS["seed"], SCOPES["eio-abort"]))
+    system = mount.system
     properties, situations = predicates_of(system)
     checks = {**STATE_PROPERTIES, **SITUATIONS}
     chooser = random.Random(3)
     for _ in range(6):
-        native = native_of(system, "eio-abort")
+        native = mount.native()
         state = system.initial
         while enabled := system.enabled(state):
             for name, compiled in {**properties, **situations}.items():
@@ -59,9 +53,8 @@ def build(scope_name: str, *, checked: bool = False, zero_dead: bool = True) -> 
 
 
 def explore(built: Build, scope_name: str) -> BreadthFirst:
-    reference = make_system(SCOPES[scope_name], 0, DESIGNS["seed"], None)
-    variables = mounted(reference, mkfs(SCOPES[scope_name]), SCOPES[scope_name])
-    system = System(built, reference.constants, variables)
+    reference = Mount.of(Question(DESIGNS["seed"], SCOPES[scope_name]))
+    system = System(built, reference.system.constants, reference.variables)
     invariants, situations = predicates_of(system)
     search = BreadthFirst(system, Watch(invariants, situations), Limits())
     search.run()

@@ -4,6 +4,7 @@ import pytest
 
 from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.machines.setups import Setup
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mballoc import s_dirtyclusters_counter
@@ -65,7 +66,7 @@ def test_a_fault_beside_writeback_and_commits(design: str) -> None:
         timer=Timer.ONCE,
         nodelalloc=True,
     )
-    result = run_scope(DESIGNS[design], scope)
+    result = run_scope(Question(DESIGNS[design], scope))
     assert result.verdict == "holds"
 
 
@@ -81,7 +82,7 @@ def test_blocks_that_a_commit_frees_are_found(design: str) -> None:
         timer=Timer.NEVER,
         nodelalloc=True,
     )
-    result = run_scope(DESIGNS[design], scope)
+    result = run_scope(Question(DESIGNS[design], scope))
     assert result.verdict == "holds"
     assert result.reached["commit-under-folio-lock"] == (design == "seed")
     assert any(any(cells) for _size, cells in result.files)

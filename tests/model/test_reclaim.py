@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.outcome import Limits, Watch
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.engine.system import Build, System
-from powercut.checkers.run.runner import make_system, mounted, run_scope
+from powercut.checkers.run.mount import Mount as Mounted
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
-from powercut.model.recovery import mkfs
 from powercut.model.scope import Mount, Scope, Timer
 from powercut.model.scopes import SCOPES, punch, write
 from powercut.model.setup import dimensions
@@ -48,8 +49,8 @@ def reached(scope_name: str, design: str) -> set[str]:
     scope = SCOPES[scope_name]
     wanted = (old_read_back, new_read_back, zeros_read_back, bio_under_an_absent_folio)
     build = Build(PROGRAM, dimensions(scope, scope.mounts[0]), wanted)
-    reference = make_system(scope, 0, DESIGNS[design], None)
-    system = System(build, reference.constants, mounted(reference, mkfs(scope), scope))
+    reference = Mounted.of(Question(DESIGNS[design], scope))
+    system = System(build, reference.system.constants, reference.variables)
     checks = dict(zip((p.__name__ for p in wanted), system.predicates, strict=True))
     search = BreadthFirst(system, Watch({}, checks), Limits())
     outcome = search.run()
@@ -68,11 +69,11 @@ def test_a_failed_write_of_a_new_block_reads_back_as_zeros() -> None:
 
 def test_a_mount_with_evictions_starts_with_nothing_cached() -> None:
     scope = SCOPES["evict-overwrite"]
-    system = make_system(scope, 0, DESIGNS["seed"], None)
+    system = Mounted.of(Question(DESIGNS["seed"], scope)).system
     folio = system.view(system.initial).inode[0].folio
     assert (folio[0].absent, folio[1].absent) == (1, 1)
     cached = replace(scope, mounts=(replace(scope.mounts[0], evictions=0),))
-    system = make_system(cached, 0, DESIGNS["seed"], None)
+    system = Mounted.of(Question(DESIGNS["seed"], cached)).system
     folio = system.view(system.initial).inode[0].folio
     assert (folio[0].absent, folio[1].absent) == (0, 0)
 
@@ -81,7 +82,7 @@ def test_reclaim_alone_finds_writeback_that_ends_too_early() -> None:
     """The property sees it in any scope: what could be reclaimed would read back as zeros."""
     mutant = MUTANTS["writeback-ends-early"]
     for scope in ("append-fsync", "evict-append"):
-        result = run_scope(DESIGNS["seed"], SCOPES[scope], mutant, stop_at="read-back")
+        result = run_scope(Question(DESIGNS["seed"], SCOPES[scope], mutant, stop_at="read-back"))
         assert "read-back" in {v.prop for v in result.violations}
 
 
@@ -96,7 +97,7 @@ def test_a_punch_that_an_abort_cuts_short_is_no_misread() -> None:
         data_err_abort=True,
         timer=Timer.NEVER,
     )
-    result = run_scope(DESIGNS["seed"], scope)
+    result = run_scope(Question(DESIGNS["seed"], scope))
     assert result.exhaustive
     assert result.reached["journal-aborted"]
     assert result.verdict_of("read-back") == "holds"

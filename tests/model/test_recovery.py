@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from powercut.checkers.run.runner import make_system, mounted
+from powercut.checkers.run.mount import Mount as Mounted
+from powercut.checkers.run.question import Question
 from powercut.model.designs import DESIGNS
 from powercut.model.recovery import Disk, DiskInode, canonical, mkfs, read_file, recover
 from powercut.model.scope import Geometry, Mount, Scope
@@ -49,9 +50,9 @@ def test_canonical_names_blocks_in_logical_order_and_forgets_who_wrote() -> None
 
 def test_mounting_an_orphan_zeroes_its_tail_in_the_page_cache_only() -> None:
     scope = Scope("s", "s", (Mount(((FSYNC,),)),), GEOMETRY)
-    system = make_system(scope, 0, DESIGNS["seed"], None)
-    state = system.start(mounted(system, canonical(disk(1, orphan=True), GEOMETRY), scope))
-    k = system.view(state)
+    orphaned = canonical(disk(1, orphan=True), GEOMETRY)
+    mount = Mounted.of(Question(DESIGNS["seed"], scope), 0, orphaned)
+    k = mount.view(mount.start)
     assert k.inode[0].page[1] == ZERO
     assert k.inode[0].folio[0].dirty == 1
     assert k.stable.may[1] == POLLUTION

@@ -4,6 +4,7 @@ import pytest
 
 from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.machines.setups import Setup
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mballoc import ext4_count_free_clusters, s_dirtyclusters_counter
@@ -50,6 +51,6 @@ def test_what_was_reserved_can_be_written(design: str) -> None:
         initial_size_cells=0,
         timer=Timer.ONCE,
     )
-    result = run_scope(DESIGNS[design], scope)
+    result = run_scope(Question(DESIGNS[design], scope))
     assert result.verdict == "holds"
     assert all(size in (0, 2) for size, _cells in result.files)

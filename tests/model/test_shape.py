@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from powercut.checkers.engine.frames import Place
-from powercut.checkers.run.runner import make_system
+from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.question import Question
 from powercut.model.designs import DESIGNS
 from powercut.model.scopes import SCOPES
 
@@ -33,7 +34,7 @@ def test_every_function_of_the_patch_has_a_path() -> None:
 
 
 def places() -> dict[str, list[Place]]:
-    build = make_system(SCOPES["eio-append"], 0, DESIGNS["seed"], None).build
+    build = Mount.of(Question(DESIGNS["seed"], SCOPES["eio-append"])).system.build
     return {kind: list(frames.places.values()) for kind, frames in build.frames.items()}
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.run.runner import make_system
+from powercut.checkers.run.mount import Mount as Mounted
+from powercut.checkers.run.question import Question
 from powercut.model.designs import DESIGNS
 from powercut.model.ordered import length_to_write, mpage_submit_folio
 from powercut.model.scope import Geometry, Mount, Scope
@@ -20,8 +20,7 @@ def dirty(geometry: Geometry, i_size: int) -> Any:
     """The variables with every block of a file written, dirty and mapped, and EOF at ``i_size``."""
     size = geometry.nr_blocks * geometry.cells_per_block
     scope = Scope("dirty", "", (Mount(((write(0),),)),), geometry=geometry, initial_size_cells=size)
-    system = make_system(scope, 0, DESIGNS["bh-ordered"], None)
-    run = NativeRun(system.build, system.constants, system.shared(system.initial))
+    run = Mounted.of(Question(DESIGNS["bh-ordered"], scope)).native()
     inode = run.root.inode[0]
     inode.i_size = i_size
     for f in range(run.root.conf.nr_folios):

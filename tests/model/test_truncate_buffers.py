@@ -1,5 +1,6 @@
 """A truncate discards the buffers of a folio that is clean and zero as well."""
 
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Geometry, Mount, Scope, Timer
@@ -17,6 +18,6 @@ def test_a_block_that_was_cut_is_mapped_anew() -> None:
         initial_size_cells=0,
         timer=Timer.NEVER,
     )
-    result = run_scope(DESIGNS["bh-ordered"], scope)
+    result = run_scope(Question(DESIGNS["bh-ordered"], scope))
     assert result.exhaustive
     assert not {v.prop for v in result.violations}

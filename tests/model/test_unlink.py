@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
@@ -26,7 +27,7 @@ def test_recovery_deletes_an_orphan_without_a_name() -> None:
 
 @pytest.mark.parametrize("design", ["seed", "bh-ordered"])
 def test_a_crash_finds_the_whole_file_or_none(design: str) -> None:
-    result = run_scope(DESIGNS[design], SCOPES["unlink"])
+    result = run_scope(Question(DESIGNS[design], SCOPES["unlink"]))
     assert result.verdict == "holds"
     assert result.files == {(2, (8, 8)), (0, ())}
     assert result.reached["unlinked-committed"]
@@ -34,22 +35,24 @@ def test_a_crash_finds_the_whole_file_or_none(design: str) -> None:
 
 def test_blocks_of_an_unlinked_file_are_reused_only_after_the_commit() -> None:
     scope = SCOPES["unlink-reuse"]
-    clean = run_scope(DESIGNS["seed"], scope)
+    clean = run_scope(Question(DESIGNS["seed"], scope))
     assert clean.verdict == "holds"
     assert clean.reached["unlinked-blocks-reused"]
-    result = run_scope(DESIGNS["seed"], scope, MUTANTS["reuse-before-commit"])
+    result = run_scope(Question(DESIGNS["seed"], scope, MUTANTS["reuse-before-commit"]))
     assert "stale-data" in {v.prop for v in result.violations}
 
 
 def test_data_of_an_unlinked_file_in_another_one_is_stale() -> None:
     """Old data of file 0 in a block that file 1 got and has not written yet."""
-    result = run_scope(DESIGNS["seed"], SCOPES["unlink-reuse"], MUTANTS["written-allocation"])
+    result = run_scope(
+        Question(DESIGNS["seed"], SCOPES["unlink-reuse"], MUTANTS["written-allocation"])
+    )
     assert {"stale-data", "unstable-conversion"} & {v.prop for v in result.violations}
 
 
 def test_who_has_the_file_open_keeps_its_blocks() -> None:
     """The other task writes and syncs an unlinked file; the last one to close it frees it."""
-    result = run_scope(DESIGNS["seed"], SCOPES["unlink-open"])
+    result = run_scope(Question(DESIGNS["seed"], SCOPES["unlink-open"]))
     assert result.verdict == "holds"
     assert (2, (16, 16)) not in result.files or (0, ()) in result.files
 
@@ -57,8 +60,8 @@ def test_who_has_the_file_open_keeps_its_blocks() -> None:
 def test_a_mount_that_finds_no_file_leaves_it_alone() -> None:
     mounts = (Mount(((unlink(), SYNC),)), Mount(((write(0, 2), FSYNC),)))
     scope = Scope("gone", "", mounts, initial_size_cells=2, timer=Timer.ONCE)
-    result = run_scope(DESIGNS["seed"], scope)
+    result = run_scope(Question(DESIGNS["seed"], scope))
     assert result.verdict == "holds"
     assert (2, (16, 16)) in result.files
     later = replace(scope, mounts=(mounts[0], Mount(((write(0, 2),),), flusher_passes=0)))
-    assert (0, ()) in run_scope(DESIGNS["seed"], later).files
+    assert (0, ()) in run_scope(Question(DESIGNS["seed"], later)).files

@@ -4,6 +4,7 @@ import pytest
 
 from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.machines.setups import Setup
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Mount, Op, Scope, Timer
@@ -51,12 +52,12 @@ def _scope(*, max_errors: int, nodelalloc: bool) -> Scope:
 
 
 def test_the_commit_writes_the_data_first() -> None:
-    result = run_scope(DESIGNS["bh-ordered"], _scope(max_errors=0, nodelalloc=True))
+    result = run_scope(Question(DESIGNS["bh-ordered"], _scope(max_errors=0, nodelalloc=True)))
     assert result.verdict == "holds"
 
 
 @pytest.mark.parametrize("nodelalloc", [True, False])
 def test_a_failed_bio_shows_what_was_there_before(nodelalloc: bool) -> None:
     """With data_err=ignore the commit goes on; a block that is still unwritten shows nothing."""
-    result = run_scope(DESIGNS["bh-ordered"], _scope(max_errors=1, nodelalloc=nodelalloc))
+    result = run_scope(Question(DESIGNS["bh-ordered"], _scope(max_errors=1, nodelalloc=nodelalloc)))
     assert ("stale-data" in {each.prop for each in result.violations}) is nodelalloc

@@ -2,9 +2,9 @@
 
 import random
 
+from powercut.checkers.engine.lockstep import compare
 from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.engine.system import System
-from powercut.checkers.engine.walk import compare
 
 
 def walk_together(system: System, native: NativeRun, draw: random.Random, most_steps: int) -> None:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 import powercut.checkers.run.runner  # noqa: F401 - keeps the compiled models over the runs in this process
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.litmus import shipped_files
 from powercut.execute.job import Job, JobResult, execute
 from powercut.pytest import items as pytest_items
@@ -120,7 +120,7 @@ def test_a_run_cut_short_fails_a_litmus_test(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def short(job: Job, *rest: Any) -> JobResult:
-        return execute(replace(job, limits=Limits(max_states=10)), *rest)
+        return execute(Job(replace(job.question, limits=Limits(max_states=10))), *rest)
 
     monkeypatch.setattr(pytest_items, "execute", short)
     add(project, "append.litmus", APPEND)

@@ -7,7 +7,9 @@ import pytest
 
 from powercut.checkers.proof.bridge import Bridge, Crossing, cross_all, cross_walks
 from powercut.checkers.proof.rules import Rules, rules_of
-from powercut.checkers.run.runner import make_system, run_scope
+from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scopes import SCOPES
@@ -23,15 +25,15 @@ def rules_with_errors(design: str) -> Rules:
 def explored(design: str, scope: str, states: int, rules: Rules, mutant: str = "") -> Crossing:
     """Check the first transitions of a scope."""
     planted = MUTANTS[mutant] if mutant else None
-    system = make_system(SCOPES[scope], 0, DESIGNS[design], planted)
-    return cross_all(system, rules, states, [system.initial])
+    mount = Mount.of(Question(DESIGNS[design], SCOPES[scope], planted))
+    return cross_all(mount, rules, states)
 
 
 def walked(design: str, scope: str, mutant: str = "", runs: int = 2) -> Crossing:
     """Check random walks through a scope."""
     planted = MUTANTS[mutant] if mutant else None
-    system = make_system(SCOPES[scope], 0, DESIGNS[design], planted)
-    return cross_walks(system, rules_with_errors(design), runs=runs, steps=150, seed=1)
+    mount = Mount.of(Question(DESIGNS[design], SCOPES[scope], planted))
+    return cross_walks(mount, rules_with_errors(design), runs=runs, steps=150, seed=1)
 
 
 @pytest.mark.parametrize("design", DESIGN_NAMES)
@@ -89,8 +91,8 @@ def test_a_mistake_in_the_model_shows(mutant: str, scope: str) -> None:
 def test_a_mistake_in_the_protocol_shows(flag: str, scope: str) -> None:
     change: dict[str, Any] = {flag: True}
     rules = replace(rules_with_errors("seed-eof-ordered"), **change)
-    system = make_system(SCOPES[scope], 0, DESIGNS["seed-eof-ordered"], None)
-    assert cross_walks(system, rules, runs=4, steps=150, seed=1).mismatches
+    mount = Mount.of(Question(DESIGNS["seed-eof-ordered"], SCOPES[scope]))
+    assert cross_walks(mount, rules, runs=4, steps=150, seed=1).mismatches
 
 
 @pytest.mark.parametrize("mutant", ["old-mark-stays", "marks-survive-cut", "unmark-at-submit"])
@@ -98,17 +100,18 @@ def test_a_mistake_shows_on_its_own_schedule(mutant: str) -> None:
     planted = MUTANTS[mutant]
     design, scope = DESIGNS[planted.design], SCOPES[planted.scope]
     wanted = planted.caught_by
-    found = run_scope(design, scope, planted, properties=(wanted,), stop_at=wanted).violations[0]
+    question = Question(design, scope, planted, properties=(wanted,), stop_at=wanted)
+    found = run_scope(question).violations[0]
     schedule = found.epochs[0].schedule
     for switch, fits in ((None, True), (planted, False)):
-        system = make_system(scope, 0, design, switch)
-        bridge = Bridge(system, rules_with_errors(planted.design))
-        assert bridge.start(system.initial)
-        state = system.initial
+        mount = Mount.of(Question(design, scope, switch))
+        bridge = Bridge(mount, rules_with_errors(planted.design))
+        assert bridge.start(mount.start)
+        state = mount.start
         for thread in schedule:
-            if thread not in system.enabled(state):
+            if thread not in mount.enabled(state):
                 break
-            following = system.step(state, thread)
+            following = mount.step(state, thread)
             bridge.transition(state, thread, following)
             state = following
         assert (bridge.result.mismatches == []) == fits

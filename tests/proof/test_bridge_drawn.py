@@ -13,12 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from powercut.checkers.crash.image import decode, file_images
-from powercut.checkers.engine.system import System
 from powercut.checkers.proof.bridge import Bridge, Crossing
 from powercut.checkers.proof.rules import Rules, rules_of
 from powercut.checkers.proof.watched import walk, watch_walks
-from powercut.checkers.run.runner import make_system, mounted
+from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.question import Question
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Scope
@@ -37,12 +36,12 @@ def drawn_scope(seed: int) -> Scope:
     )
 
 
-def crossed(system: System, rules: Rules, start: bytes, chooser: Random) -> tuple[Crossing, bytes]:
+def crossed(mount: Mount, rules: Rules, chooser: Random) -> tuple[Crossing, bytes]:
     """Check one walk; return what came of it and the state it ended in."""
-    bridge = Bridge(system, rules)
-    last = start
-    if bridge.start(start):
-        last = walk(bridge, start, chooser, STEPS)
+    bridge = Bridge(mount, rules)
+    last = mount.start
+    if bridge.start(last):
+        last = walk(bridge, last, chooser, STEPS)
     return bridge.result, last
 
 
@@ -50,16 +49,13 @@ def check_scope(design: str, seed: int, chooser: Random) -> None:
     """Walk through a drawn scope, cut the power, and walk through what is mounted then."""
     scope = drawn_scope(seed)
     rules = replace(rules_of(design), bio_errors=True)
-    first = make_system(scope, 0, DESIGNS[design], None)
-    result, last = crossed(first, rules, first.initial, chooser)
+    first = Mount.of(Question(DESIGNS[design], scope))
+    result, last = crossed(first, rules, chooser)
     assert result.mismatches == []
-    layout = first.build.layout
-    state = decode(layout, first.shared(last)[layout.projected], scope.geometry)
-    disk = chooser.choice(list(islice(file_images(state), 16)))
+    disk = chooser.choice(list(islice(first.images(last), 16)))
     again = replace(scope, mounts=(scope.mounts[-1],))
-    second = make_system(again, 0, DESIGNS[design], None)
-    start = second.start(mounted(second, disk, again))
-    assert crossed(second, rules, start, chooser)[0].mismatches == []
+    second = Mount.of(Question(DESIGNS[design], again), 0, disk)
+    assert crossed(second, rules, chooser)[0].mismatches == []
 
 
 @pytest.mark.parametrize("design", DESIGN_NAMES)
@@ -83,8 +79,8 @@ def watched(scope: str, mutant: str = "", flag: str = "") -> Crossing:
     planted = MUTANTS[mutant] if mutant else None
     changes: dict[str, Any] = {flag: True} if flag else {}
     rules = replace(rules_of(design), **changes)
-    system = make_system(SCOPES[scope], 0, DESIGNS[design], planted)
-    return watch_walks(system, rules, runs=6, steps=150, seed=1)
+    mount = Mount.of(Question(DESIGNS[design], SCOPES[scope], planted))
+    return watch_walks(mount, rules, runs=6, steps=150, seed=1)
 
 
 @pytest.mark.parametrize("scope", ["append-fsync", "overwrite-fsync", "span-truncate"])

@@ -10,9 +10,11 @@ from powercut.checkers import audit as module
 from powercut.checkers.audit import REDUCTIONS, Comparison, Variant, audit, explore
 from powercut.checkers.crash.image import file_images
 from powercut.checkers.engine import kept, liveness
-from powercut.checkers.engine.bfs import BreadthFirst
-from powercut.checkers.engine.outcome import Limits
+from powercut.checkers.engine.search import depth
+from powercut.checkers.engine.search.breadth import BreadthFirst
+from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.engine.system import Build
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
@@ -64,7 +66,7 @@ def test_no_reduction_changes_anything_in_larger_scopes(scope: str, design: str)
 @pytest.mark.parametrize("scope", ["eof-two-mounts", "eio-overwrite", "truncate-reuse"])
 def test_the_plain_search_finds_what_the_runner_finds(scope: str) -> None:
     seen = explore(DESIGNS["seed"], SCOPES[scope], None, Limits(), Variant())
-    result = run_scope(DESIGNS["seed"], SCOPES[scope])
+    result = run_scope(Question(DESIGNS["seed"], SCOPES[scope]))
     assert seen.states == result.states
     assert seen.violated == {v.prop for v in (*result.violations, *result.observations)}
     assert seen.reached == {name for name, reached in result.reached.items() if reached}
@@ -119,10 +121,8 @@ def test_leaving_out_a_thread_that_can_act(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_digests_that_are_too_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    from powercut.checkers.engine import dfs
-
-    exact = dfs.digest
-    monkeypatch.setattr(dfs, "digest", lambda state: exact(state) & 0x3F)
+    exact = depth.digest
+    monkeypatch.setattr(depth, "digest", lambda state: exact(state) & 0x3F)
     differences = compared("digests", "append-fsync").differences
     assert any(text.startswith("crash states of mount 1") for text in differences)
 

@@ -2,8 +2,10 @@
 
 import pytest
 
-from powercut.checkers.engine.outcome import Limits
-from powercut.checkers.run.runner import RunResult, run_scope
+from powercut.checkers.engine.search.outcome import Limits
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.result import RunResult
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DEFAULT_DESIGNS, DESIGNS
 from powercut.model.scope import Mount, Scope, Timer
 from powercut.model.scopes import SCOPES, write
@@ -25,7 +27,7 @@ _runs: dict[tuple[str, str], RunResult] = {}
 def run(design: str, scope: str) -> RunResult:
     """Explore a scope once per test session."""
     if (design, scope) not in _runs:
-        _runs[design, scope] = run_scope(DESIGNS[design], SCOPES[scope])
+        _runs[design, scope] = run_scope(Question(DESIGNS[design], SCOPES[scope]))
     return _runs[design, scope]
 
 
@@ -206,7 +208,7 @@ def test_out_of_order_ioends_leave_zeros_not_stale_data() -> None:
 def test_a_torn_overwrite_is_seen_and_legal() -> None:
     mount = Mount(((write(0, 2),),))
     scope = Scope("torn", "overwrite a block", (mount,), initial_size_cells=2)
-    result = run_scope(DESIGNS["seed"], scope)
+    result = run_scope(Question(DESIGNS["seed"], scope))
     assert {(2, (8, 8)), (2, (16, 8)), (2, (8, 16)), (2, (16, 16))} == result.files
     assert result.verdict == "holds"
     assert not result.observations
@@ -214,12 +216,16 @@ def test_a_torn_overwrite_is_seen_and_legal() -> None:
 
 def test_an_advisory_property_decides_only_when_asked_for() -> None:
     assert run("seed", "cookie-race").verdict == "holds"
-    asked = run_scope(DESIGNS["seed"], SCOPES["cookie-race"], properties=("zeros-for-data",))
+    asked = run_scope(
+        Question(DESIGNS["seed"], SCOPES["cookie-race"], properties=("zeros-for-data",))
+    )
     assert asked.verdict == "violated"
 
 
 def test_a_run_that_is_cut_short_is_inconclusive() -> None:
-    result = run_scope(DESIGNS["seed"], SCOPES["two-fsyncs"], limits=Limits(max_states=1000))
+    result = run_scope(
+        Question(DESIGNS["seed"], SCOPES["two-fsyncs"], limits=Limits(max_states=1000))
+    )
     assert result.verdict == "inconclusive"
     assert "limit of 1000 states" in result.stopped
 
@@ -233,7 +239,7 @@ def test_data_err_abort_is_kept_where_the_worker_sees_the_error() -> None:
 def test_a_timer_that_never_fires_makes_the_space_smaller() -> None:
     scope = SCOPES["append-fsync"]
     quiet = Scope(scope.name, scope.summary, scope.mounts, initial_size_cells=2, timer=Timer.NEVER)
-    assert run_scope(DESIGNS["seed"], quiet).states < run("seed", "append-fsync").states
+    assert run_scope(Question(DESIGNS["seed"], quiet)).states < run("seed", "append-fsync").states
 
 
 @pytest.mark.slow

@@ -2,7 +2,9 @@
 
 import pytest
 
-from powercut.checkers.run.runner import RunResult, run_scope
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.result import RunResult
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS, Mutant
 from powercut.model.scopes import SCOPES
@@ -20,7 +22,7 @@ def names(result: RunResult) -> set[str]:
 def baseline(mutant: Mutant) -> RunResult:
     key = (mutant.design, mutant.scope)
     if key not in _baselines:
-        _baselines[key] = run_scope(DESIGNS[mutant.design], SCOPES[mutant.scope])
+        _baselines[key] = run_scope(Question(DESIGNS[mutant.design], SCOPES[mutant.scope]))
     return _baselines[key]
 
 
@@ -29,7 +31,7 @@ def check(mutant: Mutant) -> None:
     assert clean.exhaustive
     assert mutant.caught_by not in names(clean)
     found = run_scope(
-        DESIGNS[mutant.design], SCOPES[mutant.scope], mutant, stop_at=mutant.caught_by
+        Question(DESIGNS[mutant.design], SCOPES[mutant.scope], mutant, stop_at=mutant.caught_by)
     )
     assert mutant.caught_by in names(found)
 

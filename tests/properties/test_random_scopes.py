@@ -8,11 +8,11 @@ import random
 
 import pytest
 
-from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.engine.outcome import Limits
-from powercut.checkers.run.runner import make_system, mounted, run_scope
+from powercut.checkers.engine.search.outcome import Limits
+from powercut.checkers.run.mount import Mount as Mounted
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
-from powercut.model.recovery import mkfs
 from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
 from tests.model.walking import walk_together
 
@@ -91,7 +91,7 @@ def random_scope(seed: int) -> Scope:
 @pytest.mark.parametrize("seed", range(15))
 def test_only_known_violations(design: str, seed: int) -> None:
     scope = random_scope(seed)
-    result = run_scope(DESIGNS[design], scope, limits=Limits(max_states=20_000))
+    result = run_scope(Question(DESIGNS[design], scope, limits=Limits(max_states=20_000)))
     assert {v.prop for v in result.violations} <= KNOWN[design]
 
 
@@ -99,7 +99,5 @@ def test_only_known_violations(design: str, seed: int) -> None:
 def test_native_and_compiled_agree_and_stay_in_range(seed: int) -> None:
     scope = random_scope(1000 + seed)
     draw = random.Random(seed)
-    system = make_system(scope, 0, DESIGNS[draw.choice(list(KNOWN))], None)
-    variables = mounted(system, mkfs(scope), scope)
-    native = NativeRun(system.build, system.constants, variables)
-    walk_together(system, native, draw, 400)
+    mount = Mounted.of(Question(DESIGNS[draw.choice(list(KNOWN))], scope))
+    walk_together(mount.system, mount.native(), draw, 400)

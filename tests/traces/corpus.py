@@ -15,8 +15,9 @@ from pathlib import Path
 from powercut.checkers.explain.diff import follow
 from powercut.checkers.explain.minimise import minimise
 from powercut.checkers.explain.why import annotated
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
-from powercut.checkers.run.trace_of import Subject, trace_of
+from powercut.checkers.run.trace_of import trace_of
 from powercut.checkers.traces.codec import encode_trace, load_trace, trace_file_name
 from powercut.checkers.traces.format import Trace
 from powercut.inputs.files import write_whole
@@ -100,11 +101,11 @@ CASES = (*FINDINGS, *PLANTED)
 def find(case: Case) -> Trace:
     """Search for the counterexample and return its trace.  Raises :class:`LookupError`."""
     mutant = MUTANTS[case.mutant] if case.mutant else None
-    which = DESIGNS[case.design], SCOPES[case.scope], mutant
-    result = run_scope(*which, stop_at=case.prop)
+    question = Question(DESIGNS[case.design], SCOPES[case.scope], mutant, stop_at=case.prop)
+    result = run_scope(question)
     for violation in (*result.violations, *result.observations):
         if violation.prop == case.prop:
-            return trace_of(violation, result, *which)
+            return trace_of(violation, result)
     raise LookupError(f"{case.stem}: nothing found")
 
 
@@ -115,8 +116,8 @@ def counterexample(case: Case) -> Trace:
 
 def counterpart(violated: Trace, stem: str, design: str) -> Trace:
     """Return the run of ``design`` that follows ``violated``.  Raises :class:`LookupError`."""
-    subject = Subject(DESIGNS[design], SCOPES[violated.scope])
-    trace = follow(violated, subject, counterpart=stem)
+    question = Question(DESIGNS[design], SCOPES[violated.scope])
+    trace = follow(violated, question, counterpart=stem)
     if trace.verdict != "holds":
         raise LookupError(f"{stem}: {design} violates {trace.property} on this schedule too")
     return trace

@@ -6,8 +6,8 @@ import pytest
 
 from powercut.checkers.explain.diff import follow
 from powercut.checkers.explain.why import explain
-from powercut.checkers.run.replay import check_names, replay
-from powercut.checkers.run.trace_of import Subject
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.replay import replay, subject_of
 from powercut.checkers.traces import (
     encode_trace,
     load_trace,
@@ -47,8 +47,7 @@ def test_saved_trace_replays(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=stem)
 def test_the_explorer_walks_a_saved_trace(path: Path) -> None:
     trace = load_trace(path)
-    design, mutant, scope = check_names(trace)
-    session = Session(design, scope, mutant, trace)
+    session = Session(subject_of(trace), trace)
     for n, epoch in enumerate(trace.epochs):
         for _ in epoch.steps:
             session.next()
@@ -82,8 +81,8 @@ def test_saved_counterpart_follows_its_trace(path: Path) -> None:
     violated = load_trace(FOLDER / f"{trace.origin.counterpart}{ENDING}")
     assert violated.verdict == "violated"
     assert (trace.design, trace.mutant) != (violated.design, violated.mutant)
-    subject = Subject(DESIGNS[trace.design], scope_of(violated))
-    assert follow(violated, subject, counterpart=trace.origin.counterpart).epochs == trace.epochs
+    question = Question(DESIGNS[trace.design], scope_of(violated))
+    assert follow(violated, question, counterpart=trace.origin.counterpart).epochs == trace.epochs
 
 
 def test_the_corpus_is_complete() -> None:

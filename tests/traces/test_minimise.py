@@ -1,5 +1,6 @@
 """The minimiser: as short as a search, never worse, never another violation, always replayed."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -8,9 +9,9 @@ import pytest
 from powercut.checkers.explain.minimise import Minimiser, Size, minimise
 from powercut.checkers.explain.what_if import Plan, plan_of
 from powercut.checkers.explain.why import explain
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.replay import replay
 from powercut.checkers.run.runner import run_scope
-from powercut.checkers.run.trace_of import Subject
 from powercut.checkers.traces import Trace, TraceError, encode_trace, load_trace
 from powercut.checkers.traces.codec import decode_trace
 from powercut.model.designs import DESIGNS
@@ -37,7 +38,7 @@ def saved(name: str) -> Trace:
 
 
 def shortest(design: str, scope: str, prop: str, mutant: str) -> int:
-    result = run_scope(DESIGNS[design], SCOPES[scope], MUTANTS.get(mutant), stop_at=prop)
+    result = run_scope(Question(DESIGNS[design], SCOPES[scope], MUTANTS.get(mutant), stop_at=prop))
     return next(v.steps for v in (*result.violations, *result.observations) if v.prop == prop)
 
 
@@ -119,7 +120,7 @@ def test_the_mutant_stays_necessary() -> None:
     assert minimiser.needs_mutant
     minimiser.run()
     plan = plan_of(minimiser.best)
-    clean = Plan(Subject(plan.subject.design, plan.subject.scope), plan.mounts, exact=True)
+    clean = Plan(replace(plan.question, mutant=None), plan.mounts, exact=True)
     assert minimiser.walker.walk(clean).kind != minimiser.kind
 
 

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.replay import replay
-from powercut.checkers.run.runner import make_system
 from powercut.checkers.traces import load_trace, render_ladder, render_list
 from powercut.checkers.traces.describe import (
     context_of,
@@ -122,7 +123,7 @@ def test_a_live_violation_ends_with_the_state() -> None:
 
 @pytest.fixture
 def values() -> dict[str, int]:
-    system = make_system(SCOPES["two-block-folio"], 0, DESIGNS["seed"], None)
+    system = Mount.of(Question(DESIGNS["seed"], SCOPES["two-block-folio"])).system
     return values_of(system.build.layout, system.shared(system.initial))
 
 

@@ -10,13 +10,14 @@ import pytest
 
 from powercut.checkers.engine.errors import NondeterminismError, ScheduleError
 from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.run import replay as replay_module
+from powercut.checkers.run import mount as mount_module
+from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.replay import replay
-from powercut.checkers.run.runner import make_system, run_scope
+from powercut.checkers.run.runner import run_scope
 from powercut.checkers.run.trace_of import trace_of, trace_steps
 from powercut.checkers.traces import Trace, TraceError, TraceMismatch, decode_trace, encode_trace
 from powercut.model.designs import DESIGNS
-from powercut.model.mutants import MUTANTS
 from powercut.model.recovery import mkfs
 from powercut.model.scopes import SCOPES
 from tests.traces.corpus import FOLDER, Case, find
@@ -208,16 +209,16 @@ def test_a_difference_of_the_engines_is_an_internal_error(monkeypatch: pytest.Mo
             super().step(thread)
             self.root.timer_fired = 1
 
-    monkeypatch.setattr(replay_module, "NativeRun", Drifting)
+    monkeypatch.setattr(mount_module, "NativeRun", Drifting)
     with pytest.raises(NondeterminismError, match="timer_fired"):
         replay(saved(EIO))
 
 
 def test_a_trace_is_of_its_result() -> None:
     scope, design = SCOPES["eio-overwrite"], DESIGNS["seed"]
-    result = run_scope(design, scope)
+    result = run_scope(Question(design, scope))
     (violation,) = (v for v in result.violations if v.prop == "data-err-abort")
-    made, kept = trace_of(violation, result, design, scope, None), saved(EIO)
+    made, kept = trace_of(violation, result), saved(EIO)
     assert [(s.thread, s.function, s.label) for s in made.epochs[0].steps] == [
         (s.thread, s.function, s.label) for s in kept.epochs[0].steps
     ]
@@ -227,23 +228,19 @@ def test_a_trace_is_of_its_result() -> None:
         kept.workload,
     )
     long = replace(violation, detail="long\n" * 200)
-    result.violations.append(long)
-    summary = trace_of(long, result, design, scope, None).summary
+    summary = trace_of(long, replace(result, violations=(violation, long))).summary
     assert len(summary) == 400
     assert summary.isprintable()
-    with pytest.raises(ValueError, match="another design, scope or mutant"):
-        trace_of(violation, result, design, scope, MUTANTS["no-preflush"])
-    result.violations.clear()
     with pytest.raises(ValueError, match="not one of this result"):
-        trace_of(violation, result, design, scope, None)
+        trace_of(violation, replace(result, violations=()))
 
 
 def test_a_schedule_that_cannot_run_has_no_trace() -> None:
     scope = SCOPES["eio-overwrite"]
-    system = make_system(scope, 0, DESIGNS["seed"], None)
+    mount = Mount.of(Question(DESIGNS["seed"], scope))
     assert mkfs(scope).inodes[0].size == 2
     with pytest.raises(ScheduleError, match="step 1: there is no thread 99"):
-        trace_steps(system, system.initial, [99])
-    (disk,) = (n for n, info in enumerate(system.threads) if info.name == "disk0")
+        trace_steps(mount, [99])
+    (disk,) = (n for n, info in enumerate(mount.threads) if info.name == "disk0")
     with pytest.raises(ScheduleError, match="step 2: disk0 cannot run here"):
-        trace_steps(system, system.initial, [0, disk])
+        trace_steps(mount, [0, disk])

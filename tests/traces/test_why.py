@@ -5,13 +5,12 @@ import re
 import msgspec
 import pytest
 
-from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.engine.recorded import RecordedBytes, Sourced, sources_of
 from powercut.checkers.explain.dependence import deciding_bytes, final_variables, record, slice_of
-from powercut.checkers.explain.what_if import Course, MountPlan, Plan, Walker, Wish, plan_of
+from powercut.checkers.explain.what_if import Course, EpochPlan, Plan, Walker, Wish, plan_of
 from powercut.checkers.explain.why import annotated, explain
+from powercut.checkers.run.mount import Mount
 from powercut.checkers.run.replay import replay
-from powercut.checkers.run.runner import mounted
 from powercut.checkers.run.trace_of import make_trace
 from powercut.checkers.traces import Trace, load_trace, render_ladder, render_mermaid
 from tests.traces.corpus import FOLDER
@@ -78,13 +77,12 @@ def test_recording_changes_nothing() -> None:
     trace = saved(TWO_MOUNTS)
     course = Walker(trace.property).walk(plan_of(trace))
     for n, epoch in enumerate(course.epochs):
-        system = Walker(trace.property).system(course.subject, n)
-        variables = mounted(system, epoch.start, course.subject.scope)
-        plain = NativeRun(system.build, system.constants, variables)
+        mount = Mount.of(course.question, n, epoch.start)
+        plain = mount.native()
         for thread in epoch.schedule:
             plain.step(thread)
-        run = record(system, variables, epoch.schedule)
-        assert run.after == bytes(plain.variables) == system.shared(course.states[n][-1])
+        run = record(mount, epoch.schedule)
+        assert run.after == bytes(plain.variables) == mount.system.shared(course.states[n][-1])
         assert final_variables(run, frozenset(range(len(run.steps)))) == run.after
 
 
@@ -102,9 +100,8 @@ def test_a_slice_reads_what_the_run_read() -> None:
     """For any criterion: replaying only the writes of needed steps gives every needed read."""
     trace = random_trace("seed", "append-fsync", "unstable-conversion", "no-preflush")
     course = Walker(trace.property).walk(plan_of(trace))
-    system = Walker(trace.property).system(course.subject, 0)
-    start = mounted(system, course.epochs[0].start, course.subject.scope)
-    run = record(system, start, course.epochs[0].schedule)
+    (epoch,) = course.epochs
+    run = record(Mount.of(course.question, 0, epoch.start), epoch.schedule)
     sizes = set()
     for byte in range(len(run.after)):
         part = slice_of(run, [byte])
@@ -127,11 +124,11 @@ def padded(name: str) -> tuple[Trace, Course]:
     plan = plan_of(trace)
     wishes = list(plan.mounts[0].wishes)
     extra = [Wish("flusher0")] * 30
-    mount = MountPlan((*wishes[:-1], *extra, wishes[-1]), plan.mounts[0].cells)
+    mount = EpochPlan((*wishes[:-1], *extra, wishes[-1]), plan.mounts[0].cells)
     walker = Walker(trace.property)
-    course = walker.walk(Plan(plan.subject, (mount,)))
+    course = walker.walk(Plan(plan.question, (mount,)))
     assert course.kind
-    long = make_trace(course.subject, trace.property, course.epochs, trace.summary)
+    long = make_trace(course.question, trace.property, course.epochs, trace.summary)
     assert len(long.epochs[0].steps) > len(trace.epochs[0].steps)
     return long, course
 

@@ -10,7 +10,7 @@ import msgspec
 
 from powercut.checkers.explain.diff import Comparison, Parted, compare_traces, follow
 from powercut.checkers.explain.what_if import plan_of
-from powercut.checkers.run.trace_of import Subject
+from powercut.checkers.run.question import Question
 from powercut.checkers.traces.codec import encode_trace
 from powercut.checkers.traces.format import Trace, TraceStep
 from powercut.errors import HOLDS, VIOLATED, InputError
@@ -70,9 +70,9 @@ def run_diff(path: Path, options: Options) -> int:
     return code
 
 
-def _wanted(trace: Trace, options: Options) -> Subject:
+def _wanted(trace: Trace, options: Options) -> Question:
     """Return the wanted design over the workload of ``trace``; no mutant if none is wanted."""
-    given = plan_of(trace).subject
+    given = plan_of(trace).question
     design = given.design
     if options.under is not None:
         design = pick("--under", options.under, DESIGNS, "design")

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from powercut.checkers.explain.why import Wait, Why, explain
-from powercut.checkers.run.runner import VIOLATED as IS_VIOLATED
+from powercut.checkers.run.result import VIOLATED as IS_VIOLATED
 from powercut.checkers.traces.format import Trace
 from powercut.checkers.traces.ladder import render_ladder, render_list
 from powercut.checkers.traces.mermaid import render_mermaid

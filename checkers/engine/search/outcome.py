@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from powercut.checkers.engine.search.coverage import Sample
 from powercut.checkers.engine.system import Predicate
 
 _STATM = Path("/proc/self/statm")
@@ -45,19 +46,27 @@ class Watch:
     """What to look at while exploring.
 
     ``invariants`` return 0 in a good state; ``situations`` are looked for until reached;
-    ``on_projection`` sees every new value of the projected part; ``on_progress`` is called a few
-    times a second.  ``find_stuck`` also looks for states from which no run can finish.
+    ``on_projection`` sees every new value of the projected part, ``on_state`` every new state with
+    its number (Python searches only); ``on_progress`` is called a few times a second.
+    ``find_stuck`` also looks for states from which no run can finish.
     """
 
     invariants: dict[str, Predicate] = field(default_factory=dict)
     situations: dict[str, Predicate] = field(default_factory=dict)
     on_projection: ProjectionCheck | None = None
+    on_state: Callable[[bytes, int], None] | None = None
     on_progress: Callable[[Progress], None] | None = None
     find_stuck: bool = False
     stop_when: frozenset[str] | None = None
 
 
 INTERRUPTED = "interrupted"
+FIRST_VIOLATION = "stopped at the first violation"
+
+
+def is_state_limit(stopped: str) -> bool:
+    """Tell whether what ``Outcome.stopped`` says is the limit on states."""
+    return stopped.startswith("limit of ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +84,7 @@ class Outcome:
     """The result of an exploration, with everything needed to say how far it reaches.
 
     ``stopped`` is empty when the frontier emptied; otherwise the reason it was cut short.
-    ``omission_probability`` is 0 for exact searches.
+    ``omission_probability`` is 0 for exact searches; ``sample`` is what a member of a swarm saw.
     """
 
     states: int = 0
@@ -87,6 +96,7 @@ class Outcome:
     omission_probability: float = 0.0
     reached: set[str] = field(default_factory=set)
     found: dict[str, Found] = field(default_factory=dict)
+    sample: Sample | None = None
 
     @property
     def exhaustive(self) -> bool:

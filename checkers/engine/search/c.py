@@ -1,7 +1,7 @@
-"""The C engine's searches: the interface of ``bfs`` and ``dfs``, the loops of ``cengine/``.
+"""The C engine's searches: the ``Search`` protocol over the loops of ``cengine/``.
 
-C explores and reports what happened, in the order of ``bfs``: a watched predicate became true, a
-new projection, a deadlock, a step it does not want to judge.  Python decides what that means: the
+C explores and reports what happened, in the order of ``breadth``: a watched predicate became true,
+a new projection, a deadlock, a step it does not want to judge.  Python decides what that means: the
 crash checker sees every new projection, a step that faulted is run again by the Python engine,
 whose error (or state, if it has none) counts.  So a verdict can differ only if the steps do, and a
 sample of the states is stepped in both engines during every search to notice that.
@@ -14,9 +14,10 @@ from itertools import pairwise
 from typing import Any
 
 from powercut.checkers.engine.c_library import load_library
-from powercut.checkers.engine.dfs import omission_probability
 from powercut.checkers.engine.errors import STEP_ERRORS, EngineError, NondeterminismError
-from powercut.checkers.engine.outcome import (
+from powercut.checkers.engine.search.depth import omission_probability
+from powercut.checkers.engine.search.outcome import (
+    FIRST_VIOLATION,
     INTERRUPTED,
     Budget,
     Found,
@@ -159,7 +160,7 @@ class _Search(ABC):
             *watch.invariants.values(),
             *watch.situations.values(),
         ]
-        if any(id(p) not in compiled for p in self._predicates):
+        if watch.on_state is not None or any(id(p) not in compiled for p in self._predicates):
             raise NotCompiled("a watched predicate is not part of the build")
         numbers = [compiled[id(p)] for p in self._predicates]
         self._watched = (ctypes.c_uint32 * (len(numbers) + 1))(*numbers)
@@ -213,7 +214,7 @@ class _Search(ABC):
 
 
 class CBreadthFirst(_Search):
-    """``bfs.BreadthFirst`` in C: same numbers, same traces; :meth:`run` may be called once.
+    """``breadth.BreadthFirst`` in C: same numbers, same traces; :meth:`run` may be called once.
 
     ``memory`` is what the search used, in bytes.
     """
@@ -276,13 +277,13 @@ class CBreadthFirst(_Search):
                 self._drain()
                 continue
             if self._is_answered():
-                self.outcome.stopped = "stopped at the first violation"
+                self.outcome.stopped = FIRST_VIOLATION
             if self.outcome.stopped:
                 return
             status = self.library.pc_run(self.handle, _TURNS, self.limits.max_states)
             self._drain()
         if self._is_answered():
-            self.outcome.stopped = "stopped at the first violation"
+            self.outcome.stopped = FIRST_VIOLATION
 
     def _settle(self, status: int) -> int:
         """Decide in Python what C left open; return how to go on."""
@@ -362,13 +363,8 @@ class CBreadthFirst(_Search):
         return next(t for t in self.system.enabled(state) if self.system.step(state, t) == wanted)
 
 
-def c_depth_first(system: System, watch: Watch, limits: Limits, *, seed: int = 0) -> Outcome:
-    """``dfs.depth_first`` in C; a seed other than 0 tries threads in an order of chance."""
-    return CDepthFirst(system, watch, limits, seed=seed).run()
-
-
 class CDepthFirst(_Search):
-    """A hash-compact search; :meth:`sample` tells afterwards which states it saw."""
+    """``depth.DepthFirst`` in C; :meth:`sample` tells afterwards which states it saw."""
 
     def __init__(
         self,
@@ -448,7 +444,7 @@ class CDepthFirst(_Search):
                 if hit:
                     self._watch_hit(which, 0)
             if self._is_answered():
-                self.outcome.stopped = "stopped at the first violation"
+                self.outcome.stopped = FIRST_VIOLATION
             if self.outcome.stopped:
                 return
             status = self.library.pc_depth_run(self.handle, _TURNS, self.limits.max_states)

@@ -5,9 +5,8 @@ first: most scopes are done before a compiler would be, and the others lose a fr
 Both engines number the same states in the same order, so nothing else depends on the choice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from powercut.checkers.engine.bfs import BreadthFirst
 from powercut.checkers.engine.c_library import (
     CannotCompile,
     NoCompiler,
@@ -15,10 +14,7 @@ from powercut.checkers.engine.c_library import (
     is_ready,
     load_library,
 )
-from powercut.checkers.engine.c_search import CBreadthFirst, CDepthFirst
-from powercut.checkers.engine.dfs import DepthFirst
-from powercut.checkers.engine.outcome import Limits, Watch
-from powercut.checkers.engine.system import Build, System
+from powercut.checkers.engine.system import Build
 
 AUTO = "auto"
 PYTHON = "python"
@@ -27,25 +23,6 @@ ENGINES = (AUTO, PYTHON, C)
 
 SMALL_STATES = 8_000
 """What Python explores in less time than a compiler needs to start."""
-
-Search = BreadthFirst | CBreadthFirst
-CompactSearch = DepthFirst | CDepthFirst
-
-
-def search_with(
-    engine: str, system: System, watch: Watch, limits: Limits, initial: Iterable[bytes]
-) -> Search:
-    """Return a breadth-first search by the engine called ``python`` or ``c``."""
-    kind = CBreadthFirst if engine == C else BreadthFirst
-    return kind(system, watch, limits, initial)
-
-
-def compact_with(
-    engine: str, system: System, watch: Watch, limits: Limits, initial: Iterable[bytes]
-) -> CompactSearch:
-    """Return a hash-compact depth-first search by the engine called ``python`` or ``c``."""
-    kind = CDepthFirst if engine == C else DepthFirst
-    return kind(system, watch, limits, initial)
 
 
 def needs_compiling(builds: Sequence[Build]) -> bool:

@@ -9,9 +9,11 @@ from array import array
 from collections.abc import Iterable
 from itertools import pairwise
 
-from powercut.checkers.engine.cycles import endless_states, first_cycle
 from powercut.checkers.engine.errors import STEP_ERRORS
-from powercut.checkers.engine.outcome import (
+from powercut.checkers.engine.lockstep import assert_deterministic
+from powercut.checkers.engine.search.cycles import endless_states, first_cycle
+from powercut.checkers.engine.search.outcome import (
+    FIRST_VIOLATION,
     INTERRUPTED,
     Budget,
     Found,
@@ -21,7 +23,6 @@ from powercut.checkers.engine.outcome import (
     Watch,
 )
 from powercut.checkers.engine.system import System
-from powercut.checkers.engine.walk import assert_deterministic
 from powercut.model.language import ASSERTION, DEADLOCK, LIVELOCK
 
 _CHECK_EVERY = 4096
@@ -88,7 +89,8 @@ class BreadthFirst:
         order, index, parents, via = self.order, self._index, self.parents, self.via
         keep_edges, wanted = self.watch.find_stuck, self.watch.stop_when
         limit = self.limits.max_states
-        watched = bool(self._pending or self.watch.invariants or self.watch.on_projection)
+        watch = self.watch
+        watched = bool(self._pending or watch.invariants or watch.on_projection or watch.on_state)
         transitions, fresh = 0, len(order)
         level_end, depth = fresh, 0
         number = -1
@@ -132,7 +134,7 @@ class BreadthFirst:
                 if not moved:
                     self._look_for_deadlock(state, number)
                 if wanted is not None and wanted <= self.outcome.found.keys():
-                    self.outcome.stopped = "stopped at the first violation"
+                    self.outcome.stopped = FIRST_VIOLATION
                     return
         finally:
             self.outcome.transitions, self.outcome.depth = transitions, depth
@@ -158,6 +160,8 @@ class BreadthFirst:
         return budget.exceeded(states)
 
     def _look_at(self, state: bytes, number: int) -> None:
+        if self.watch.on_state is not None:
+            self.watch.on_state(state, number)
         for name, bad in self._invariants:
             if bad(state):
                 self._record(name, number, "")

@@ -1,84 +1,14 @@
-"""Seeded random walks and the replay of schedules."""
+"""Run a schedule: compiled, and in lockstep with the native model.
 
-import random
+Why so: the compiled system is what searches run, and the native one is what the model says; whoever
+claims something about a schedule compares both after every step.
+"""
+
 from collections.abc import Sequence
 
 from powercut.checkers.engine.errors import STEP_ERRORS, NondeterminismError, ScheduleError
 from powercut.checkers.engine.native import NativeRun
-from powercut.checkers.engine.outcome import Budget, Found, Limits, Outcome, Watch
 from powercut.checkers.engine.system import System
-from powercut.model.language import ASSERTION, DEADLOCK
-
-
-def random_walks(
-    system: System, watch: Watch, limits: Limits, *, seed: int, runs: int, max_steps: int = 1_000
-) -> Outcome:
-    """Take ``runs`` random runs.  Never exhaustive: the outcome is always cut short.
-
-    ``states`` counts visits, not different states.
-    """
-    outcome = Outcome(stopped=f"{runs} random runs, seed {seed}")
-    budget = Budget(limits)
-    chooser = random.Random(seed)
-    seen: set[bytes] = set()
-    try:
-        for _ in range(runs):
-            _one_walk(system, watch, outcome, chooser, max_steps, seen)
-            reason = budget.exceeded(outcome.states)
-            if reason:
-                outcome.stopped = f"{reason}, seed {seed}"
-                break
-    except KeyboardInterrupt:
-        outcome.stopped = f"interrupted, seed {seed}"
-    outcome.projections = len(seen)
-    outcome.seconds = budget.seconds
-    return outcome
-
-
-def _one_walk(
-    system: System,
-    watch: Watch,
-    outcome: Outcome,
-    chooser: random.Random,
-    max_steps: int,
-    seen: set[bytes],
-) -> None:
-    state = system.initial
-    schedule: list[int] = []
-    for _ in range(max_steps):
-        outcome.states += 1
-        for name, bad in watch.invariants.items():
-            if name not in outcome.found and bad(state):
-                outcome.found[name] = Found(name, system.initial, tuple(schedule))
-        for name, reached in watch.situations.items():
-            if reached(state):
-                outcome.reached.add(name)
-        projection = state[system.projected]
-        if watch.on_projection is not None and projection not in seen:
-            seen.add(projection)
-            for name in watch.on_projection(projection, outcome.states):
-                outcome.found.setdefault(name, Found(name, system.initial, tuple(schedule)))
-        try:
-            enabled = system.enabled(state)
-        except STEP_ERRORS as error:
-            found = Found(ASSERTION, system.initial, tuple(schedule), str(error))
-            outcome.found.setdefault(ASSERTION, found)
-            return
-        if not enabled:
-            if system.unfinished(state):
-                outcome.found.setdefault(
-                    DEADLOCK, Found(DEADLOCK, system.initial, tuple(schedule), "nobody can run")
-                )
-            return
-        schedule.append(chooser.choice(enabled))
-        try:
-            state = system.step(state, schedule[-1])
-        except STEP_ERRORS as error:
-            found = Found(ASSERTION, system.initial, tuple(schedule), str(error))
-            outcome.found.setdefault(ASSERTION, found)
-            return
-        outcome.transitions += 1
-        outcome.depth = max(outcome.depth, len(schedule))
 
 
 def run_schedule(system: System, start: bytes, schedule: Sequence[int]) -> list[bytes]:

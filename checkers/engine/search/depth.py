@@ -11,7 +11,8 @@ from hashlib import blake2b
 from random import Random
 
 from powercut.checkers.engine.errors import STEP_ERRORS
-from powercut.checkers.engine.outcome import (
+from powercut.checkers.engine.search.outcome import (
+    FIRST_VIOLATION,
     INTERRUPTED,
     Budget,
     Found,
@@ -34,11 +35,6 @@ def digest(state: bytes) -> int:
 def omission_probability(states: int) -> float:
     """Bound the probability that some state was never seen: n²/2⁶⁵ (birthday bound)."""
     return min(1.0, states * states / 2.0**65)
-
-
-def depth_first(system: System, watch: Watch, limits: Limits) -> Outcome:
-    """Search from the initial state of ``system`` and return what was found."""
-    return DepthFirst(system, watch, limits).run()
 
 
 @dataclass(slots=True)
@@ -154,7 +150,7 @@ class DepthFirst:
         wanted = self.watch.stop_when
         if wanted is None or not wanted <= self.outcome.found.keys():
             return False
-        self.outcome.stopped = "stopped at the first violation"
+        self.outcome.stopped = FIRST_VIOLATION
         return True
 
     def _tick(self, stack: "list[_Open]") -> bool:
@@ -177,6 +173,8 @@ class DepthFirst:
         if key in self.seen:
             return False
         self.seen.add(key)
+        if self.watch.on_state is not None:
+            self.watch.on_state(state, len(self.seen))
         for name, bad in self.watch.invariants.items():
             if name not in self.outcome.found and bad(state):
                 self._record(name, "")
