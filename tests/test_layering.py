@@ -4,6 +4,7 @@ import ast
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,35 @@ def test_a_module_without_a_layer_is_noticed(tmp_path: Path) -> None:
     run = lint(tmp_path)
     assert run.returncode == 1
     assert "elsewhere" in run.stdout
+
+
+def test_no_module_imports_from_the_package_it_is_in() -> None:
+    """Whichever is imported first, a package is whole before one of its modules needs it."""
+    circles = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for folder in ("model", "properties", "checkers", "powercut")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and any(map(partial(is_circle, path, node), node.names))
+    ]
+    assert circles == []
+
+
+def is_circle(path: Path, node: ast.ImportFrom, alias: ast.alias) -> bool:
+    """Tell whether the module at path needs alias from a package that needs the module."""
+    parts = path.relative_to(ROOT).parent.parts
+    own = ".".join(parts if parts[0] == "powercut" else ("powercut", *parts))
+    is_module = any((path.parent / (alias.name + end)).exists() for end in (".py", ""))
+    if node.module != own or path.name == "__init__.py" or is_module:
+        return False
+    return f"{own}." in (path.parent / "__init__.py").read_text(encoding="utf-8")
+
+
+def test_a_circle_through_a_package_is_noticed() -> None:
+    node = ast.parse("from powercut.checkers.traces import load_trace, codec").body[0]
+    assert isinstance(node, ast.ImportFrom)
+    path = ROOT / "checkers" / "traces" / "ladder.py"
+    assert [is_circle(path, node, alias) for alias in node.names] == [True, False]
 
 
 def bare_copy(target: Path) -> None:
