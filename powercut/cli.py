@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from powercut.errors import (
-    BAD_INPUT,
     INTERNAL,
     TRACEBACK_VARIABLE,
     InputError,
     InternalError,
+    PowercutError,
     one_line,
 )
 from powercut.terminal.streams import discard_output, usable_streams
@@ -38,8 +38,8 @@ def run(argv: Sequence[str]) -> int:
     try:
         with usable_streams():
             code = _dispatch(argv)
-    except InputError as error:
-        return _fail(BAD_INPUT, str(error))
+    except PowercutError as error:
+        return _ended_by(error)
     except BrokenPipeError:
         discard_output(sys.stdout)
         return BROKEN_PIPE
@@ -72,7 +72,7 @@ def _dispatch(argv: Sequence[str]) -> int:
         sys.stdout.write(overview())
         return 0
     if not argv:
-        raise InputError(f"no verb given; give one of {', '.join(VERBS)}, or --help")
+        raise InputError("no verb given", f"give one of {', '.join(VERBS)}, or --help")
     from powercut.verbs import signatures
 
     return signatures.call(argv)
@@ -85,6 +85,13 @@ def _fail(code: int, message: str) -> int:
     except OSError:
         pass  # nobody is listening; the exit code still tells
     return code
+
+
+def _ended_by(error: PowercutError) -> int:
+    """The one place where an error of powercut's becomes a line and an exit code."""
+    if error.exit_code == INTERNAL:
+        return _internal(error)
+    return _fail(error.exit_code, str(error))
 
 
 def _internal(error: Exception) -> int:

@@ -39,7 +39,7 @@ fi
 echo "setup: installing powercut into $venv (log: $log)"
 if [ "$kind" = dev ]; then
     pip install 'pip>=25.1' # the first pip that knows dependency groups
-    pip install --editable . --group dev
+    pip install --editable '.[all]' --group dev
 else
-    pip install --editable .
+    pip install --editable '.[all]'
 fi

@@ -43,9 +43,13 @@ _COMPILE_TIMEOUT_S = 300
 class NoCompiler(EngineError):
     """There is no C compiler to run; the message names what was looked for."""
 
+    remedy = "install a C compiler, or name one in CC"
+
 
 class CannotCompile(EngineError):
     """The C engine cannot be built for this program; the message says why in one line."""
+
+    remedy = "use the Python engine"
 
 
 def compiler() -> str:

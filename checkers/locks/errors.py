@@ -1,13 +1,14 @@
 """The error of the lock readers: a file (or a place in it) and one line that says what to do."""
 
+from powercut.errors import InputError, one_line
 
-class LocksError(Exception):
+
+class LocksError(InputError):
     """Input that cannot be used; ``str()`` is always one line, ``place: message``."""
 
     def __init__(self, place: str, message: str) -> None:
-        super().__init__(place, message)
-        self.place = place
-        self.message = message
+        super().__init__(message, place=place)
+        self.args = (place, message)
 
     def __str__(self) -> str:
-        return " ".join(f"{self.place}: {self.message}".split())
+        return one_line(f"{self.place}: {self.message}")

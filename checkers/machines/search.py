@@ -29,6 +29,7 @@ from powercut.checkers.run.question import Question
 from powercut.checkers.run.replay import replay
 from powercut.checkers.run.trace_of import make_trace
 from powercut.checkers.traces.format import Origin, Trace
+from powercut.errors import PowercutError
 from powercut.model.designs import Design
 from powercut.model.mutants import Mutant
 from powercut.model.scope import Geometry
@@ -128,7 +129,7 @@ class Failure:
         return sum(len(epoch.steps) for epoch in self.trace.epochs)
 
 
-class NotReproduced(Exception):
+class NotReproduced(PowercutError):
     """The native replay of a violation did not show it: a bug of the search, not of a design."""
 
 

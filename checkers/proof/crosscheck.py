@@ -8,15 +8,17 @@ Rejected: building the terms a second time through cvc5's interface.
 import re
 from typing import Any
 
+from powercut.errors import MissingExtraError
+
 RLIMIT = 2_000_000
 
 
-def available() -> str:
-    """Return cvc5's version, or nothing if it is not installed."""
+def version() -> str:
+    """Return cvc5's version.  Raises :class:`MissingExtraError` if it is not installed."""
     try:
         import cvc5
     except ImportError:
-        return ""
+        raise MissingExtraError("--cross-check", "cvc5", "cvc5") from None
     return str(getattr(cvc5, "__version__", "?"))
 
 

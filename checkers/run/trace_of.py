@@ -24,7 +24,7 @@ from powercut.checkers.traces.format import (
     image_of,
 )
 from powercut.checkers.workload import format_workload
-from powercut.checkers.workload.errors import one_line
+from powercut.errors import escaped
 from powercut.model.language import ASSERTION
 from powercut.properties.catalog import PROPERTIES
 
@@ -74,7 +74,7 @@ def make_trace(
 
 def _summary(text: str) -> str:
     """Return one line that fits the format, whatever the search had to say."""
-    text = one_line(text)
+    text = escaped(text)
     return text if len(text) <= MAX_LINE else text[: MAX_LINE - 3] + "..."
 
 

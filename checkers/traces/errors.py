@@ -5,10 +5,10 @@ Why so: bad input ends the program with one line, and the place of a JSON docume
 Rejected: line and column (a decoder of typed documents no longer knows them).
 """
 
-from powercut.checkers.workload.errors import one_line
+from powercut.errors import InputError, escaped
 
 
-class TraceError(Exception):
+class TraceError(InputError):
     """A trace that cannot be used.
 
     ``name`` is the file, ``place`` the path in the document, ``message`` what is wrong and what
@@ -16,13 +16,12 @@ class TraceError(Exception):
     """
 
     def __init__(self, name: str, place: str, message: str) -> None:
-        super().__init__(name, place, message)
+        super().__init__(message, place=place)
+        self.args = (name, place, message)
         self.name = name
-        self.place = place
-        self.message = message
 
     def __str__(self) -> str:
-        return one_line(f"{self.name}: {self.place}: {self.message}")
+        return escaped(f"{self.name}: {self.place}: {self.message}")
 
 
 class TraceMismatch(TraceError):

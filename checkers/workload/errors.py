@@ -8,6 +8,8 @@ traceback of the parser (it says where the parser is, not where the input is wro
 
 from dataclasses import dataclass
 
+from powercut.errors import InputError, escaped
+
 SHOWN_CHARS = 24
 """How much of a wrong word a message quotes."""
 
@@ -24,7 +26,7 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-class WorkloadError(Exception):
+class WorkloadError(InputError):
     """A workload that cannot be used.
 
     ``place`` says where, ``message`` what is wrong and what would be right.  ``str()`` is always
@@ -32,25 +34,16 @@ class WorkloadError(Exception):
     """
 
     def __init__(self, place: Place, message: str) -> None:
-        super().__init__(place, message)
-        self.place = place
-        self.message = message
+        super().__init__(message)
+        self.args = (place, message)
+        self.place: Place = place
 
     def __str__(self) -> str:
-        return one_line(f"{self.place}: {self.message}")
-
-
-def one_line(text: str) -> str:
-    """Return ``text`` with every character that does not print replaced by its escape."""
-    return "".join(c if c.isprintable() else _escape(c) for c in text)
+        return escaped(f"{self.place}: {self.message}")
 
 
 def quote(text: str) -> str:
     """Return ``text`` in double quotes for a message, escaped, and cut when it is long."""
     if len(text) > SHOWN_CHARS:
         text = text[:SHOWN_CHARS] + "..."
-    return f'"{one_line(text)}"'
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
+    return f'"{escaped(text)}"'

@@ -12,6 +12,7 @@ limits on the number of states (only a run can know those).
 
 from collections.abc import Iterator
 
+from powercut.errors import InputError
 from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
 
 MIN_BLOCKS, MAX_BLOCKS = 1, 8
@@ -44,11 +45,12 @@ HUGE = 10**9
 _NAME_MARKS = "-_."
 
 
-class LimitError(ValueError):
+class LimitError(InputError):
     """A scope outside the limits; ``what`` names the quantity, ``str()`` is one line."""
 
     def __init__(self, what: str, message: str) -> None:
         super().__init__(message)
+        self.args = (what, message)
         self.what = what
 
 

@@ -27,7 +27,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from powercut.checkers.engine.search.outcome import INTERRUPTED, Limits, Progress
-from powercut.errors import InputError
+from powercut.errors import InputError, MissingExtraError
 from powercut.execute.job import Job, JobResult, execute, failed
 from powercut.execute.pool import first_interrupt
 from powercut.execute.progress import ProgressLine
@@ -128,9 +128,7 @@ def open_cluster(address: str, processes: int) -> Iterator["Cluster"]:
     try:
         import distributed
     except ImportError:
-        raise InputError(
-            "--cluster: Dask distributed is not installed; pip install 'powercut[cluster]'"
-        ) from None
+        raise MissingExtraError("--cluster", "Dask distributed", "cluster") from None
     _silence()
     with _closed_at_the_end(_local(distributed, processes) if address == LOCAL else None) as local:
         target = local.scheduler_address if local is not None else address
@@ -202,8 +200,8 @@ def _connected(distributed: Any, target: str, address: str) -> Any:
     except (OSError, ValueError, TypeError) as error:
         reason = str(error).partition("\n")[0].partition(";")[0] or f"waited {_ANSWER_S} s"
         raise InputError(
-            f"--cluster {quoted(address)}: no scheduler answers there ({reason}); give "
-            "tcp://HOST:PORT of a running one, or local"
+            f"--cluster {quoted(address)}: no scheduler answers there ({reason})",
+            "give tcp://HOST:PORT of a running one, or local",
         ) from None
 
 
@@ -227,8 +225,8 @@ def _checked_workers(client: Any, address: str) -> int:
         client.wait_for_workers(1, timeout=_ANSWER_S)
     except TimeoutError:
         raise InputError(
-            f"--cluster {quoted(address)}: no worker is connected; start one: "
-            f"dask worker {address} --nthreads 1"
+            f"--cluster {quoted(address)}: no worker is connected",
+            f"start one: dask worker {address} --nthreads 1",
         ) from None
 
     def probe() -> str:  # sent by value: a worker without powercut can answer

@@ -13,7 +13,6 @@ from pathlib import Path
 from powercut.checkers.crash.evidence import describe_finding
 from powercut.checkers.traces.codec import encode_trace
 from powercut.checkers.traces.format import COLOURS
-from powercut.errors import InputError
 from powercut.explore import panes
 from powercut.explore.session import CommandError, Session
 from powercut.inputs.files import write_whole
@@ -55,9 +54,9 @@ def command_name(word: str) -> str:
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise CommandError(f"{quoted(word)} is short for {' and for '.join(matches)}; write more")
+        raise CommandError(f"{quoted(word)} is short for {' and for '.join(matches)}", "write more")
     right = suggestion(word, list(COMMANDS), '"help" lists them')
-    raise CommandError(f"unknown command {quoted(word)}; {right}")
+    raise CommandError(f"unknown command {quoted(word)}", f"{right}")
 
 
 def position(session: Session) -> str:
@@ -136,7 +135,7 @@ def _show(session: Session, words: list[str]) -> list[str]:
         return [line for pane in panes.PANES.values() for line in pane(session)]
     if wanted not in panes.PANES:
         known = [*panes.PANES, "all"]
-        raise CommandError(f"there is no pane {quoted(wanted)}; {suggestion(wanted, known)}")
+        raise CommandError(f"there is no pane {quoted(wanted)}", f"{suggestion(wanted, known)}")
     return panes.PANES[wanted](session)
 
 
@@ -166,7 +165,7 @@ def _survivor(word: str) -> tuple[str, int, int]:
         raise CommandError(f"{quoted(word)}: expected COLOUR@pBLOCK.CELL, such as write2@p1.0")
     colour, block, cell = match.groups()
     if colour not in COLOURS:
-        raise CommandError(f"there is no colour {quoted(colour)}; known: {', '.join(COLOURS)}")
+        raise CommandError(f"there is no colour {quoted(colour)}", f"known: {', '.join(COLOURS)}")
     return colour, int(block), int(cell)
 
 
@@ -206,10 +205,7 @@ def _images(session: Session, words: list[str]) -> list[str]:
 def _save(session: Session, words: list[str]) -> list[str]:
     _count(words, 1, 2, "save")
     trace = session.trace(*words[1:])
-    try:
-        write_whole(Path(words[0]), encode_trace(trace))
-    except InputError as error:
-        raise CommandError(str(error)) from None
+    write_whole(Path(words[0]), encode_trace(trace))
     return [f"saved {words[0]}: {trace.property} {trace.verdict}"]
 
 

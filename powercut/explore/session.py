@@ -21,6 +21,7 @@ from powercut.checkers.run.standing import is_service
 from powercut.checkers.run.trace_of import make_trace
 from powercut.checkers.traces.describe import context_of, describe_changes, locks_held, values_of
 from powercut.checkers.traces.format import COLOURS, Origin, Trace, TraceEpoch, disk_of
+from powercut.errors import InputError
 from powercut.explore.views import CrashCell, ThreadRow, Verdict
 from powercut.model.language import ASSERTION, DEADLOCK, LIVELOCK
 from powercut.model.recovery import Disk, mkfs, read_file, recover
@@ -29,7 +30,7 @@ from powercut.properties.crash import on_image
 from powercut.properties.crash_state import CrashState
 
 
-class CommandError(Exception):
+class CommandError(InputError):
     """What was asked for cannot be done here; the message says why, and what can."""
 
 

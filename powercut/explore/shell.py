@@ -14,10 +14,9 @@ from typing import Any
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.replay import subject_of
 from powercut.checkers.traces.codec import load_trace
-from powercut.checkers.traces.errors import TraceError
 from powercut.errors import HOLDS, VIOLATED, InputError
 from powercut.explore.commands import command_name, execute, position
-from powercut.explore.session import CommandError, Session
+from powercut.explore.session import Session
 from powercut.inputs.names import pick
 from powercut.inputs.scopes import read_workload
 from powercut.model.designs import DESIGNS
@@ -42,7 +41,7 @@ def run_explore(
         given = {"--design": design, "--scope": scope, "--workload": workload, "--mutant": mutant}
         for option, value in given.items():
             if value is not None:
-                raise InputError(f"{option}: a trace brings its own; give one or the other")
+                raise InputError(f"{option}: a trace brings its own", "give one or the other")
         session = _from_trace(trace)
     else:
         question = Question(
@@ -59,18 +58,15 @@ def run_explore(
 
 
 def _from_trace(path: Path) -> Session:
-    try:
-        trace = load_trace(path)
-        question = subject_of(trace, str(path))
-    except TraceError as error:
-        raise InputError(str(error)) from None
+    trace = load_trace(path)
+    question = subject_of(trace, str(path))
     return Session(question, trace)
 
 
 def _chosen_scope(scope: str | None, workload: Path | None) -> Scope:
     if (scope is None) == (workload is None):
         raise InputError(
-            'explore: give a trace, --scope or --workload; "powercut list" shows scopes'
+            "explore: give a trace, --scope or --workload", '"powercut list" shows scopes'
         )
     return (
         pick("--scope", scope, SCOPES) if scope is not None else read_workload(workload or Path())
@@ -85,11 +81,11 @@ def _script_lines(path: Path) -> list[str]:
         reason = getattr(error, "strerror", None) or "not a file name"
         raise InputError(f"--script {path}: cannot be read: {reason}") from None
     if len(data) > _MAX_SCRIPT_BYTES:
-        raise InputError(f"--script {path}: larger than 1 MiB; a script is some lines of text")
+        raise InputError(f"--script {path}: larger than 1 MiB", "a script is some lines of text")
     try:
         return data.decode("utf-8").splitlines()
     except UnicodeDecodeError:
-        raise InputError(f"--script {path}: not UTF-8; a script is some lines of text") from None
+        raise InputError(f"--script {path}: not UTF-8", "a script is some lines of text") from None
 
 
 def _stdin_lines() -> Iterator[str]:
@@ -97,7 +93,7 @@ def _stdin_lines() -> Iterator[str]:
         for line in sys.stdin:
             yield line.rstrip("\n")
     except UnicodeDecodeError:
-        raise InputError("standard input: not UTF-8; commands are plain text") from None
+        raise InputError("standard input: not UTF-8", "commands are plain text") from None
 
 
 def _heading(session: Session) -> str:
@@ -123,8 +119,8 @@ def _scripted(
             print(f"> {text}", flush=True)
         try:
             output = execute(session, text)
-        except CommandError as error:
-            raise InputError(f"{name}:{number}: {error}") from None
+        except InputError as error:
+            raise InputError(str(error), place=f"{name}:{number}") from None
         log.append({"line": number, "command": text, "output": output})
         if not as_json:
             for out in output:
@@ -181,5 +177,5 @@ def _interactive(session: Session) -> int:
                 print(line)
             if command_name(text.split()[0]) == "quit":
                 return HOLDS
-        except CommandError as error:
+        except InputError as error:
             print(f"  {error}")

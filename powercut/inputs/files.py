@@ -24,7 +24,7 @@ def make_writable(option: str, folder: Path) -> None:
             pass
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{option} {folder}: {_reason(error)}; give a directory that can be written"
+            f"{option} {folder}: {_reason(error)}", "give a directory that can be written"
         ) from None
 
 
@@ -35,10 +35,10 @@ def make_writable_file(option: str, path: Path) -> None:
         there = _stat(path)
         if there is not None and not stat.S_ISREG(there.st_mode):
             if not os.access(path, os.W_OK):
-                raise InputError(f"{option} {path}: not writable; give another name")
+                raise InputError(f"{option} {path}: not writable", "give another name")
             return
     except (OSError, ValueError) as error:
-        raise InputError(f"{option} {path}: {_reason(error)}; give another name") from None
+        raise InputError(f"{option} {path}: {_reason(error)}", "give another name") from None
     make_writable(option, Path(os.path.realpath(path)).parent)
 
 
@@ -80,7 +80,7 @@ def _refuse_folder(path: Path, option: str = "") -> None:
     if os.path.isdir(path):
         name = ". (or empty)" if path == Path() else str(path)
         text = f"{option} {name}".strip()
-        raise InputError(f"{text}: a folder, not a file; give the name of a file")
+        raise InputError(f"{text}: a folder, not a file", "give the name of a file")
 
 
 def _stat(path: Path) -> os.stat_result | None:

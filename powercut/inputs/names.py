@@ -20,7 +20,7 @@ def pick(option: str, name: str, table: Mapping[str, T], what: str = "") -> T:
     if name in table:
         return table[name]
     what = what or option.lstrip("-").split()[0]
-    raise InputError(f"{option}: unknown {what} {quoted(name)}; {suggestion(name, table)}")
+    raise InputError(f"{option}: unknown {what} {quoted(name)}", f"{suggestion(name, table)}")
 
 
 def pick_all(option: str, names: Sequence[str], table: Mapping[str, T]) -> list[T]:

@@ -11,15 +11,13 @@ from powercut.model.scopes import SCOPES
 
 def read_workload(path: Path) -> Scope:
     """Return the scope in a workload file.  Raises :class:`InputError`."""
-    from powercut.checkers.workload import LimitError, WorkloadError, check_scope, load_workload
+    from powercut.checkers.workload import LimitError, check_scope, load_workload
 
+    scope = load_workload(path)
     try:
-        scope = load_workload(path)
         check_scope(scope)
-    except WorkloadError as error:
-        raise InputError(str(error)) from None
     except LimitError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise InputError(error.message, place=path) from None
     return scope
 
 
@@ -33,8 +31,8 @@ def chosen_scopes(names: Sequence[str], workloads: Sequence[Path]) -> list[Scope
         scope = read_workload(path)
         if scope.name in origin:
             raise InputError(
-                f'{path}: its name "{scope.name}" is also that of {origin[scope.name]}; '
-                'give it another one with a "name" line'
+                f'{path}: its name "{scope.name}" is also that of {origin[scope.name]}',
+                'give it another one with a "name" line',
             )
         origin[scope.name] = str(path)
         scopes.append(scope)

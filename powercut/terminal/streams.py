@@ -30,7 +30,7 @@ def usable_streams() -> Generator[None]:
         sys.stderr = _nowhere("w")
     if sys.stdout is None:
         sys.stdout = _nowhere("w")
-        raise InputError("standard output is closed; send it to a file or to /dev/null")
+        raise InputError("standard output is closed", "send it to a file or to /dev/null")
     columns = os.environ.get("COLUMNS", "")
     if columns.isdigit() and int(columns) < _LEAST_COLUMNS:
         del os.environ["COLUMNS"]  # help is never done with a line of no columns

@@ -100,13 +100,13 @@ def check_engine(engine: str) -> None:
     """Raise :class:`InputError` unless ``engine`` is one that exists and can run here."""
     if engine not in ENGINES:
         raise InputError(
-            f"--engine: unknown engine {quoted(engine)}; {suggestion(engine, ENGINES)}"
+            f"--engine: unknown engine {quoted(engine)}", f"{suggestion(engine, ENGINES)}"
         )
     if engine == C:
         try:
             try_compiler()
         except (NoCompiler, CannotCompile) as error:
-            raise InputError(f"--engine c: {error}; or give --engine python") from None
+            raise InputError(f"--engine c: {error}", "or give --engine python") from None
 
 
 def _audit(options: Options) -> int:
@@ -125,7 +125,7 @@ def _audit(options: Options) -> int:
     }
     for name, given in useless.items():
         if given:
-            raise InputError(f"{name}: an audit has no use for it; leave it out")
+            raise InputError(f"{name}: an audit has no use for it", "leave it out")
     if not options.scopes and not options.workloads:
         options = replace(options, scopes=AUDIT_SCOPES)
     return run_audit(_jobs(options, 1), options.json)
@@ -163,10 +163,10 @@ def _members(options: Options) -> int:
     """Return how many searches make a run: 1, or the size of the swarm."""
     if options.swarm is None:
         if options.seed is not None:
-            raise InputError("--seed: only a swarm has seeds; give --swarm N as well")
+            raise InputError("--seed: only a swarm has seeds", "give --swarm N as well")
         return 1
     if options.compact:
-        raise InputError("--compact: the members of a swarm keep digests anyway; leave it out")
+        raise InputError("--compact: the members of a swarm keep digests anyway", "leave it out")
     at_least_one("--seed", 1 if options.seed is None else options.seed)
     return at_least_one("--swarm", options.swarm)
 

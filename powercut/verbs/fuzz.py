@@ -74,9 +74,9 @@ def run_fuzz(options: Options) -> int:
     if options.mutants:
         _refuse_beside_mutants(options)
     elif options.seeds != 1:
-        raise InputError("--seeds: only --mutant takes several; leave it out")
+        raise InputError("--seeds: only --mutant takes several", "leave it out")
     if options.machine == DIFFERENTIAL and options.folder is not None:
-        raise InputError("--save-traces: two designs that differ are no trace; leave it out")
+        raise InputError("--save-traces: two designs that differ are no trace", "leave it out")
     if options.folder is not None:
         make_writable("--save-traces", options.folder)
     if options.mutants:
@@ -105,7 +105,7 @@ def _refuse_beside_mutants(options: Options) -> None:
         ("--time-limit", options.time_limit is not None),
     ):
         if given:
-            raise InputError(f"{name}: a mutant is looked for with its own; leave it out")
+            raise InputError(f"{name}: a mutant is looked for with its own", "leave it out")
 
 
 def _searched(
@@ -118,8 +118,8 @@ def _searched(
         for design in chosen:
             if design not in COMPARABLE:
                 raise InputError(
-                    f"--design: {design.name} is compared with itself; choose one whose first file "
-                    "is on the iomap path"
+                    f"--design: {design.name} is compared with itself",
+                    "choose one whose first file is on the iomap path",
                 )
         return compare(
             chosen or COMPARABLE,

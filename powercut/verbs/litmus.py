@@ -126,7 +126,7 @@ def _paths(given: Sequence[Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(path.rglob("*.litmus"))
             if not inside:
-                raise InputError(f"{path}: no *.litmus file in it; give files or another folder")
+                raise InputError(f"{path}: no *.litmus file in it", "give files or another folder")
             paths += inside
         else:
             paths.append(path)

@@ -38,7 +38,6 @@ class Options:
 
 def run_locks(options: Options) -> int:
     """Make the report that ``options`` ask for, print it and return the exit code."""
-    from powercut.checkers.locks.errors import LocksError
     from powercut.checkers.locks.render import render_text
     from powercut.checkers.locks.report import document_of
 
@@ -48,10 +47,7 @@ def run_locks(options: Options) -> int:
         from powercut.model.designs import DESIGNS
 
         pick("--design", options.design, DESIGNS)
-    try:
-        report = _report(options)
-    except LocksError as error:
-        raise InputError(str(error)) from None
+    report = _report(options)
     code = exit_code_of(report.verdict)
     _draw(options, report)
     if options.json:
@@ -94,7 +90,7 @@ def _report(options: Options) -> "Report":
     if options.lockdep is not None:
         return _lockdep_report(options.lockdep, options.design)
     if options.design is None:
-        raise InputError("locks: nothing to look at; give a path, --lockdep or --design")
+        raise InputError("locks: nothing to look at", "give a path, --lockdep or --design")
     return design_report(options.design)
 
 

@@ -48,7 +48,7 @@ class Replayed:
 def run_replay(paths: Sequence[Path], ladder: bool, as_json: bool) -> int:
     """Replay every trace, print what came out and return the exit code."""
     if not paths:
-        raise InputError("replay: no trace given; give files that end in .trace.json")
+        raise InputError("replay: no trace given", "give files that end in .trace.json")
     replays: list[Replayed] = []
     try:
         for path in paths:

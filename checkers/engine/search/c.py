@@ -42,6 +42,8 @@ _MIB = 1024 * 1024
 class NotCompiled(EngineError):
     """Something to watch is plain Python, so C cannot evaluate it; use the Python engine."""
 
+    remedy = "use the Python engine"
+
 
 class _Event(ctypes.Structure):
     _fields_ = (

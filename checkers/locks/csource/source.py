@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from powercut.checkers.locks.csource.patch import Chunk
+from powercut.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
@@ -81,8 +82,11 @@ class Unit:
 
 @cache
 def _parser() -> "Parser":
-    import tree_sitter_c
-    from tree_sitter import Language, Parser
+    try:
+        import tree_sitter_c
+        from tree_sitter import Language, Parser
+    except ImportError:
+        raise MissingExtraError("C source", "tree-sitter", "locks") from None
 
     return Parser(Language(tree_sitter_c.language()))
 

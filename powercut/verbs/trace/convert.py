@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from powercut.checkers.traces.codec import encode_trace, json_schema
+from powercut.checkers.traces.codec import encode_trace, json_schema, load_trace
 from powercut.checkers.traces.format import SCHEMA, Trace
 from powercut.checkers.traces.ladder import render_ladder
 from powercut.checkers.traces.mermaid import render_mermaid
@@ -18,7 +18,6 @@ from powercut.verbs.trace.documents import (
     check_output,
     print_document,
     read_replay,
-    read_trace,
     write_or_print,
 )
 
@@ -30,7 +29,7 @@ def run_convert(path: Path, to: str, output: Path | None, in_place: bool, as_jso
     to = pick("--to", to, FORMATS, "format")
     if in_place:
         if output is not None or to not in ("trace", "compact"):
-            raise InputError("--in-place: only a trace can be written over one; give --output")
+            raise InputError("--in-place: only a trace can be written over one", "give --output")
         output = path
     else:
         check_output(output, path)
@@ -58,7 +57,7 @@ def _content(path: Path, to: str) -> str:
         marks = marks if len(marks) == len(trace.epochs) else []
         render = render_ladder if to == "text" else render_mermaid
         return render(trace, result.epochs, marks)
-    return _plain(read_trace(path), to)
+    return _plain(load_trace(path), to)
 
 
 def _plain(trace: Trace, to: str) -> str:

@@ -44,7 +44,7 @@ def run_diff(path: Path, options: Options) -> int:
     """Compare and return the exit code: 0 the same, 1 different."""
     followed = options.under is not None or options.mutant is not None
     if (options.other is None) != followed:
-        raise InputError("diff: give a second trace, or --under and --mutant; one or the other")
+        raise InputError("diff: give a second trace, or --under and --mutant", "one or the other")
     if options.output is not None and not followed:
         raise InputError("--output: only what --under or --mutant makes is written")
     first, _ = read_replay(path)

@@ -7,27 +7,15 @@ from typing import Any
 
 from powercut.checkers.run.replay import ReplayResult, replay
 from powercut.checkers.traces.codec import load_trace
-from powercut.checkers.traces.errors import TraceError
 from powercut.checkers.traces.format import Trace
 from powercut.errors import InputError
 from powercut.inputs.files import write_whole
 
 
-def read_trace(path: Path) -> Trace:
-    """Return the trace at ``path``.  Raises :class:`InputError`."""
-    try:
-        return load_trace(path)
-    except TraceError as error:
-        raise InputError(str(error)) from None
-
-
 def read_replay(path: Path) -> tuple[Trace, ReplayResult]:
-    """Return the trace at ``path`` and its replay.  Raises :class:`InputError`."""
-    trace = read_trace(path)
-    try:
-        return trace, replay(trace, str(path))
-    except TraceError as error:
-        raise InputError(str(error)) from None
+    """Return the trace at ``path`` and its replay.  Raises :class:`TraceError`."""
+    trace = load_trace(path)
+    return trace, replay(trace, str(path))
 
 
 def write_or_print(output: Path | None, content: str) -> None:
@@ -41,7 +29,7 @@ def write_or_print(output: Path | None, content: str) -> None:
 def check_output(output: Path | None, source: Path) -> None:
     """Refuse to write over the input.  Raises :class:`InputError`."""
     if output is not None and _is_same(output, source):
-        raise InputError(f"--output {output}: that is the input; give another name")
+        raise InputError(f"--output {output}: that is the input", "give another name")
 
 
 def _is_same(output: Path, source: Path) -> bool:

@@ -7,15 +7,13 @@ from pathlib import Path
 
 from powercut.checkers.explain.minimise import Minimiser, Size
 from powercut.checkers.explain.why import annotated
-from powercut.checkers.traces.codec import encode_trace
-from powercut.checkers.traces.errors import TraceError
+from powercut.checkers.traces.codec import encode_trace, load_trace
 from powercut.checkers.traces.format import Trace
 from powercut.errors import HOLDS, INCONCLUSIVE, InputError
 from powercut.inputs.files import make_writable_file, write_whole
 from powercut.verbs.trace.documents import (
     check_output,
     print_document,
-    read_trace,
     subject,
 )
 
@@ -35,18 +33,15 @@ class Options:
 def run_minimise(path: Path, options: Options) -> int:
     """Minimise the trace at ``path`` and return the exit code: 3 if it was cut short."""
     _check(options)
-    trace = read_trace(path)
+    trace = load_trace(path)
     shown = _Shown()
-    try:
-        minimiser = Minimiser(
-            trace,
-            str(path),
-            reduce_workload=not options.keep_workload,
-            max_states=options.max_states,
-            on_progress=shown.update,
-        )
-    except TraceError as error:
-        raise InputError(str(error)) from None
+    minimiser = Minimiser(
+        trace,
+        str(path),
+        reduce_workload=not options.keep_workload,
+        max_states=options.max_states,
+        on_progress=shown.update,
+    )
     output = _output(path, options)
     before = minimiser.size
     best, stopped = _best(minimiser, options.max_runs)
@@ -91,7 +86,7 @@ def _check(options: Options) -> None:
     if options.max_runs < 1 or options.max_states < 0:
         raise InputError("--max-runs and --max-states: give a number from 1 (states: from 0)")
     if options.in_place and options.output is not None:
-        raise InputError("--in-place: the input is the output then; leave --output out")
+        raise InputError("--in-place: the input is the output then", "leave --output out")
 
 
 def _output(path: Path, options: Options) -> Path | None:

@@ -34,7 +34,7 @@ def run_show(path: Path, shape: str, brief: bool, as_json: bool) -> int:
         why = explain(done.trace)
     elif brief:
         note = "the trace shows no violation" if done.code == HOLDS else "it does not reproduce"
-        raise InputError(f"--why {path}: {note}; leave the option out")
+        raise InputError(f"--why {path}: {note}", "leave the option out")
     if shape == "json":
         _print_json(done, why, brief)
     elif done.result is None:

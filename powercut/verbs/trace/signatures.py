@@ -25,8 +25,10 @@ Every verb takes --json for one document on standard output.""",
 def no_verb(*words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]) -> int:
     """Raise: a verb is needed."""
     if words:
-        raise InputError(f"trace: unknown verb {quoted(words[0])}; {suggestion(words[0], VERBS)}")
-    raise InputError(f"trace: no verb given; give one of {', '.join(VERBS)}, or --help")
+        raise InputError(
+            f"trace: unknown verb {quoted(words[0])}", f"{suggestion(words[0], VERBS)}"
+        )
+    raise InputError("trace: no verb given", f"give one of {', '.join(VERBS)}, or --help")
 
 
 TraceFile = Annotated[Path, Parameter(name="TRACE", help="A trace file.")]
