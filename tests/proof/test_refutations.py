@@ -7,7 +7,7 @@ import pytest
 from powercut.checkers.proof.bounded import escapes, search
 from powercut.checkers.proof.rules import WRONG_DESIGNS
 from powercut.checkers.proof.runs import replay_run
-from powercut.verbs.prove import MAX_RUNS
+from powercut.checkers.proof.theorems import MAX_RUNS
 
 FAST = ("no-eof-ordering", "size-at-map", "written-allocation", "no-truncate-wait", "no-orphan")
 
