@@ -1,0 +1,1 @@
+"""The library: the public names, and what they do."""
