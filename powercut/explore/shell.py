@@ -11,69 +11,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from powercut.checkers.run.question import Question
-from powercut.checkers.run.replay import subject_of
-from powercut.checkers.traces.codec import load_trace
 from powercut.errors import HOLDS, VIOLATED, InputError
 from powercut.explore.commands import command_name, execute, position
 from powercut.explore.session import Session
-from powercut.inputs.names import pick
-from powercut.inputs.scopes import read_workload
-from powercut.model.designs import DESIGNS
-from powercut.model.mutants import MUTANTS
-from powercut.model.scope import Scope
-from powercut.model.scopes import SCOPES
 
 _MAX_SCRIPT_BYTES = 1 << 20
 
 
-def run_explore(
-    trace: Path | None,
-    design: str | None,
-    scope: str | None,
-    workload: Path | None,
-    mutant: str | None,
-    script: Path | None,
-    as_json: bool,
-) -> int:
-    """Run the explorer and return the exit code."""
-    if trace is not None:
-        given = {"--design": design, "--scope": scope, "--workload": workload, "--mutant": mutant}
-        for option, value in given.items():
-            if value is not None:
-                raise InputError(f"{option}: a trace brings its own", "give one or the other")
-        session = _from_trace(trace)
-    else:
-        question = Question(
-            pick("--design", design or "seed", DESIGNS),
-            _chosen_scope(scope, workload),
-            None if mutant is None else pick("--mutant", mutant, MUTANTS),
-        )
-        session = Session(question)
-    if script is None and sys.stdin.isatty() and not as_json:
-        return _interactive(session)
-    name = "standard input" if script is None else str(script)
-    lines = _stdin_lines() if script is None else _script_lines(script)
-    return _scripted(session, name, lines, as_json)
-
-
-def _from_trace(path: Path) -> Session:
-    trace = load_trace(path)
-    question = subject_of(trace, str(path))
-    return Session(question, trace)
-
-
-def _chosen_scope(scope: str | None, workload: Path | None) -> Scope:
-    if (scope is None) == (workload is None):
-        raise InputError(
-            "explore: give a trace, --scope or --workload", '"powercut list" shows scopes'
-        )
-    return (
-        pick("--scope", scope, SCOPES) if scope is not None else read_workload(workload or Path())
-    )
-
-
-def _script_lines(path: Path) -> list[str]:
+def script_lines(path: Path) -> list[str]:
+    """Return the lines of a script.  Raises :class:`InputError`."""
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_SCRIPT_BYTES + 1)
@@ -88,7 +34,8 @@ def _script_lines(path: Path) -> list[str]:
         raise InputError(f"--script {path}: not UTF-8", "a script is some lines of text") from None
 
 
-def _stdin_lines() -> Iterator[str]:
+def stdin_lines() -> Iterator[str]:
+    """Yield the lines of standard input.  Raises :class:`InputError`."""
     try:
         for line in sys.stdin:
             yield line.rstrip("\n")
@@ -104,9 +51,7 @@ def _heading(session: Session) -> str:
     return f"{session.question.design.name}{mutant}, {scope.name}{trace}: {scope.summary}"
 
 
-def _scripted(
-    session: Session, name: str, lines: "list[str] | Iterator[str]", as_json: bool
-) -> int:
+def scripted(session: Session, name: str, lines: "list[str] | Iterator[str]", as_json: bool) -> int:
     """Run commands, echoing each; a bad one raises :class:`InputError` with its line."""
     log: list[dict[str, Any]] = []
     if not as_json:
@@ -155,7 +100,7 @@ def explore_document(session: Session, log: list[dict[str, Any]], code: int) -> 
     }
 
 
-def _interactive(session: Session) -> int:
+def interactive(session: Session) -> int:
     """Read commands from the terminal until the user leaves."""
     with suppress(ImportError):
         import readline  # noqa: F401  (importing it gives input() a history)

@@ -4,10 +4,23 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from powercut.errors import InputError
+
 
 def many(name: str, text: str) -> Parameter:
-    """Return an option that takes one or more values."""
-    return Parameter(name=name, consume_multiple=True, negative=(), help=text)
+    """Return an option that takes one or more values, and is ``None`` where it is not given."""
+
+    def check(_type: object, values: tuple[object, ...] | None) -> None:
+        if values is not None and not values:
+            raise InputError("give at least one value", place=name)
+
+    return Parameter(
+        name=name,
+        consume_multiple=True,
+        negative=(),
+        validator=check,
+        help=text,
+    )
 
 
 def one(name: str, text: str) -> Parameter:

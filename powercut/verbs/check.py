@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -30,35 +30,13 @@ from powercut.inputs.scopes import chosen_scopes
 from powercut.model.designs import DEFAULT_DESIGNS, DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.properties.catalog import PROPERTIES
+from powercut.verbs.options import CheckOptions
 
 Run = Callable[..., Iterator[JobResult]]
 """Does jobs (a sequence, and ``line`` for progress) and yields their results in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The command line of ``check``, as typed."""
-
-    designs: tuple[str, ...] = ()
-    scopes: tuple[str, ...] = ()
-    workloads: tuple[Path, ...] = ()
-    properties: tuple[str, ...] = ()
-    mutant: str | None = None
-    engine: str = "auto"
-    max_states: int | None = None
-    max_memory: int | None = None
-    time_limit: float | None = None
-    save_traces: Path | None = None
-    jobs: int | None = None
-    swarm: int | None = None
-    seed: int | None = None
-    cluster: str | None = None
-    audit: bool = False
-    compact: bool = False
-    json: bool = False
-
-
-def run_check(options: Options) -> int:
+def run(options: CheckOptions) -> int:
     """Check what ``options`` ask for, print the report and return the exit code."""
     if options.audit:
         return _audit(options)
@@ -72,7 +50,7 @@ def run_check(options: Options) -> int:
         return _report(options, jobs, members, run, min(at_a_time, len(jobs) * members))
 
 
-def _report(options: Options, jobs: list[Job], members: int, run: Run, at_a_time: int) -> int:
+def _report(options: CheckOptions, jobs: list[Job], members: int, run: Run, at_a_time: int) -> int:
     started = time.perf_counter()
     report = CheckReport(jobs, at_a_time, sys.stdout, members)
     reports: list[RunReport] = []
@@ -109,7 +87,7 @@ def check_engine(engine: str) -> None:
             raise InputError(f"--engine c: {error}", "or give --engine python") from None
 
 
-def _audit(options: Options) -> int:
+def _audit(options: CheckOptions) -> int:
     """Audit the reductions in the chosen runs.  Raises :class:`InputError`."""
     from powercut.verbs.audit import AUDIT_SCOPES, run_audit
 
@@ -159,7 +137,7 @@ def at_least_one(option: str, value: int) -> int:
     return value
 
 
-def _members(options: Options) -> int:
+def _members(options: CheckOptions) -> int:
     """Return how many searches make a run: 1, or the size of the swarm."""
     if options.swarm is None:
         if options.seed is not None:
@@ -171,11 +149,11 @@ def _members(options: Options) -> int:
     return at_least_one("--swarm", options.swarm)
 
 
-def _jobs(options: Options, processes: int) -> list[Job]:
+def _jobs(options: CheckOptions, processes: int) -> list[Job]:
     designs = pick_all("--design", options.designs or DEFAULT_DESIGNS, DESIGNS)
     mutant = None if options.mutant is None else pick("--mutant", options.mutant, MUTANTS)
-    pick_all("--property", options.properties, PROPERTIES)
-    properties = tuple(dict.fromkeys(options.properties))
+    properties = tuple(dict.fromkeys(options.properties or ()))
+    pick_all("--property", properties, PROPERTIES)
     limits = _limits(options, processes)
     deadline = None
     if options.time_limit is not None:
@@ -184,7 +162,7 @@ def _jobs(options: Options, processes: int) -> list[Job]:
                 f"--time-limit: must be a number of seconds above 0, not {options.time_limit:g}"
             )
         deadline = time.monotonic() + options.time_limit
-    scopes = chosen_scopes(options.scopes, options.workloads)
+    scopes = chosen_scopes(options.scopes or (), options.workloads or ())
     return [
         Job(
             Question(
@@ -204,7 +182,7 @@ def _jobs(options: Options, processes: int) -> list[Job]:
     ]
 
 
-def _limits(options: Options, processes: int) -> Limits:
+def _limits(options: CheckOptions, processes: int) -> Limits:
     defaults = Limits()
     states = defaults.max_states if options.swarm is None else MEMBER_STATES
     if options.max_states is not None:
@@ -226,7 +204,7 @@ def _fair_share_mib(processes: int) -> int:
     return max(256, total * 4 // 5 // processes)
 
 
-def _runs(jobs: list[Job], run: Run, options: Options) -> Iterator[RunReport]:
+def _runs(jobs: list[Job], run: Run, options: CheckOptions) -> Iterator[RunReport]:
     count, seed = options.swarm, options.seed or 1
     shares = [[job] if count is None else member_jobs(job, count, seed) for job in jobs]
     flat = [share for group in shares for share in group]

@@ -27,6 +27,7 @@ from powercut.model.scopes import SCOPES
 from powercut.properties.catalog import PROPERTIES
 from powercut.terminal.style import Style
 from powercut.verbs.check import Run, executor, process_count, saved
+from powercut.verbs.options import ExamOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +75,27 @@ class Grade:
         return f"cut short: {stopped}" if stopped else "exhausted"
 
 
-def run_exam(
-    slugs: Sequence[str], folder: Path | None, jobs: int | None, cluster: str | None, as_json: bool
-) -> int:
+def run(options: ExamOptions) -> int:
     """Examine the chosen mutants (default: all), print the table and return the exit code."""
-    mutants = pick_all("--mutant", slugs, MUTANTS) if slugs else list(MUTANTS.values())
-    processes = process_count(jobs, cluster)
-    if folder is not None:
-        make_writable("--save-traces", folder)
+    mutants = (
+        pick_all("--mutant", options.mutants, MUTANTS)
+        if options.mutants
+        else list(MUTANTS.values())
+    )
+    processes = process_count(options.jobs, options.cluster)
+    if options.save_traces is not None:
+        make_writable("--save-traces", options.save_traces)
     grades = []
-    with executor(cluster, processes) as (run, _):
-        if not as_json:
+    with executor(options.cluster, processes) as (do, _):
+        if not options.json:
             _begin(mutants)
-        for grade in examine(mutants, run, folder):
+        for grade in examine(mutants, do, options.save_traces):
             grades.append(grade)
-            if not as_json:
+            if not options.json:
                 _print_grade(grade)
     verdicts = [grade.verdict for grade in grades]
     verdict = overall(verdicts)
-    if as_json:
+    if options.json:
         json.dump(exam_document(grades, verdict), sys.stdout, indent=1, ensure_ascii=False)
         print()
     else:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -38,6 +38,7 @@ from powercut.inputs.files import make_writable, write_whole
 from powercut.inputs.names import pick, pick_all
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
+from powercut.verbs.options import FuzzOptions
 
 DIFFERENTIAL = "differential"
 MACHINES: dict[str, type[CrashMachine] | None] = {
@@ -50,22 +51,7 @@ DEFAULT_PROFILE, DEFAULT_MACHINE = "dev", "crash"
 PROGRESS_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line asked for."""
-
-    profile: str
-    machine: str
-    designs: Sequence[str]
-    mutants: Sequence[str]
-    seed: int
-    seeds: int
-    time_limit: float | None
-    folder: Path | None
-    as_json: bool
-
-
-def run_fuzz(options: Options) -> int:
+def run(options: FuzzOptions) -> int:
     """Search, or examine the mutants; print the report and return the exit code."""
     if options.seed < 0 or options.seeds < 1:
         raise InputError("--seed and --seeds: give a whole number, at least 0 and 1")
@@ -75,20 +61,20 @@ def run_fuzz(options: Options) -> int:
         _refuse_beside_mutants(options)
     elif options.seeds != 1:
         raise InputError("--seeds: only --mutant takes several", "leave it out")
-    if options.machine == DIFFERENTIAL and options.folder is not None:
+    if options.machine == DIFFERENTIAL and options.save_traces is not None:
         raise InputError("--save-traces: two designs that differ are no trace", "leave it out")
-    if options.folder is not None:
-        make_writable("--save-traces", options.folder)
+    if options.save_traces is not None:
+        make_writable("--save-traces", options.save_traces)
     if options.mutants:
         return _run_exam(options)
     profile = pick("--profile", options.profile, PROFILES)
-    progress = _Progress(options.folder)
+    progress = _Progress(options.save_traces)
     stop = threading.Event()
     with first_interrupt(stop.set):
         result = _searched(options, profile, progress.show, stop.is_set)
     progress.clear()
     verdict = verdict_of(result)
-    if options.as_json:
+    if options.json:
         json.dump(document(result, verdict, progress.saved), sys.stdout, indent=1)
         print()
     else:
@@ -96,7 +82,7 @@ def run_fuzz(options: Options) -> int:
     return exit_code_of(verdict)
 
 
-def _refuse_beside_mutants(options: Options) -> None:
+def _refuse_beside_mutants(options: FuzzOptions) -> None:
     """A mutant comes with its design, its machine, its profile and its limits."""
     for name, given in (
         ("--profile", options.profile != DEFAULT_PROFILE),
@@ -109,11 +95,11 @@ def _refuse_beside_mutants(options: Options) -> None:
 
 
 def _searched(
-    options: Options, profile: Profile, on_batch: OnBatch, interrupted: Callable[[], bool]
+    options: FuzzOptions, profile: Profile, on_batch: OnBatch, interrupted: Callable[[], bool]
 ) -> SearchResult:
     """Run the machine that was asked for."""
     base = pick("--machine", options.machine, MACHINES)
-    chosen = pick_all("--design", options.designs, DESIGNS)
+    chosen = pick_all("--design", options.designs or (), DESIGNS)
     if base is None:
         for design in chosen:
             if design not in COMPARABLE:
@@ -270,27 +256,28 @@ def document(result: SearchResult, verdict: str, saved: dict[int, str]) -> dict[
     }
 
 
-def _run_exam(options: Options) -> int:
-    slugs = list(MUTANTS) if "all" in options.mutants else list(dict.fromkeys(options.mutants))
+def _run_exam(options: FuzzOptions) -> int:
+    asked = options.mutants or ()
+    slugs = list(MUTANTS) if "all" in asked else list(dict.fromkeys(asked))
     pick_all("--mutant", slugs, MUTANTS)
     seeds = range(options.seed, options.seed + options.seeds)
     marks: list[Mark] = []
-    if not options.as_json:
+    if not options.json:
         print("| mutant | design | examples, by seed | found as | steps |")
         print("|---|---|--:|---|--:|", flush=True)
     stop = threading.Event()
     with first_interrupt(stop.set):
         for mark in examine(slugs, seeds, interrupted=stop.is_set):
-            marks.append(_saved(mark, options.folder))
+            marks.append(_saved(mark, options.save_traces))
             same = marks[-(1 + (len(marks) - 1) % len(seeds)) :]
-            if not options.as_json and (len(same) == len(seeds) or stop.is_set()):
+            if not options.json and (len(same) == len(seeds) or stop.is_set()):
                 print(_row(same), flush=True)
     found = sum(mark.good for mark in marks)
     cut = any(mark.stopped and not mark.good for mark in marks)
     verdict = VIOLATED if found < len(marks) else HOLDS
     if cut or len(marks) < len(slugs) * len(seeds):
         verdict = INCONCLUSIVE
-    if options.as_json:
+    if options.json:
         json.dump(_exam_document(marks, verdict), sys.stdout, indent=1)
         print()
     else:

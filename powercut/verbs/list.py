@@ -18,6 +18,7 @@ from powercut.model.scope import Op, Scope
 from powercut.model.scopes import SCOPES
 from powercut.properties.catalog import PROPERTIES, SITUATIONS
 from powercut.terminal.style import Style
+from powercut.verbs.options import ListOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,10 @@ def kernel_paths() -> list[KernelPath]:
     return sorted(found, key=lambda path: (path.file, path.line))
 
 
-def run_list(as_json: bool) -> int:
+def run(options: ListOptions) -> int:
     """Print everything and return the exit code."""
     document = list_document()
-    if as_json:
+    if options.json:
         json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
         print()
     else:

@@ -46,6 +46,7 @@ from powercut.inputs.names import pick_all
 from powercut.model.designs import DESIGNS
 from powercut.terminal.style import Style
 from powercut.verbs.check import process_count
+from powercut.verbs.options import LitmusOptions
 
 _CODES = {EXACT: HOLDS, DIFFERENT: VIOLATED, "inconclusive": INCONCLUSIVE}
 _WORDS = {
@@ -56,18 +57,6 @@ _WORDS = {
     INTERNAL: ERROR,
 }
 _PAINT = {EXACT: "holds", DIFFERENT: "violated", "inconclusive": "inconclusive"}
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The command line of ``litmus``, as typed."""
-
-    paths: tuple[Path, ...] = ()
-    designs: tuple[str, ...] = ()
-    update: bool = False
-    ladder: bool = True
-    jobs: int | None = None
-    json: bool = False
 
 
 @dataclass(slots=True)
@@ -82,11 +71,11 @@ class _Ended:
     failures: list[str] = field(default_factory=list)
 
 
-def run_litmus_files(options: Options) -> int:
+def run(paths: Sequence[Path], options: LitmusOptions) -> int:
     """Run what ``options`` ask for, print the report and return the exit code."""
-    chosen = tuple(pick_all("--design", options.designs, DESIGNS))
+    chosen = tuple(pick_all("--design", options.designs or (), DESIGNS))
     processes = process_count(options.jobs)
-    ended = [_loaded(path) for path in _paths(options.paths)]
+    ended = [_loaded(path) for path in _paths(paths)]
     for each in ended:
         if each.litmus is not None and not _designs_of(each.litmus, chosen, options.update):
             each.error = f"{each.path}: {_nothing_allowed(each.litmus)}"

@@ -8,13 +8,13 @@ then nothing else is on standard output.
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from powercut.errors import InputError, exit_code_of
 from powercut.inputs.files import write_whole
 from powercut.inputs.names import pick
+from powercut.verbs.options import LocksOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,31 +23,18 @@ if TYPE_CHECKING:
     from powercut.checkers.locks.report import Report
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What was asked for."""
-
-    path: Path | None = None
-    lockdep: Path | None = None
-    design: str | None = None
-    dot: Path | None = None
-    mermaid: Path | None = None
-    svg: Path | None = None
-    json: bool = False
-
-
-def run_locks(options: Options) -> int:
+def run(path: Path | None, options: LocksOptions) -> int:
     """Make the report that ``options`` ask for, print it and return the exit code."""
     from powercut.checkers.locks.render import render_text
     from powercut.checkers.locks.report import document_of
 
-    if options.path and options.lockdep:
+    if path and options.lockdep:
         raise InputError("locks: give a path or --lockdep, not both")
     if options.design is not None:
         from powercut.model.designs import DESIGNS
 
         pick("--design", options.design, DESIGNS)
-    report = _report(options)
+    report = _report(path, options)
     code = exit_code_of(report.verdict)
     _draw(options, report)
     if options.json:
@@ -84,9 +71,9 @@ def design_report(design: str) -> "Report":
     return report
 
 
-def _report(options: Options) -> "Report":
-    if options.path is not None:
-        return _source_report(options.path, options.design)
+def _report(path: Path | None, options: LocksOptions) -> "Report":
+    if path is not None:
+        return _source_report(path, options.design)
     if options.lockdep is not None:
         return _lockdep_report(options.lockdep, options.design)
     if options.design is None:
@@ -124,7 +111,7 @@ def _lockdep_report(folder: Path, design: str | None) -> "Report":
     return report
 
 
-def _draw(options: Options, report: "Report") -> None:
+def _draw(options: LocksOptions, report: "Report") -> None:
     from powercut.checkers.locks.pictures import render_dot, render_mermaid, render_svg
 
     wanted: tuple[tuple[Path | None, Callable[..., str]], ...] = (

@@ -6,7 +6,6 @@ Rejected: "unknown" as a warning (it is inconclusive, exit code 3).
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,27 +30,14 @@ from powercut.errors import exit_code_of
 from powercut.inputs.files import make_writable, write_whole
 from powercut.inputs.names import pick, pick_all
 from powercut.model.designs import DESIGNS
+from powercut.verbs.options import ProveOptions
 
 SCHEMA = "powercut.prove/1"
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line asked for."""
-
-    design: str
-    wrong: tuple[str, ...]
-    mounts: str
-    smt2: Path | None
-    cross_check: bool
-    traces: Path | None
-    as_json: bool
-    tables: bool = False
-
-
-def run_prove(options: Options) -> int:
+def run(options: ProveOptions) -> int:
     """Decide the obligations of a design, or refute wrong designs; return the exit code."""
-    for option, folder in (("--smt2", options.smt2), ("--save-traces", options.traces)):
+    for option, folder in (("--smt2", options.smt2), ("--save-traces", options.save_traces)):
         if folder is not None:
             make_writable(option, folder)
     if options.tables:
@@ -80,10 +66,10 @@ def run_prove(options: Options) -> int:
             options.mounts,
             options.cross_check,
             _smt2_keeper(options.smt2),
-            _keeper(options.traces),
+            _keeper(options.save_traces),
         )
     )
-    if options.as_json:
+    if options.json:
         _dump(
             {
                 "schema": SCHEMA,
@@ -120,14 +106,15 @@ def _smt2_keeper(folder: Path | None) -> Callable[[str, str], object] | None:
     return lambda name, text: (folder / name).write_text(text, encoding="utf-8")
 
 
-def _run_wrong(options: Options) -> int:
+def _run_wrong(options: ProveOptions) -> int:
     """Refute every chosen wrong design; print the table."""
-    slugs = list(WRONG_DESIGNS) if "all" in options.wrong else options.wrong
+    asked = options.wrong or ()
+    slugs = list(WRONG_DESIGNS) if "all" in asked else asked
     chosen = pick_all("--wrong", slugs, WRONG_DESIGNS)
-    keep = _keeper(options.traces)
+    keep = _keeper(options.save_traces)
     rows = [refute(wrong, keep) for wrong in chosen]
     verdict = HOLDS if all(row.result == REFUTED for row, _, _ in rows) else INCONCLUSIVE
-    if options.as_json:
+    if options.json:
         _dump(
             {
                 "schema": SCHEMA,

@@ -20,6 +20,7 @@ from powercut.checkers.traces.format import Trace
 from powercut.checkers.traces.ladder import render_ladder
 from powercut.errors import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, InputError, one_line
 from powercut.terminal.style import Style
+from powercut.verbs.options import ReplayOptions
 
 _WORDS = {
     HOLDS: "reproduced",
@@ -45,7 +46,7 @@ class Replayed:
         return self.error.removeprefix(f"{self.path}: ")
 
 
-def run_replay(paths: Sequence[Path], ladder: bool, as_json: bool) -> int:
+def run(paths: Sequence[Path], options: ReplayOptions) -> int:
     """Replay every trace, print what came out and return the exit code."""
     if not paths:
         raise InputError("replay: no trace given", "give files that end in .trace.json")
@@ -56,14 +57,14 @@ def run_replay(paths: Sequence[Path], ladder: bool, as_json: bool) -> int:
             replays.append(done)
             if done.code == BAD_INPUT:
                 print(f"powercut: {one_line(done.error)}", file=sys.stderr)
-            elif not as_json:
-                _print_replay(done, ladder, len(replays) > 1)
+            elif not options.json:
+                _print_replay(done, options.ladder, len(replays) > 1)
     except KeyboardInterrupt:
         pass  # those that were replayed count, and the others are counted
     missing = len(paths) - len(replays)
     code = max((done.code for done in replays), default=HOLDS)
     code = INCONCLUSIVE if missing and code == HOLDS else code
-    if as_json:
+    if options.json:
         json.dump(replay_document(replays, code, missing), sys.stdout, indent=1, ensure_ascii=False)
         print()
     elif len(paths) > 1 or missing:

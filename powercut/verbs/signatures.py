@@ -1,49 +1,30 @@
-"""The verbs: their options, their help, and nothing else.
+"""The verbs as the command line library sees them: their help, their options, their functions.
 
-Why so: one place shows the whole command line, and importing it costs the command line library
-only; what a verb does is imported when it runs.  Rejected: one signature module per verb (options
-that several verbs share drift apart).
+Why so: importing this costs the command line library only; what a verb does is imported when the
+verb runs.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import cyclopts
 from cyclopts import Parameter
 
 from powercut.errors import InputError
-from powercut.inputs.parameters import JsonFlag, flag, many, one
 from powercut.verbs import VERBS
+from powercut.verbs.options import (
+    CheckOptions,
+    ExamOptions,
+    ExploreOptions,
+    FuzzOptions,
+    ListOptions,
+    LitmusOptions,
+    LocksOptions,
+    ProveOptions,
+    ReplayOptions,
+)
 from powercut.verbs.trace.signatures import app as trace_app
-
-T = TypeVar("T")
-Names = tuple[str, ...] | None
-Files = tuple[Path, ...] | None
-
-
-Jobs = Annotated[int | None, one("--jobs", "Runs explored at a time [default: one a core].")]
-SaveTraces = Annotated[
-    Path | None,
-    one("--save-traces", "Write the counterexamples there, as *.trace.json; made if missing."),
-]
-
-Cluster = Annotated[
-    str | None,
-    one(
-        "--cluster",
-        "Run on a Dask cluster: its scheduler's address, or local (needs the extra [cluster]).",
-    ),
-]
-
-Compact = Annotated[
-    bool,
-    flag(
-        "--compact",
-        "Keep 8 bytes a state, for scopes beyond memory: finds violations; without one the "
-        "verdict is inconclusive, with the probability that a state was left out.",
-    ),
-]
 
 app = cyclopts.App(
     name="powercut",
@@ -68,52 +49,7 @@ def call(argv: Sequence[str]) -> int:
 @app.command
 def check(
     *,
-    design: Annotated[Names, many("--design", 'Designs [default: those marked in "list"].')] = None,
-    scope: Annotated[
-        Names, many("--scope", "Scopes [default: all, or the given workloads].")
-    ] = None,
-    workload: Annotated[
-        Files, many("--workload", "Workload files (text, or fsx op files), each one scope more.")
-    ] = None,
-    properties: Annotated[
-        Names, many("--property", "Properties that decide [default: all but the advisory ones].")
-    ] = None,
-    mutant: Annotated[str | None, one("--mutant", "Plant this mistake in every design.")] = None,
-    engine: Annotated[str, one("--engine", "auto, python or c.")] = "auto",
-    max_states: Annotated[
-        int | None, one("--max-states", "States a search may reach, for each mount of each run.")
-    ] = None,
-    max_memory: Annotated[
-        int | None,
-        one("--max-memory", "MiB a process may use [default: what fits, at most 8192]."),
-    ] = None,
-    time_limit: Annotated[
-        float | None, one("--time-limit", "Seconds for the whole command.")
-    ] = None,
-    save_traces: SaveTraces = None,
-    jobs: Jobs = None,
-    cluster: Cluster = None,
-    swarm: Annotated[
-        int | None,
-        one(
-            "--swarm",
-            "Make each run this many bounded searches in orders of chance, each of "
-            "--max-states [default: 1000000]; finds, never proves.",
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None, one("--seed", "Seed of a swarm's first member [default: 1].")
-    ] = None,
-    audit: Annotated[
-        bool,
-        flag(
-            "--audit",
-            "Instead, run with and without each reduction of the search, and compare "
-            "[default: small scopes].",
-        ),
-    ] = False,
-    compact: Compact = False,
-    json: JsonFlag = False,
+    options: CheckOptions = CheckOptions(),
 ) -> int:
     """Explore designs × scopes with a power cut at every step.
 
@@ -126,36 +62,13 @@ def check(
     """
     from powercut.verbs import check as verb
 
-    options = verb.Options(
-        _given("--design", design),
-        _given("--scope", scope),
-        _given("--workload", workload),
-        _given("--property", properties),
-        mutant,
-        engine,
-        max_states,
-        max_memory,
-        time_limit,
-        save_traces,
-        jobs,
-        swarm,
-        seed,
-        cluster,
-        audit,
-        compact,
-        json,
-    )
-    return verb.run_check(options)
+    return verb.run(options)
 
 
 @app.command
 def exam(
     *,
-    mutant: Annotated[Names, many("--mutant", "Mutants [default: all].")] = None,
-    save_traces: SaveTraces = None,
-    jobs: Jobs = None,
-    cluster: Cluster = None,
-    json: JsonFlag = False,
+    options: ExamOptions = ExamOptions(),
 ) -> int:
     """Plant every mutant in its design and say which property catches it.
 
@@ -167,33 +80,13 @@ def exam(
     """
     from powercut.verbs import exam as verb
 
-    return verb.run_exam(_given("--mutant", mutant), save_traces, jobs, cluster, json)
+    return verb.run(options)
 
 
 @app.command
 def prove(
     *,
-    design: Annotated[
-        str, one("--design", "Design whose obligations are decided.")
-    ] = "seed-eof-ordered",
-    wrong: Annotated[
-        Names, many("--wrong", 'Refute these wrong designs instead ("all": every one).')
-    ] = None,
-    mounts: Annotated[
-        str, one("--mounts", "one, or any (then recovery must leave what a mount starts from).")
-    ] = "one",
-    smt2: Annotated[
-        Path | None, one("--smt2", "Write each protocol obligation there as SMT-LIB 2.")
-    ] = None,
-    cross_check: Annotated[
-        bool,
-        flag("--cross-check", "Have cvc5 decide them too; a disagreement is an error."),
-    ] = False,
-    tables: Annotated[
-        bool, flag("--tables", "Print properties, conjuncts and steps as tables, and end.")
-    ] = False,
-    save_traces: SaveTraces = None,
-    json: JsonFlag = False,
+    options: ProveOptions = ProveOptions(),
 ) -> int:
     """Decide proof obligations over any number of blocks and ioends, a row each.
 
@@ -208,19 +101,13 @@ def prove(
     """
     from powercut.verbs import prove as verb
 
-    options = verb.Options(
-        design, _given("--wrong", wrong), mounts, smt2, cross_check, save_traces, json, tables
-    )
-    return verb.run_prove(options)
+    return verb.run(options)
 
 
 @app.command
 def replay(
     *traces: Annotated[Path, Parameter(name="TRACE", help="Trace files.")],
-    ladder: Annotated[
-        bool, Parameter(name="--ladder", help="Print each run, one column a context.")
-    ] = True,
-    json: JsonFlag = False,
+    options: ReplayOptions = ReplayOptions(),
 ) -> int:
     """Re-run saved traces on the native model and compare the verdict.
 
@@ -230,34 +117,13 @@ def replay(
     """
     from powercut.verbs import replay as verb
 
-    return verb.run_replay(traces, ladder, json)
+    return verb.run(traces, options)
 
 
 @app.command
 def fuzz(
     *,
-    profile: Annotated[
-        str, one("--profile", "dev (seconds), ci (minutes) or soak (until --time-limit).")
-    ] = "dev",
-    machine: Annotated[
-        str,
-        one(
-            "--machine",
-            "crash (all properties), reference (a plain specification) or "
-            "differential (what differs from bh-ordered).",
-        ),
-    ] = "crash",
-    design: Annotated[Names, many("--design", "Designs [default: all].")] = None,
-    mutant: Annotated[
-        Names, many("--mutant", 'Look for these planted mistakes instead ("all": every one).')
-    ] = None,
-    seed: Annotated[int, one("--seed", "Where the seeds count from.")] = 1,
-    seeds: Annotated[int, one("--seeds", "With --mutant: how many seeds each.")] = 1,
-    time_limit: Annotated[
-        float | None, one("--time-limit", "Seconds for the search [default: the profile's].")
-    ] = None,
-    save_traces: SaveTraces = None,
-    json: JsonFlag = False,
+    options: FuzzOptions = FuzzOptions(),
 ) -> int:
     """Search at random what is too big to exhaust: operations, schedules, power cuts.
 
@@ -271,26 +137,18 @@ def fuzz(
     """
     from powercut.verbs import fuzz as verb
 
-    options = verb.Options(
-        profile,
-        machine,
-        _given("--design", design),
-        _given("--mutant", mutant),
-        seed,
-        seeds,
-        time_limit,
-        save_traces,
-        json,
-    )
-    return verb.run_fuzz(options)
+    return verb.run(options)
 
 
 @app.command(name="list")
-def list_(*, json: JsonFlag = False) -> int:
+def list_(
+    *,
+    options: ListOptions = ListOptions(),
+) -> int:
     """Show designs, scopes, mutants, properties, situations and kernel paths."""
-    from powercut.verbs import list as listing
+    from powercut.verbs import list as verb
 
-    return listing.run_list(json)
+    return verb.run(options)
 
 
 @app.command
@@ -299,12 +157,7 @@ def explore(
         Path | None, Parameter(help='Start from this trace; "next" follows it.')
     ] = None,
     *,
-    design: Annotated[str | None, one("--design", "Design to walk [default: seed].")] = None,
-    scope: Annotated[str | None, one("--scope", "Scope to walk.")] = None,
-    workload: Annotated[Path | None, one("--workload", "Workload file to walk.")] = None,
-    mutant: Annotated[str | None, one("--mutant", "Plant this mistake.")] = None,
-    script: Annotated[Path | None, one("--script", "Read commands from this file.")] = None,
-    json: JsonFlag = False,
+    options: ExploreOptions = ExploreOptions(),
 ) -> int:
     """Walk a run step by step, cut the power, choose what survives, see the recovered file.
 
@@ -315,9 +168,9 @@ def explore(
     property, else 0; 2 for a bad command (nothing after it is run).  On a
     terminal always 0.
     """
-    from powercut.explore import shell
+    from powercut.verbs import explore as verb
 
-    return shell.run_explore(trace, design, scope, workload, mutant, script, json)
+    return verb.run(trace, options)
 
 
 @app.command
@@ -325,23 +178,7 @@ def litmus(
     *files: Annotated[
         Path, Parameter(name="FILE", help="Litmus files, or folders [default: those shipped].")
     ],
-    design: Annotated[
-        Names, many("--design", "Designs to run [default: those each file names].")
-    ] = None,
-    update: Annotated[
-        bool,
-        Parameter(
-            name="--update",
-            negative=(),
-            show_default=False,
-            help="Rewrite the allowed sets, keep the comments, show the difference.",
-        ),
-    ] = False,
-    ladder: Annotated[
-        bool, Parameter(name="--ladder", help="Draw a run that reaches what is not allowed.")
-    ] = True,
-    jobs: Jobs = None,
-    json: JsonFlag = False,
+    options: LitmusOptions = LitmusOptions(),
 ) -> int:
     """Run litmus files: each design must show exactly the outcomes it is allowed.
 
@@ -353,9 +190,7 @@ def litmus(
     """
     from powercut.verbs import litmus as verb
 
-    return verb.run_litmus_files(
-        verb.Options(files, _given("--design", design), update, ladder, jobs, json)
-    )
+    return verb.run(files, options)
 
 
 @app.command
@@ -364,16 +199,7 @@ def locks(
         Path | None, Parameter(help="A patch, a C file, or a folder with C files.")
     ] = None,
     *,
-    lockdep: Annotated[
-        Path | None, one("--lockdep", "A folder with copies of /proc/lockdep and lockdep_chains.")
-    ] = None,
-    design: Annotated[
-        str | None, one("--design", "Compare with this design; alone: show its graph.")
-    ] = None,
-    dot: Annotated[Path | None, one("--dot", "Write the graph there, for Graphviz.")] = None,
-    mermaid: Annotated[Path | None, one("--mermaid", "Write the graph there, for Mermaid.")] = None,
-    svg: Annotated[Path | None, one("--svg", "Write a picture of the graph there.")] = None,
-    json: JsonFlag = False,
+    options: LocksOptions = LocksOptions(),
 ) -> int:
     """Show what is taken and waited for while what is held: in C source, a kernel, a design.
 
@@ -386,12 +212,4 @@ def locks(
     """
     from powercut.verbs import locks as verb
 
-    return verb.run_locks(verb.Options(path, lockdep, design, dot, mermaid, svg, json))
-
-
-def _given(option: str, values: tuple[T, ...] | None) -> tuple[T, ...]:
-    if values is None:
-        return ()
-    if not values:
-        raise InputError(f"{option}: give at least one value")
-    return values
+    return verb.run(path, options)

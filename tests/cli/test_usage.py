@@ -97,11 +97,11 @@ def test_bad_usage_is_one_line(powercut: Runner, argv: tuple[str, ...], word: st
 def test_a_bug_is_one_line_and_says_how_to_see_more(
     powercut: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_as_json: bool) -> int:
+    def broken(_options: object) -> int:
         raise ZeroDivisionError("of our own making")
 
     monkeypatch.delenv("POWERCUT_TRACEBACK", raising=False)
-    monkeypatch.setattr("powercut.verbs.list.run_list", broken)
+    monkeypatch.setattr("powercut.verbs.list.run", broken)
     ended = powercut("list")
     assert ended.code == 4
     assert len(ended.err.splitlines()) == 1
@@ -116,19 +116,19 @@ def test_a_bug_is_one_line_and_says_how_to_see_more(
 def test_a_bug_of_another_process_shows_its_traceback(
     powercut: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_as_json: bool) -> int:
+    def broken(_options: object) -> int:
         raise InternalError("there", "Traceback of the other process\n")
 
-    monkeypatch.setattr("powercut.verbs.list.run_list", broken)
+    monkeypatch.setattr("powercut.verbs.list.run", broken)
     monkeypatch.setenv("POWERCUT_TRACEBACK", "1")
     assert powercut("list").err == "Traceback of the other process\n"
 
 
 def test_ctrl_c_outside_a_search(powercut: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_as_json: bool) -> int:
+    def interrupted(_options: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("powercut.verbs.list.run_list", interrupted)
+    monkeypatch.setattr("powercut.verbs.list.run", interrupted)
     ended = powercut("list")
     assert ended.code == 130
     assert ended.err == "powercut: interrupted\n"

@@ -20,21 +20,23 @@ from powercut.verbs.trace.documents import (
     read_replay,
     write_or_print,
 )
+from powercut.verbs.trace.options import ConvertOptions, SchemaOptions
 
 FORMATS = {name: name for name in ("trace", "compact", "text", "mermaid", "workload")}
 
 
-def run_convert(path: Path, to: str, output: Path | None, in_place: bool, as_json: bool) -> int:
+def run(path: Path, options: ConvertOptions) -> int:
     """Convert the trace at ``path``, write or print it, and return the exit code."""
-    to = pick("--to", to, FORMATS, "format")
-    if in_place:
+    output = options.output
+    to = pick("--to", options.to, FORMATS, "format")
+    if options.in_place:
         if output is not None or to not in ("trace", "compact"):
             raise InputError("--in-place: only a trace can be written over one", "give --output")
         output = path
     else:
         check_output(output, path)
     content = _content(path, to)
-    if as_json:
+    if options.json:
         if output is not None:
             write_or_print(output, content)
         shown = {
@@ -68,12 +70,12 @@ def _plain(trace: Trace, to: str) -> str:
     return encode_trace(trace).decode()
 
 
-def run_schema(output: Path | None, as_json: bool) -> int:
+def run_schema(options: SchemaOptions) -> int:
     """Write or print the JSON Schema of trace files and return the exit code."""
     content = json.dumps(json_schema(), indent=1) + "\n"
-    if not as_json or output is not None:
-        write_or_print(output, content)
-    if as_json:
+    if not options.json or options.output is not None:
+        write_or_print(options.output, content)
+    if options.json:
         shown = {"version": SCHEMA, "json_schema": json_schema()}
         print_document("schema", "printed", HOLDS, shown)
     return HOLDS

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,33 +24,23 @@ from powercut.verbs.trace.documents import (
     read_replay,
     subject,
 )
+from powercut.verbs.trace.options import DiffOptions
 
 _WIDTH = 100
 _SHOWN_STEPS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options of the verb: another trace, or another design and mutant to follow it under."""
-
-    other: Path | None
-    under: str | None
-    mutant: str | None
-    output: Path | None
-    as_json: bool
-
-
-def run_diff(path: Path, options: Options) -> int:
+def run(path: Path, other: Path | None, options: DiffOptions) -> int:
     """Compare and return the exit code: 0 the same, 1 different."""
     followed = options.under is not None or options.mutant is not None
-    if (options.other is None) != followed:
+    if (other is None) != followed:
         raise InputError("diff: give a second trace, or --under and --mutant", "one or the other")
     if options.output is not None and not followed:
         raise InputError("--output: only what --under or --mutant makes is written")
     first, _ = read_replay(path)
-    if options.other is not None:
-        second, _ = read_replay(options.other)
-        names = str(path), str(options.other)
+    if other is not None:
+        second, _ = read_replay(other)
+        names = str(path), str(other)
     else:
         wanted = _wanted(first, options)
         check_output(options.output, path)
@@ -62,7 +52,7 @@ def run_diff(path: Path, options: Options) -> int:
             write_whole(options.output, encode_trace(second))
     found = compare_traces(first, second)
     code = HOLDS if found.same else VIOLATED
-    if options.as_json:
+    if options.json:
         content = _document(found, names, (first, second))
         print_document("diff", "same" if found.same else "different", code, content)
     else:
@@ -70,7 +60,7 @@ def run_diff(path: Path, options: Options) -> int:
     return code
 
 
-def _wanted(trace: Trace, options: Options) -> Question:
+def _wanted(trace: Trace, options: DiffOptions) -> Question:
     """Return the wanted design over the workload of ``trace``; no mutant if none is wanted."""
     given = plan_of(trace).question
     design = given.design

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from powercut.checkers.explain.minimise import Minimiser, Size
@@ -16,21 +16,10 @@ from powercut.verbs.trace.documents import (
     print_document,
     subject,
 )
+from powercut.verbs.trace.options import MinimiseOptions
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options of the verb; ``max_runs`` and ``max_states`` bound the effort."""
-
-    output: Path | None
-    in_place: bool
-    keep_workload: bool
-    max_runs: int
-    max_states: int
-    as_json: bool
-
-
-def run_minimise(path: Path, options: Options) -> int:
+def run(path: Path, options: MinimiseOptions) -> int:
     """Minimise the trace at ``path`` and return the exit code: 3 if it was cut short."""
     _check(options)
     trace = load_trace(path)
@@ -49,7 +38,7 @@ def run_minimise(path: Path, options: Options) -> int:
     if output is not None:
         write_whole(output, encode_trace(best))
     code = INCONCLUSIVE if stopped else HOLDS
-    if options.as_json:
+    if options.json:
         content = {
             **subject(best),
             "trace": str(path),
@@ -82,14 +71,14 @@ def _best(minimiser: Minimiser, max_runs: int) -> tuple[Trace, str]:
         return minimiser.best, "interrupted"
 
 
-def _check(options: Options) -> None:
+def _check(options: MinimiseOptions) -> None:
     if options.max_runs < 1 or options.max_states < 0:
         raise InputError("--max-runs and --max-states: give a number from 1 (states: from 0)")
     if options.in_place and options.output is not None:
         raise InputError("--in-place: the input is the output then", "leave --output out")
 
 
-def _output(path: Path, options: Options) -> Path | None:
+def _output(path: Path, options: MinimiseOptions) -> Path | None:
     """Return where the result goes, if anywhere, once it is known that it can be written."""
     check_output(options.output, path)
     output = path if options.in_place else options.output

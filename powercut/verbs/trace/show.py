@@ -18,14 +18,16 @@ from powercut.errors import BAD_INPUT, HOLDS, VIOLATED, InputError, one_line
 from powercut.inputs.names import pick
 from powercut.verbs.replay import Replayed, replay_file
 from powercut.verbs.trace.documents import print_document, subject
+from powercut.verbs.trace.options import ShowOptions
 
 FORMATS = {"text": "text", "mermaid": "mermaid", "json": "json"}
 _MAX_WAITS = 5
 
 
-def run_show(path: Path, shape: str, brief: bool, as_json: bool) -> int:
+def run(path: Path, options: ShowOptions) -> int:
     """Show the trace at ``path`` and return the exit code: 0 if it kept its verdict, else 1."""
-    shape = pick("--format", "json" if as_json else shape, FORMATS)
+    shape = pick("--format", "json" if options.json else options.shape, FORMATS)
+    brief = options.why
     done = replay_file(path)
     if done.trace is None or done.code == BAD_INPUT:
         raise InputError(done.error)

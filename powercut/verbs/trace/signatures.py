@@ -8,7 +8,13 @@ from cyclopts import Parameter
 
 from powercut.errors import InputError
 from powercut.inputs.names import quoted, suggestion
-from powercut.inputs.parameters import JsonFlag, flag, one
+from powercut.verbs.trace.options import (
+    ConvertOptions,
+    DiffOptions,
+    MinimiseOptions,
+    SchemaOptions,
+    ShowOptions,
+)
 
 VERBS = ("show", "minimise", "diff", "convert", "schema")
 
@@ -32,8 +38,6 @@ def no_verb(*words: Annotated[str, Parameter(show=False, allow_leading_hyphen=Tr
 
 
 TraceFile = Annotated[Path, Parameter(name="TRACE", help="A trace file.")]
-Output = Annotated[Path | None, one("--output", "Write there instead, whole or not at all.")]
-InPlace = Annotated[bool, flag("--in-place", "Write over the input.")]
 
 
 @app.command
@@ -41,9 +45,7 @@ def show(
     trace: TraceFile,
     /,
     *,
-    shape: Annotated[str, one("--format", "text, mermaid or json.")] = "text",
-    why: Annotated[bool, flag("--why", "Only the steps that carry what is wrong.")] = False,
-    json: JsonFlag = False,
+    options: ShowOptions = ShowOptions(),
 ) -> int:
     """Draw a trace, a column a context, with the steps that matter marked.
 
@@ -55,7 +57,7 @@ def show(
     """
     from powercut.verbs.trace import show as verb
 
-    return verb.run_show(trace, shape, why, json)
+    return verb.run(trace, options)
 
 
 @app.command
@@ -63,14 +65,7 @@ def minimise(
     trace: TraceFile,
     /,
     *,
-    output: Annotated[Path | None, one("--output", "Write the smaller trace there.")] = None,
-    in_place: InPlace = False,
-    keep_workload: Annotated[
-        bool, flag("--keep-workload", "Keep all mounts and operations.")
-    ] = False,
-    max_runs: Annotated[int, one("--max-runs", "Candidates to try.")] = 5_000,
-    max_states: Annotated[int, one("--max-states", "States of each search; 0: none.")] = 20_000,
-    json: JsonFlag = False,
+    options: MinimiseOptions = MinimiseOptions(),
 ) -> int:
     """Make a counterexample smaller: mounts, operations, steps, switches, survivors.
 
@@ -82,8 +77,7 @@ def minimise(
     """
     from powercut.verbs.trace import minimise as verb
 
-    options = verb.Options(output, in_place, keep_workload, max_runs, max_states, json)
-    return verb.run_minimise(trace, options)
+    return verb.run(trace, options)
 
 
 @app.command
@@ -92,12 +86,7 @@ def diff(
     other: Annotated[Path | None, Parameter(name="OTHER", help="A second trace.")] = None,
     /,
     *,
-    under: Annotated[
-        str | None, one("--under", "Follow the schedule under this design instead.")
-    ] = None,
-    mutant: Annotated[str | None, one("--mutant", "Follow it with this mistake planted.")] = None,
-    output: Annotated[Path | None, one("--output", "Write the followed run there.")] = None,
-    json: JsonFlag = False,
+    options: DiffOptions = DiffOptions(),
 ) -> int:
     """Show where two traces part: steps, first different state, what the crash leaves.
 
@@ -108,7 +97,7 @@ def diff(
     """
     from powercut.verbs.trace import diff as verb
 
-    return verb.run_diff(trace, verb.Options(other, under, mutant, output, json))
+    return verb.run(trace, other, options)
 
 
 @app.command
@@ -116,12 +105,7 @@ def convert(
     trace: TraceFile,
     /,
     *,
-    to: Annotated[
-        str, one("--to", "trace (the current version), compact, text, mermaid or workload.")
-    ] = "trace",
-    output: Output = None,
-    in_place: InPlace = False,
-    json: JsonFlag = False,
+    options: ConvertOptions = ConvertOptions(),
 ) -> int:
     """Write a trace in the current version, or as something else.
 
@@ -129,15 +113,18 @@ def convert(
     """
     from powercut.verbs.trace import convert as verb
 
-    return verb.run_convert(trace, to, output, in_place, json)
+    return verb.run(trace, options)
 
 
 @app.command
-def schema(*, output: Output = None, json: JsonFlag = False) -> int:
+def schema(
+    *,
+    options: SchemaOptions = SchemaOptions(),
+) -> int:
     """Print the JSON Schema of trace files.
 
     Exit code: 0.
     """
     from powercut.verbs.trace import convert as verb
 
-    return verb.run_schema(output, json)
+    return verb.run_schema(options)
