@@ -45,7 +45,7 @@ HUGE = 10**9
 _NAME_MARKS = "-_."
 
 
-class LimitError(InputError):
+class LimitError(InputError, ValueError):
     """A scope outside the limits; ``what`` names the quantity, ``str()`` is one line."""
 
     def __init__(self, what: str, message: str) -> None:
