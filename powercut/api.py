@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from powercut.checkers.explain.why import Why
     from powercut.checkers.proof.theorems import Proof
     from powercut.checkers.run.replay import ReplayResult
-    from powercut.checkers.run.runner import RunResult
+    from powercut.checkers.run.result import RunResult
     from powercut.checkers.traces.format import Trace
     from powercut.model.designs import Design
     from powercut.model.mutants import Mutant
@@ -60,11 +60,13 @@ def check(
 
     Raises :class:`InputError` for an unknown name, :class:`PowercutError` for a bug of powercut.
     """
-    from powercut.checkers.engine.outcome import Limits
+    from powercut.checkers.engine.search.engines import ENGINES
+    from powercut.checkers.engine.search.outcome import Limits
+    from powercut.checkers.run.question import Question
     from powercut.checkers.traces.codec import decode_trace
     from powercut.errors import InternalError
     from powercut.execute.job import Job, execute
-    from powercut.inputs.names import pick_all
+    from powercut.inputs.names import pick, pick_all
     from powercut.model.designs import DESIGNS
     from powercut.model.mutants import MUTANTS
     from powercut.model.scopes import SCOPES
@@ -77,15 +79,16 @@ def check(
         default.max_memory_mib,
         default.time_limit_s if time_limit_s is None else time_limit_s,
     )
-    job = Job(
+    pick("engine", engine, {name: name for name in ENGINES})
+    question = Question(
         _named("design", design, DESIGNS),
         _named("scope", scope, SCOPES),
         None if mutant is None else _named("mutant", mutant, MUTANTS),
         tuple(properties),
-        limits,
+        limits=limits,
         engine=engine,
     )
-    done = execute(job, lambda _progress: None, lambda: False)
+    done = execute(Job(question), lambda _progress: None, lambda: False)
     if done.failure:
         raise InternalError(done.failure, done.origin)
     traces = {prop: decode_trace(content, name) for prop, (name, content) in done.traces.items()}
