@@ -7,7 +7,7 @@ names.
 from typing import Any
 
 from powercut.model.designs import Design
-from powercut.model.reclaim import blocks_of_folio
+from powercut.model.fs.iomap.buffered_io.read import blocks_of_folio
 from powercut.model.recovery import Disk, cell_content, recover
 from powercut.model.scope import Mount, OpCode, Scope, Timer
 from powercut.model.state import (

@@ -3,7 +3,7 @@
 Each is a helper of the model's language that returns non-zero where the situation holds.
 """
 
-from powercut.model.mballoc import ext4_count_free_clusters
+from powercut.model.fs.ext4.balloc import ext4_count_free_clusters
 from powercut.model.state import (
     ANY_COLOUR,
     BLOCK_FREED_COMMITTING,

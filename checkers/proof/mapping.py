@@ -166,7 +166,7 @@ class Mapper:
             if call is None:
                 continue
             chain = self.chain(state, thread)
-            if inode.raw.orphan and "ext4_set_inode_size" in chain:
+            if inode.raw.orphan and "set_inode_sizes" in chain:
                 out["trunc"], out["target"] = CUTTING, call.pos
             extends = any(f in chain for f in ("ext4_buffered_write_iter", "ext4_setattr"))
             gap = call.pos > inode.i_size and inode.extending == inode.i_size + 1

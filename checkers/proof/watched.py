@@ -67,7 +67,7 @@ class Watch:
     def _has_waited(self, before: bytes, after: bytes) -> bool:
         thread = next(i for i, number, _ in self.bridge.mapper.tasks if number == self.task)
         chains = [self.bridge.mapper.chain(state, thread) for state in (before, after)]
-        inside = ["commit_for_sync" in chain for chain in chains]
+        inside = ["ext4_fsync_journal" in chain for chain in chains]
         return inside == [False, True]
 
     def _return(self, current: Plain, before: bytes) -> Plain:

@@ -334,7 +334,7 @@ class _EpochRun:
 
 def _is_service(file: str, function: str) -> bool:
     """Tell whether a function waits on behalf of its caller, as locks and handle starts do."""
-    return file == "model/primitives.py" or function in (
+    return file == "model/kernel/primitives.py" or function in (
         "ext4_journal_start",
         "jbd2_complete_transaction",
     )

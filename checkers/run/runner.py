@@ -31,13 +31,13 @@ from powercut.checkers.engine.system import Build, Predicate, System
 from powercut.checkers.run.observation import CrashPoint, Observation, outcome_of
 from powercut.checkers.run.observation import Outcome as Observed
 from powercut.model.designs import Design
+from powercut.model.fs.iomap.buffered_io.read import device_colour, is_absent
+from powercut.model.kernel.tasks import PROGRAM
 from powercut.model.mutants import Mutant
-from powercut.model.reclaim import device_colour, is_absent
 from powercut.model.recovery import Disk, canonical, mkfs, read_file, recover
 from powercut.model.scope import Geometry, Scope
 from powercut.model.setup import configure, dimensions, mount_disk
 from powercut.model.state import WRITTEN
-from powercut.model.tasks import PROGRAM
 from powercut.properties.catalog import PREDICATES, PROPERTIES, SITUATIONS, STATE_PROPERTIES
 from powercut.properties.crash import Finding, factored
 from powercut.properties.crash_state import CrashState

@@ -38,7 +38,7 @@ from powercut.properties.crash import on_image
 from powercut.properties.crash_state import CrashState
 
 _SERVICES = ("ext4_journal_start", "jbd2_complete_transaction")
-"""Functions outside ``model/primitives.py`` that wait on behalf of their caller."""
+"""Functions outside ``model/kernel/primitives.py`` that wait on behalf of their caller."""
 
 
 class CommandError(Exception):
@@ -233,7 +233,7 @@ class Session:
         stack = native.stack(thread)
         place = self.system.place(self.state, thread)
         function = stack[-1][0]
-        is_service = place.file == "model/primitives.py" or function in _SERVICES
+        is_service = place.file == "model/kernel/primitives.py" or function in _SERVICES
         if len(stack) < 3 or not is_service:
             return function, place.label
         paths = native.operands(thread).values()

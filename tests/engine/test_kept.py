@@ -16,12 +16,13 @@ from powercut.checkers.engine.layout import Layout
 from powercut.checkers.engine.system import Build
 from powercut.checkers.engine.translation import packed, translate_anew, unpacked
 from powercut.checkers.run.runner import build_for, run_scope
-from powercut.model import primitives, writeback
 from powercut.model.designs import DESIGNS
+from powercut.model.fs.iomap.buffered_io import writeback
+from powercut.model.kernel import primitives
+from powercut.model.kernel.tasks import PROGRAM
 from powercut.model.language import Program, Thread
 from powercut.model.scopes import SCOPES
 from powercut.model.setup import dimensions
-from powercut.model.tasks import PROGRAM
 from powercut.properties.catalog import PREDICATES
 
 SMALL, LARGE = (dimensions(SCOPES[n], SCOPES[n].mounts[0]) for n in ("enospc", "cookie-race"))

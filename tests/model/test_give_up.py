@@ -4,8 +4,8 @@ from typing import Any
 
 from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.run.runner import make_system
-from powercut.model.buffer_head import ext4_do_writepages
 from powercut.model.designs import DESIGNS
+from powercut.model.fs.ext4.inode.writepages import ext4_do_writepages
 from powercut.model.language import Path
 from powercut.model.scope import Geometry, Mount, Scope
 from powercut.model.scopes import write

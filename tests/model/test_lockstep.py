@@ -10,11 +10,11 @@ from powercut.checkers.engine.outcome import Limits, Watch
 from powercut.checkers.engine.system import Build, System
 from powercut.checkers.run.runner import make_system, mounted, predicates_of
 from powercut.model.designs import DESIGNS
+from powercut.model.kernel.tasks import PROGRAM
 from powercut.model.mutants import MUTANTS
 from powercut.model.recovery import mkfs
 from powercut.model.scopes import SCOPES
 from powercut.model.setup import dimensions
-from powercut.model.tasks import PROGRAM
 from powercut.properties.catalog import PREDICATES, SITUATIONS, STATE_PROPERTIES
 from tests.model.walking import walk_together
 

@@ -104,7 +104,7 @@ def test_the_list_is_compact() -> None:
     trace = load_trace(FOLDER / "seed-eof-two-mounts-stale-data.trace.json")
     lines = render_list(trace).splitlines()
     assert max(map(len, lines)) <= 100
-    assert re.match(r"   1  task0 +model/\w+\.py:\d+ +down_write +\S", lines[2])
+    assert re.match(r"   1  task0 +model/[\w/]+\.py:\d+ +down_write +\S", lines[2])
     assert lines[-1].strip() == "power cut"
 
 
