@@ -5,11 +5,12 @@ holds.  Which threads exist depends on the scope: a thread that can never act wo
 """
 
 from powercut.model.block.device import disk, failing_disk, settle_failed_write
-from powercut.model.fs.ext4.extents.fallocate import ext4_change_range, ext4_fallocate
+from powercut.model.fs.ext4.extents.fallocate import ext4_fallocate, ext4_zero_range
 from powercut.model.fs.ext4.file import ext4_buffered_write_iter
 from powercut.model.fs.ext4.fsync import ext4_sync_file
 from powercut.model.fs.ext4.inode.evict import ext4_evict_inode
 from powercut.model.fs.ext4.inode.mkwrite import ext4_page_mkwrite
+from powercut.model.fs.ext4.inode.punch import ext4_punch_hole
 from powercut.model.fs.ext4.inode.truncate import ext4_setattr
 from powercut.model.fs.ext4.namei import ext4_unlink
 from powercut.model.fs.ext4.page_io.end_io import ext4_end_io_rsv_work, ext4_iomap_end_io
@@ -51,8 +52,10 @@ def task(k: Kernel, t: int) -> Path[None]:
                 yield from ext4_page_mkwrite(k, t, op.inode, cell, op.colour)
         elif op.code == OpCode.TRUNCATE:
             yield from ext4_setattr(k, t, op.inode, op.pos)
-        elif op.code == OpCode.PUNCH or op.code == OpCode.ZERO_RANGE:
-            yield from ext4_change_range(k, t, op.inode, op.pos, op.length, op.code == OpCode.PUNCH)
+        elif op.code == OpCode.PUNCH:
+            yield from ext4_punch_hole(k, t, op.inode, op.pos, op.length)
+        elif op.code == OpCode.ZERO_RANGE:
+            yield from ext4_zero_range(k, t, op.inode, op.pos, op.length)
         elif op.code == OpCode.FALLOCATE:
             yield from ext4_fallocate(k, t, op.inode, op.pos, op.length)
         elif op.code == OpCode.READ:

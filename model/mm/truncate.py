@@ -20,78 +20,69 @@ def needs_truncation(k: Kernel, inode: Inode, f: int, size: int) -> int:
     return 0
 
 
-def truncate_folio(k: Kernel, inode: Inode, f: int, size: int) -> None:
-    """Zero the part of a partial folio behind ``size``, or drop a folio that is wholly behind.
+def drop_cells(k: Kernel, inode: Inode, f: int, start: int, stop: int) -> None:
+    """Zero what folio ``f`` has of cells ``start``..``stop``, or drop one that is wholly inside.
 
-    A partial invalidation discards the buffers of the cut blocks (block_invalidate_folio()) but
-    leaves the ifs dirty bits set (iomap_invalidate_folio()).
+    kernel: truncate_inode_partial_folio(), truncate_inode_folio().  A partial invalidation discards
+    the buffers of the cut blocks (block_invalidate_folio()) but leaves the ifs dirty bits set
+    (iomap_invalidate_folio()).
     """
-    for c in range(f * k.conf.cells_per_folio, end_of_folio(k, f)):
-        if c >= size:
-            inode.page[c] = ZERO
-    for b in range(k.conf.nr_blocks):
-        if b // k.conf.blocks_per_folio == f and b * k.conf.cells_per_block >= size:
+    per_block = k.conf.cells_per_block
+    folio_start = f * k.conf.cells_per_folio
+    for c in range(max(start, folio_start), min(stop, end_of_folio(k, f))):
+        inode.page[c] = ZERO
+    for b in range(folio_start // per_block, end_of_folio(k, f) // per_block):
+        if start <= b * per_block and (b + 1) * per_block <= stop:
             inode.folio[f].mapped &= ~(1 << (b % k.conf.blocks_per_folio))
             if not inode.buffered_iomap:
                 inode.folio[f].dirty &= ~(1 << (b % k.conf.blocks_per_folio))
-    if f * k.conf.cells_per_folio >= size:
+    if start <= folio_start and end_of_folio(k, f) <= stop:
         inode.folio[f].dirty = 0
 
 
-def drop_range(k: Kernel, inode: Inode, f: int, first: int, end: int) -> None:
-    """Invalidate blocks ``first``..``end`` of folio ``f``: zero, and drop the buffers.
+def truncate_inode_pages_range(
+    k: Kernel, current: int, inode: Inode, start: int, stop: int, skips_clean: int, waits: int
+) -> Path[None]:
+    """Drop cached cells ``start``..``stop``, each folio after its writeback.  kernel: same name.
 
-    A partly invalidated iomap folio keeps its dirty bits (iomap_invalidate_folio()).
+    With ``skips_clean`` a folio that would not change is not locked.  Of an inode that is being
+    freed nobody looks at what is not cached.  Only mutants do not wait.
     """
-    folio_first = f * k.conf.blocks_per_folio
-    folio_end = min(folio_first + k.conf.blocks_per_folio, k.conf.nr_blocks)
-    for b in range(max(first, folio_first), min(end, folio_end)):
-        for c in range(k.conf.cells_per_block):
-            inode.page[b * k.conf.cells_per_block + c] = ZERO
-        if not inode.buffered_iomap:
-            inode.folio[f].dirty &= ~(1 << (b - folio_first))
-        inode.folio[f].mapped &= ~(1 << (b - folio_first))
-    if first <= folio_first and folio_end <= end:
-        inode.folio[f].dirty = 0
+    for f in range(k.conf.nr_folios):
+        if f * k.conf.cells_per_folio < stop and start < (f + 1) * k.conf.cells_per_folio:
+            if not is_cached(k, inode, f):
+                if not inode.i_freeing:
+                    drop_cells(k, inode, f, start, stop)
+            elif not skips_clean or needs_truncation(k, inode, f, start):
+                yield from folio_lock(k, current, inode.folio[f])
+                if waits:
+                    yield from folio_wait_writeback(k, inode.folio[f])
+                drop_cells(k, inode, f, start, stop)
+                folio_unlock(k, inode.folio[f])
 
 
 def truncate_pagecache(k: Kernel, current: int, inode: Inode, size: int) -> Path[None]:
-    """Drop cached pages behind ``size``; waits for their writeback.  kernel: same name."""
-    for f in range(k.conf.nr_folios):
-        if not is_cached(k, inode, f):
-            truncate_folio(k, inode, f, size)
-        elif needs_truncation(k, inode, f, size):
-            yield from folio_lock(k, current, inode.folio[f])
-            if not k.conf.mutant.truncate_no_writeback_wait:
-                yield from folio_wait_writeback(k, inode.folio[f])
-            truncate_folio(k, inode, f, size)
-            folio_unlock(k, inode.folio[f])
+    """Drop what is cached behind ``size``.  kernel: same name."""
+    yield from truncate_inode_pages_range(
+        k, current, inode, size, k.conf.nr_cells, 1, not k.conf.mutant.truncate_no_writeback_wait
+    )
 
 
 def truncate_pagecache_range(
     k: Kernel, current: int, inode: Inode, first: int, end: int
 ) -> Path[None]:
-    """Drop cached blocks ``first``..``end``, after their writeback.  kernel: same name."""
-    for f in range(k.conf.nr_folios):
-        if f * k.conf.blocks_per_folio < end and first < (f + 1) * k.conf.blocks_per_folio:
-            if not is_cached(k, inode, f):
-                drop_range(k, inode, f, first, end)
-                continue
-            yield from folio_lock(k, current, inode.folio[f])
-            yield from folio_wait_writeback(k, inode.folio[f])
-            drop_range(k, inode, f, first, end)
-            folio_unlock(k, inode.folio[f])
+    """Drop cached blocks ``first``..``end``.  kernel: same name."""
+    per_block = k.conf.cells_per_block
+    yield from truncate_inode_pages_range(
+        k, current, inode, first * per_block, end * per_block, 0, 1
+    )
 
 
 def truncate_inode_pages_final(k: Kernel, current: int, inode: Inode) -> Path[None]:
-    """Drop every folio, after its writeback.  kernel: same name."""
-    for f in range(k.conf.nr_folios):
-        if is_cached(k, inode, f):
-            yield from folio_lock(k, current, inode.folio[f])
-            if not k.conf.mutant.evict_no_writeback_wait:
-                yield from folio_wait_writeback(k, inode.folio[f])
-            truncate_folio(k, inode, f, 0)
-            folio_unlock(k, inode.folio[f])
+    """Drop every folio.  kernel: same name."""
+    yield from truncate_inode_pages_range(
+        k, current, inode, 0, k.conf.nr_cells, 0, not k.conf.mutant.evict_no_writeback_wait
+    )
 
 
 def zero_exposed_range(k: Kernel, inode: Inode, f: int, start: int, stop: int) -> None:

@@ -37,30 +37,17 @@ from powercut.model.state import (
 )
 
 
-def switch_tids(k: Kernel) -> None:
-    """The running transaction becomes the committing one: relative tids move down."""
+def shift_tids(k: Kernel, source: int, target: int) -> None:
+    """What was transaction ``source`` is ``target`` from now on: relative tids move down."""
     for i in range(k.conf.nr_inodes):
         inode = k.inode[i]
-        if inode.i_sync_tid == TID_RUNNING:
-            inode.i_sync_tid = TID_COMMITTING
-        if inode.i_datasync_tid == TID_RUNNING:
-            inode.i_datasync_tid = TID_COMMITTING
+        if inode.i_sync_tid == source:
+            inode.i_sync_tid = target
+        if inode.i_datasync_tid == source:
+            inode.i_datasync_tid = target
     for c in range(NR_CALLERS):
-        if k.caller[c].tid == TID_RUNNING:
-            k.caller[c].tid = TID_COMMITTING
-
-
-def finish_tids(k: Kernel) -> None:
-    """j_commit_sequence advances: who waited for the committing transaction is done."""
-    for i in range(k.conf.nr_inodes):
-        inode = k.inode[i]
-        if inode.i_sync_tid == TID_COMMITTING:
-            inode.i_sync_tid = TID_DONE
-        if inode.i_datasync_tid == TID_COMMITTING:
-            inode.i_datasync_tid = TID_DONE
-    for c in range(NR_CALLERS):
-        if k.caller[c].tid == TID_COMMITTING:
-            k.caller[c].tid = TID_DONE
+        if k.caller[c].tid == source:
+            k.caller[c].tid = target
 
 
 def freeze_transaction(k: Kernel) -> None:
@@ -73,7 +60,7 @@ def freeze_transaction(k: Kernel) -> None:
     for p in range(k.conf.nr_phys):
         if k.block[p] == BLOCK_FREED_RUNNING:
             k.block[p] = BLOCK_FREED_COMMITTING
-    switch_tids(k)
+    shift_tids(k, TID_RUNNING, TID_COMMITTING)
     k.journal.running = T_NONE
     k.journal.commit_request = 0
     k.journal.committing = T_FLUSH
@@ -136,7 +123,7 @@ def jbd2_journal_commit_transaction(k: Kernel) -> Path[None]:
     for i in range(k.conf.nr_inodes):
         clear_image(k, k.inode[i].committing)
     k.journal.committing_bitmap = 0
-    finish_tids(k)
+    shift_tids(k, TID_COMMITTING, TID_DONE)
     yield  # T_COMMIT_CALLBACK: freed blocks go to the buddy
     ext4_process_freed_data(k)
     k.journal.committing = T_NONE

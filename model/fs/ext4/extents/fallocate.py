@@ -17,27 +17,12 @@ from powercut.model.fs.ext4.inode.dirty import ext4_mark_inode_dirty
 from powercut.model.fs.ext4.inode.map_blocks import allocate_blocks
 from powercut.model.fs.ext4.inode.punch import ext4_update_disksize_before_punch
 from powercut.model.fs.ext4.inode.zero import ext4_block_zero_eof, ext4_zero_partial_blocks
-from powercut.model.fs.ext4.mballoc import ext4_free_blocks
 from powercut.model.fs.jbd2.journal.requests import jbd2_journal_force_commit_nested
 from powercut.model.kernel.primitives import down_write, up_write
 from powercut.model.language import Path
-from powercut.model.mm.filemap import filemap_write_and_wait_range
 from powercut.model.mm.truncate import pagecache_isize_extended, truncate_pagecache_range
 from powercut.model.oracle import note_range_removal_begins, note_range_removed, note_removal_ends
 from powercut.model.state import ENOSPC, HOLE, OK, TID_RUNNING, UNWRITTEN, WRITTEN, Inode, Kernel
-
-
-def remove_blocks(k: Kernel, i: int, first: int, end: int) -> None:
-    """Punch blocks ``first``..``end`` out of the tree.  kernel: ext4_ext_remove_space()."""
-    inode = k.inode[i]
-    ext4_es_remove_extent(k, inode, first, end - 1)
-    for b in range(first, end):
-        if inode.raw.extent[b].state != HOLE:
-            ext4_free_blocks(k, inode.raw.extent[b].pblk)
-            inode.raw.extent[b].state = HOLE
-            inode.raw.extent[b].pblk = 0
-    inode.i_datasync_tid = TID_RUNNING
-    note_range_removed(k, i, first * k.conf.cells_per_block, end * k.conf.cells_per_block)
 
 
 def make_unwritten(k: Kernel, i: int, first: int, end: int) -> None:
@@ -51,75 +36,36 @@ def make_unwritten(k: Kernel, i: int, first: int, end: int) -> None:
     note_range_removed(k, i, first * k.conf.cells_per_block, end * k.conf.cells_per_block)
 
 
-def zeroes_under_handle(k: Kernel, punches: int) -> int:
-    """The mutants that zero the edges inside the handle."""
-    if punches:
-        return k.conf.mutant.zero_under_handle_punch
-    return k.conf.mutant.zero_under_handle_zero_range
+def ext4_zero_range(k: Kernel, current: int, i: int, pos: int, length: int) -> Path[None]:
+    """Zero range: whole blocks become unwritten.  kernel: ext4_zero_range(), 7.x.
 
-
-def change_extents(
-    k: Kernel, current: int, i: int, start: int, stop: int, punches: int
-) -> Path[None]:
-    """In one handle, under i_data_sem: remove or unwrite the whole blocks of the range."""
-    inode = k.inode[i]
-    error = yield from ext4_journal_start(k, current)
-    if error:
-        return
-    if zeroes_under_handle(k, punches):
-        yield from ext4_zero_partial_blocks(k, current, inode, start, stop)
-    yield from down_write(k, current, inode.i_data_sem)
-    if first_whole_block(k, start) < end_whole_block(k, stop):
-        if punches:
-            remove_blocks(k, i, first_whole_block(k, start), end_whole_block(k, stop))
-        else:
-            make_unwritten(k, i, first_whole_block(k, start), end_whole_block(k, stop))
-    up_write(k, inode.i_data_sem)
-    ext4_mark_inode_dirty(k, current, inode)
-    ext4_journal_stop(k, current)
-
-
-def ext4_change_range(
-    k: Kernel, current: int, i: int, pos: int, length: int, punches: int
-) -> Path[None]:
-    """Punch hole or zero range.  kernel: ext4_punch_hole(), ext4_zero_range()."""
+    The range ends with the EOF block at most.
+    """
     inode = k.inode[i]
     yield from down_write(k, current, inode.i_rwsem)
     yield from down_write(k, current, inode.invalidate_lock)
-    stop = cut_to_file(k, inode, pos, pos + length, punches)
+    stop = min(pos + length, first_whole_block(k, inode.i_size) * k.conf.cells_per_block)
     if pos < stop and not ext4_emergency_state(k):
         note_range_removal_begins(k, i, pos, stop)
         yield from ext4_update_disksize_before_punch(k, current, inode, pos, stop)
         yield from truncate_pagecache_range(
             k, current, inode, first_whole_block(k, pos), end_whole_block(k, stop)
         )
-        if not zeroes_under_handle(k, punches):
+        if not k.conf.mutant.zero_under_handle_zero_range:
             yield from ext4_zero_partial_blocks(k, current, inode, pos, stop)
-        if drains_writeback(k, inode, punches):
-            yield from filemap_write_and_wait_range(k, current, inode, pos, stop)
-        yield from change_extents(k, current, i, pos, stop, punches)
+        error = yield from ext4_journal_start(k, current)
+        if error == OK:
+            if k.conf.mutant.zero_under_handle_zero_range:
+                yield from ext4_zero_partial_blocks(k, current, inode, pos, stop)
+            yield from down_write(k, current, inode.i_data_sem)
+            if first_whole_block(k, pos) < end_whole_block(k, stop):
+                make_unwritten(k, i, first_whole_block(k, pos), end_whole_block(k, stop))
+            up_write(k, inode.i_data_sem)
+            ext4_mark_inode_dirty(k, current, inode)
+            ext4_journal_stop(k, current)
         note_removal_ends(k, i)
     up_write(k, inode.invalidate_lock)
     up_write(k, inode.i_rwsem)
-
-
-def drains_writeback(k: Kernel, inode: Inode, punches: int) -> int:
-    """From v5 on a punch of an iomap inode lets no bio be in flight when blocks are removed."""
-    return k.conf.revision >= 5 and inode.buffered_iomap and punches
-
-
-def cut_to_file(k: Kernel, inode: Inode, pos: int, stop: int, punches: int) -> int:
-    """Return where a range really ends: with the EOF block at most; ``pos`` if nothing is left.
-
-    A hole that reaches i_size is *extended* to the end of that block, so that there is no tail to
-    zero.  kernel: ext4_punch_hole(), 7.x.
-    """
-    eof = (inode.i_size + k.conf.cells_per_block - 1) // k.conf.cells_per_block
-    if punches and pos >= inode.i_size:
-        return pos
-    if punches and stop >= inode.i_size:
-        return eof * k.conf.cells_per_block
-    return min(stop, eof * k.conf.cells_per_block)
 
 
 def allocate_in_handle(k: Kernel, current: int, inode: Inode, first: int, last: int) -> Path[int]:

@@ -12,9 +12,9 @@ from powercut.model.language import Path
 from powercut.model.state import HOLE, Inode, Kernel
 
 
-def ext4_ext_remove_space(k: Kernel, inode: Inode, first: int) -> None:
-    """Free every block from ``first`` on.  kernel: ext4_ext_remove_space()."""
-    for b in range(first, k.conf.nr_blocks):
+def ext4_ext_remove_space(k: Kernel, inode: Inode, first: int, end: int) -> None:
+    """Free blocks ``first``..``end``.  kernel: ext4_ext_remove_space()."""
+    for b in range(first, end):
         if inode.raw.extent[b].state != HOLE:
             ext4_free_blocks(k, inode.raw.extent[b].pblk)
             inode.raw.extent[b].state = HOLE

@@ -48,7 +48,7 @@ def ext4_evict_inode(k: Kernel, current: int, i: int) -> Path[None]:
     inode.i_size = 0
     inode.i_disksize = 0
     ext4_es_remove_extent(k, inode, 0, k.conf.nr_blocks - 1)
-    ext4_ext_remove_space(k, inode, 0)
+    ext4_ext_remove_space(k, inode, 0, k.conf.nr_blocks)
     up_write(k, inode.i_data_sem)
     ext4_free_inode(k, current, i)
     ext4_journal_stop(k, current)

@@ -72,7 +72,7 @@ def ext4_truncate(k: Kernel, current: int, i: int) -> Path[None]:
         inode.i_disksize = inode.i_size
     first = (inode.i_size + k.conf.cells_per_block - 1) // k.conf.cells_per_block
     ext4_es_remove_extent(k, inode, first, k.conf.nr_blocks - 1)
-    ext4_ext_remove_space(k, inode, first)
+    ext4_ext_remove_space(k, inode, first, k.conf.nr_blocks)
     up_write(k, inode.i_data_sem)
     inode.raw.orphan = inode.raw.deleted
     ext4_mark_inode_dirty(k, current, inode)
