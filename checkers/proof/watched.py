@@ -54,7 +54,7 @@ class Watch:
 
     def _syncing(self, state: bytes) -> list[int]:
         k = self.bridge.system.view(state)
-        return [t for t in range(MAX_TASKS) if k.caller[t].syncing]
+        return [t for t in range(MAX_TASKS) if k.oracle.caller[t].syncing]
 
     def _begin(self, current: Plain, entered: list[int]) -> Plain:
         """Watch a call that enters, unless one is being watched that has not returned."""
@@ -84,7 +84,7 @@ class Watch:
     def _compare(self, current: Plain, before: bytes) -> None:
         """The model's oracle promises nothing that the protocol does not."""
         k = self.bridge.system.view(before)
-        callers = [k.caller[t] for t in self._syncing(before)]
+        callers = [k.oracle.caller[t] for t in self._syncing(before)]
         for caller in callers:
             size = min(caller.sync_size[0], current["s_size"])
             for c in range(size):

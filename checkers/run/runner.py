@@ -178,7 +178,7 @@ def mounted(system: System, disk: Disk, scope: Scope) -> bytes:
 
 def cached_cells(system: System, state: bytes) -> list[int]:
     """Return what a flush of the device would persist, a colour set for each physical cell."""
-    cached = system.view(state).cached
+    cached = system.view(state).device.cached
     return [cached[cell] for cell in range(len(cached))]
 
 
@@ -425,7 +425,7 @@ class _MountRun:
                 return 0
             k = self.system.view(state)
             files = [read_live(k, k.inode[i], geometry) for i in range(geometry.nr_inodes)]
-            tasks_seen = [k.stable.calls[t] for t in range(len(tasks))]
+            tasks_seen = [k.stable.oracle.calls[t] for t in range(len(tasks))]
             calls = [(seen.returned, seen.results) for seen in tasks_seen]
             assert isinstance(self.search, BreadthFirst)
             self._observe(outcome_of(observation, files, calls), len(self.search.order) - 1, None)

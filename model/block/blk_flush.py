@@ -11,4 +11,4 @@ def blkdev_issue_flush(k: Kernel) -> None:
     for p in range(k.conf.nr_phys):
         for c in range(k.conf.cells_per_block):
             cell = p * k.conf.cells_per_block + c
-            k.stable.may[cell] = k.cached[cell]
+            k.stable.may[cell] = k.device.cached[cell]

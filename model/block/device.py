@@ -30,9 +30,9 @@ def dma(k: Kernel, inode: Inode, first: int, ioend: Ioend, failed: int) -> None:
             cell = (ioend.pblk + n) * per_block + c
             k.stable.may[cell] |= colour
             if failed:
-                k.cached[cell] |= colour
+                k.device.cached[cell] |= colour
             else:
-                k.cached[cell] = colour
+                k.device.cached[cell] = colour
 
 
 def disk(k: Kernel, n: int) -> Path[None]:
@@ -53,10 +53,10 @@ def failing_disk(k: Kernel, n: int) -> Path[None]:
         yield (
             lambda: (
                 k.inode[i].ioend[first].state == IOEND_SUBMITTED
-                and k.errors_injected < k.conf.max_errors
+                and k.device.errors_injected < k.conf.max_errors
             )
         )  # bio fails
-        k.errors_injected += 1
+        k.device.errors_injected += 1
         dma(k, k.inode[i], first, k.inode[i].ioend[first], 1)
         k.inode[i].ioend[first].error = 1
         bio_endio(k, k.inode[i], first, k.inode[i].ioend[first])
@@ -68,11 +68,12 @@ def settle_failed_write(k: Kernel, n: int) -> Path[None]:
     while True:
         yield (
             lambda: (
-                k.evictions < k.conf.max_evictions and k.cached[cell] & (k.cached[cell] - 1) != 0
+                k.evictions < k.conf.max_evictions
+                and k.device.cached[cell] & (k.device.cached[cell] - 1) != 0
             )
         )  # content after a failed write is decided
-        rest = k.cached[cell] & (k.cached[cell] - 1)
+        rest = k.device.cached[cell] & (k.device.cached[cell] - 1)
         if n % 2:
-            k.cached[cell] &= ~rest
+            k.device.cached[cell] &= ~rest
         else:
-            k.cached[cell] = rest
+            k.device.cached[cell] = rest

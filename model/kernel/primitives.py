@@ -9,6 +9,7 @@ The paths and helpers here take ``current``, the context number of the caller.
 """
 
 from powercut.model.language import Path
+from powercut.model.oracle import note_writeback_error
 from powercut.model.state import ALL_TASKS, Folio, Inode, Kernel, Rwsem
 
 
@@ -72,6 +73,6 @@ def folio_end_writeback(k: Kernel, folio: Folio) -> None:
 
 def mapping_set_error(k: Kernel, inode: Inode) -> None:
     """Record a writeback error for the next fsync.  kernel: mapping_set_error()."""
-    inode.error_unreported = ALL_TASKS
+    note_writeback_error(k, inode)
     if not k.conf.mutant.no_mapping_error:
         inode.wb_err = ALL_TASKS

@@ -23,7 +23,7 @@ def is_settled(k: Kernel, inode: Inode, f: int) -> int:
     for b in range(first, min(first + k.conf.blocks_per_folio, k.conf.nr_blocks)):
         if inode.raw.extent[b].state == WRITTEN:
             for c in range(per_block):
-                colours = k.cached[inode.raw.extent[b].pblk * per_block + c]
+                colours = k.device.cached[inode.raw.extent[b].pblk * per_block + c]
                 if colours & (colours - 1):
                     return 0
     return 1

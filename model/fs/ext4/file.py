@@ -10,6 +10,7 @@ from powercut.model.fs.iomap.buffered_io.write import iomap_file_buffered_write
 from powercut.model.kernel.primitives import down_write, up_write
 from powercut.model.language import Path
 from powercut.model.mm.filemap import generic_perform_write
+from powercut.model.oracle import note_extension_begins, note_extension_ends
 from powercut.model.state import Kernel
 
 
@@ -21,12 +22,12 @@ def ext4_buffered_write_iter(
     yield from down_write(k, current, inode.i_rwsem)
     if not ext4_emergency_state(k):
         if pos + length > inode.i_size:
-            inode.extending = inode.i_size + 1
+            note_extension_begins(k, i)
         if pos > inode.i_size:
             yield from ext4_block_zero_eof(k, current, inode, inode.i_size, 1)
         if inode.buffered_iomap:
             yield from iomap_file_buffered_write(k, current, i, pos, pos + length, colour)
         else:
             yield from generic_perform_write(k, current, i, pos, pos + length, colour)
-    inode.extending = 0
+    note_extension_ends(k, i)
     up_write(k, inode.i_rwsem)

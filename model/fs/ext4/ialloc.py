@@ -14,4 +14,5 @@ def ext4_free_inode(k: Kernel, current: int, i: int) -> None:
     inode.raw.orphan = 0
     inode.on_running_list = 0
     ext4_mark_inode_dirty(k, current, inode)
+    inode.wb_err = 0
     note_freed(k, i)

@@ -75,4 +75,4 @@ def ext4_process_freed_data(k: Kernel) -> None:
                 continue
             for c in range(k.conf.cells_per_block):
                 k.stable.may[p * k.conf.cells_per_block + c] = FOREIGN
-                k.cached[p * k.conf.cells_per_block + c] = FOREIGN
+                k.device.cached[p * k.conf.cells_per_block + c] = FOREIGN

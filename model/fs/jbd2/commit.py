@@ -18,7 +18,7 @@ from powercut.model.fs.ext4.inode.buffers import mpage_submit_folio
 from powercut.model.fs.ext4.mballoc import ext4_process_freed_data
 from powercut.model.kernel.primitives import folio_lock, folio_unlock, folio_wait_writeback
 from powercut.model.language import Path
-from powercut.model.oracle import clear_image, copy_image
+from powercut.model.oracle import note_commit_done, note_durable, note_frozen
 from powercut.model.state import (
     BLOCK_FREED_COMMITTING,
     BLOCK_FREED_RUNNING,
@@ -33,6 +33,7 @@ from powercut.model.state import (
     TID_COMMITTING,
     TID_DONE,
     TID_RUNNING,
+    InodeImage,
     Kernel,
 )
 
@@ -50,10 +51,31 @@ def shift_tids(k: Kernel, source: int, target: int) -> None:
             k.caller[c].tid = target
 
 
+def copy_image(k: Kernel, to: InodeImage, source: InodeImage) -> None:
+    """Copy a journalled inode."""
+    to.size = source.size
+    to.orphan = source.orphan
+    to.deleted = source.deleted
+    for b in range(k.conf.nr_blocks):
+        to.extent[b].state = source.extent[b].state
+        to.extent[b].pblk = source.extent[b].pblk
+
+
+def clear_image(k: Kernel, to: InodeImage) -> None:
+    """Zero an image that no longer means anything, so that equal situations are equal states."""
+    to.size = 0
+    to.orphan = 0
+    to.deleted = 0
+    for b in range(k.conf.nr_blocks):
+        to.extent[b].state = 0
+        to.extent[b].pblk = 0
+
+
 def freeze_transaction(k: Kernel) -> None:
     """T_SWITCH and T_FLUSH: freeze the metadata; new handles go to a new transaction."""
     for i in range(k.conf.nr_inodes):
         copy_image(k, k.inode[i].committing, k.inode[i].raw)
+        note_frozen(k, i)
         k.inode[i].on_committing_list = k.inode[i].on_running_list
         k.inode[i].on_running_list = 0
     k.journal.committing_bitmap = k.journal.bitmap
@@ -95,6 +117,7 @@ def make_record_durable(k: Kernel) -> None:
     """The FUA write of the commit record completes: recovery will find this transaction."""
     for i in range(k.conf.nr_inodes):
         copy_image(k, k.stable.inode[i].committed, k.inode[i].committing)
+        note_durable(k, i)
     k.stable.bitmap = k.journal.committing_bitmap
     if k.conf.log_transactions:
         k.journal.log_used += 1
@@ -122,6 +145,7 @@ def jbd2_journal_commit_transaction(k: Kernel) -> Path[None]:
     k.journal.committing = T_COMMIT_CALLBACK
     for i in range(k.conf.nr_inodes):
         clear_image(k, k.inode[i].committing)
+        note_commit_done(k, i)
     k.journal.committing_bitmap = 0
     shift_tids(k, TID_COMMITTING, TID_DONE)
     yield  # T_COMMIT_CALLBACK: freed blocks go to the buddy

@@ -21,7 +21,13 @@ from powercut.model.fs.jbd2.journal.requests import jbd2_journal_force_commit_ne
 from powercut.model.kernel.primitives import down_write, up_write
 from powercut.model.language import Path
 from powercut.model.mm.truncate import pagecache_isize_extended, truncate_pagecache_range
-from powercut.model.oracle import note_range_removal_begins, note_range_removed, note_removal_ends
+from powercut.model.oracle import (
+    note_extension_begins,
+    note_extension_ends,
+    note_range_removal_begins,
+    note_range_removed,
+    note_removal_ends,
+)
 from powercut.model.state import ENOSPC, HOLE, OK, TID_RUNNING, UNWRITTEN, WRITTEN, Inode, Kernel
 
 
@@ -152,10 +158,10 @@ def ext4_fallocate(k: Kernel, current: int, i: int, pos: int, length: int) -> Pa
     yield from down_write(k, current, inode.i_rwsem)
     error = ext4_emergency_state(k)
     if error == OK and pos + length > inode.i_size:
-        inode.extending = inode.i_size + 1
+        note_extension_begins(k, i)
     if error == OK and k.conf.mutant.zero_under_handle_fallocate:
         error = yield from ext4_journal_start(k, current)
     if error == OK:
         yield from ext4_alloc_file_blocks(k, current, inode, pos, pos + length)
-    inode.extending = 0
+    note_extension_ends(k, i)
     up_write(k, inode.i_rwsem)

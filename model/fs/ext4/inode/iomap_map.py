@@ -15,7 +15,7 @@ from powercut.model.fs.iomap.ioend.build import iomap_add_to_ioend
 from powercut.model.fs.jbd2.journal.requests import jbd2_journal_force_commit_nested
 from powercut.model.kernel.primitives import down_write, up_write
 from powercut.model.language import Path
-from powercut.model.oracle import note_written_back
+from powercut.model.oracle import note_allocation_given_up, note_written_back
 from powercut.model.state import DELAYED, ENOSPC, OK, Inode, Kernel, MapBlocks
 
 
@@ -120,6 +120,6 @@ def ext4_iomap_writeback_range(
     if ret == OK:
         yield from iomap_add_to_ioend(k, current, inode, block, end_pos)
         return OK
-    k.failed_allocation = 1
+    note_allocation_given_up(k)
     yield from ext4_iomap_discard_folio(k, current, inode, block, last)
     return ret

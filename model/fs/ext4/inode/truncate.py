@@ -18,7 +18,13 @@ from powercut.model.kernel.primitives import down_write, up_write
 from powercut.model.language import Path
 from powercut.model.mm.page_writeback import do_writepages
 from powercut.model.mm.truncate import pagecache_isize_extended, truncate_pagecache
-from powercut.model.oracle import note_removal_begins, note_removal_ends, note_removed
+from powercut.model.oracle import (
+    note_extension_begins,
+    note_extension_ends,
+    note_removal_begins,
+    note_removal_ends,
+    note_removed,
+)
 from powercut.model.state import EOF_ORDERED_GAP, OK, Inode, Kernel
 
 
@@ -109,7 +115,7 @@ def ext4_setattr(k: Kernel, current: int, i: int, size: int) -> Path[None]:
     if size < inode.i_size:
         note_removal_begins(k, i, size)
     elif size > inode.i_size:
-        inode.extending = inode.i_size + 1
+        note_extension_begins(k, i)
         yield from ext4_block_zero_eof(k, current, inode, inode.i_size, 1)
     error = yield from ext4_journal_start(k, current)
     if error == OK:
@@ -130,6 +136,6 @@ def ext4_setattr(k: Kernel, current: int, i: int, size: int) -> Path[None]:
         if shrinks:
             yield from ext4_truncate(k, current, i)
     note_removal_ends(k, i)
-    inode.extending = 0
+    note_extension_ends(k, i)
     up_write(k, inode.invalidate_lock)
     up_write(k, inode.i_rwsem)

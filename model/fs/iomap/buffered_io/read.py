@@ -41,7 +41,7 @@ def device_colour(k: Kernel, inode: Inode, block: int, c: int) -> int:
     per_block = k.conf.cells_per_block
     if inode.raw.extent[block].state != WRITTEN or block * per_block >= inode.i_size:
         return ZERO
-    colour = k.cached[inode.raw.extent[block].pblk * per_block + c]
+    colour = k.device.cached[inode.raw.extent[block].pblk * per_block + c]
     assert colour
     assert colour & (colour - 1) == 0
     return colour
