@@ -97,7 +97,7 @@ def undo_failed_write(k: Kernel, current: int, i: int, f: int, stop: int) -> Pat
 def write_folio(
     k: Kernel, current: int, i: int, f: int, start: int, stop: int, colour: int
 ) -> Path[int]:
-    """Get blocks and copy under the folio lock.  kernel: ext4_(da_)write_begin(), write_end().
+    """Get blocks, copy, unlock the folio.  kernel: ext4_da_write_begin(), ext4_da_write_end().
 
     An append within a written block raises i_disksize at once; the inode is dirtied afterwards in a
     handle of its own.  With nodelalloc one handle is open around it all: handle, then folio lock.

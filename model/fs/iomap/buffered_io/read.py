@@ -70,7 +70,7 @@ def fill_folio(k: Kernel, inode: Inode, f: int) -> None:
 def zero_new_block(k: Kernel, inode: Inode, block: int) -> None:
     """A block has just been allocated written: nothing of what is on disk may be read.
 
-    kernel: ext4_block_write_begin(): what the write leaves out of a buffer_new() block is zeroed,
+    kernel: ext4_block_write_begin(): what the write leaves out of a new block is zeroed,
     unless the folio is up to date.
     """
     folio = inode.folio[block // k.conf.blocks_per_folio]

@@ -17,7 +17,7 @@ def kjournald2(k: Kernel, n: int) -> Path[None]:
 
 
 def commit_timer(k: Kernel, n: int) -> Path[None]:
-    """The 5 s commit timer: at any time, or once (``conf.timer``).  kernel: commit_timeout()."""
+    """The 5 s commit timer: at any time, or once (``conf.timer``).  kernel: commit_timeout."""
     while True:
         yield (
             lambda: (
