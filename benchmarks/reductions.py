@@ -147,12 +147,12 @@ def without_block_numbers(graph: Graph) -> int:
     """Count states that differ in more than the numbers of blocks, or in fewer."""
     system = graph.system
     names = system.build.layout.names()
-    per_block = sum(name.startswith("cached[") for name in names) // sum(
+    per_block = sum(name.startswith("device.cached[") for name in names) // sum(
         name.startswith("block[") for name in names
     )
     wiped = [n for n, name in enumerate(names) if name.endswith(("pblk", "bitmap"))]
     block = [n for n, name in enumerate(names) if name.startswith("block[")]
-    cached = [n for n, name in enumerate(names) if name.startswith("cached[")]
+    cached = [n for n, name in enumerate(names) if name.startswith("device.cached[")]
     may = [n for n, name in enumerate(names) if name.startswith("stable.may[")]
     merged = set()
     for state in graph.states:

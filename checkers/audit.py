@@ -25,13 +25,13 @@ from powercut.checkers.engine.search.outcome import Limits, Outcome, Progress, W
 from powercut.checkers.engine.system import Build, System
 from powercut.checkers.run.mount import predicates_of
 from powercut.model.designs import Design
+from powercut.model.kernel.tasks import PROGRAM
 from powercut.model.language import LIVELOCK
 from powercut.model.mutants import Mutant
 from powercut.model.recovery import Disk, canonical, mkfs, read_file, recover
 from powercut.model.scope import OpCode, Scope
 from powercut.model.setup import configure, dimensions, mount_disk
 from powercut.model.state import ANY_COLOUR, FIRST_OP_COLOUR, HOLE, OLD, POLLUTION, WRITTEN
-from powercut.model.tasks import PROGRAM
 from powercut.properties.catalog import PREDICATES
 from powercut.properties.crash import factored, on_image
 from powercut.properties.crash_state import CrashState

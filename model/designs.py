@@ -19,7 +19,7 @@ ALL_IOMAP = 255
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """One setting: ``eof_rule`` as in ``model.eof``.
+    """One setting: ``eof_rule`` as in ``model.fs.ext4.eof``.
 
     ``iomap_inodes`` is the mask of inodes on the iomap path, the others are on the buffer_head
     path; ``orders_iomap`` leaves iomap inodes on the ordered list (the series without patch 07);

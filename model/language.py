@@ -69,6 +69,39 @@ class Len:
     length: int | str
 
 
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The field is a lock: its class, and its rank (a lower one is usually taken first).
+
+    A struct has a ``writer`` (context + 1) and ``readers`` (a mask).  A number is its holder's
+    context + 1, or with ``shared`` the mask of its holders.
+    """
+
+    name: str
+    rank: int
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """The field, and all below it, is left out where a step's changes are told."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Oracle:
+    """The field, and all below it, is the oracle's: no path reads or writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """No lock, but who waits for whom depends on the field, and on all below it."""
+
+
+Mark = Lock | Hidden | Oracle | Waits
+"""What a declaration says of a field beyond its numbers."""
+
 Bit = Annotated[int, Max(1)]
 Byte = Annotated[int, Max(255)]
 

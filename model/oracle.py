@@ -9,118 +9,131 @@ read there should recovery find that image; promises of returned fsyncs are kept
   as long as the truncation is not committed.
 * A promise about a cell ends when a call that removes it begins.
 
-Nothing here influences the kernel paths.
+Nothing here influences the kernel paths: they call ``note_...()`` functions of this module, and
+none of them reads what ``model.state`` declares to be the oracle's (a test walks their source).
 """
 
-from powercut.model.state import ANY_COLOUR, MAX_TASKS, TID_DONE, ZERO, Inode, InodeImage, Kernel
+from powercut.model.state import ALL_TASKS, ANY_COLOUR, MAX_TASKS, ZERO, Inode, Kernel
 
 
-def copy_image(k: Kernel, to: InodeImage, source: InodeImage) -> None:
-    """Copy a journalled inode image with its oracle."""
-    to.size = source.size
-    to.orphan = source.orphan
-    to.deleted = source.deleted
-    for b in range(k.conf.nr_blocks):
-        to.extent[b].state = source.extent[b].state
-        to.extent[b].pblk = source.extent[b].pblk
+def note_frozen(k: Kernel, i: int) -> None:
+    """The committing transaction has file ``i`` as the running one had it."""
     for c in range(k.conf.nr_cells):
-        to.ever[c] = source.ever[c]
+        k.oracle.inode[i].ever_committing[c] = k.oracle.inode[i].ever[c]
 
 
-def clear_image(k: Kernel, to: InodeImage) -> None:
-    """Zero an image that no longer means anything, so that equal situations are equal states."""
-    to.size = 0
-    to.orphan = 0
-    to.deleted = 0
-    for b in range(k.conf.nr_blocks):
-        to.extent[b].state = 0
-        to.extent[b].pblk = 0
+def note_durable(k: Kernel, i: int) -> None:
+    """From now on recovery finds file ``i`` as the committing transaction has it."""
     for c in range(k.conf.nr_cells):
-        to.ever[c] = 0
+        k.stable.oracle.inode[i].ever[c] = k.oracle.inode[i].ever_committing[c]
+
+
+def note_commit_done(k: Kernel, i: int) -> None:
+    """There is no committing transaction any more."""
+    for c in range(k.conf.nr_cells):
+        k.oracle.inode[i].ever_committing[c] = 0
+
+
+def note_extension_begins(k: Kernel, i: int) -> None:
+    """A call begins to extend file ``i``: what it adds is not promised before it returns."""
+    k.oracle.inode[i].extending = k.inode[i].i_size + 1
+
+
+def note_extension_ends(k: Kernel, i: int) -> None:
+    """The call returned."""
+    k.oracle.inode[i].extending = 0
+
+
+def note_writeback_error(k: Kernel, inode: Inode) -> None:
+    """Data of the file failed: every task is to hear of it."""
+    k.oracle.inode[inode.i_ino].error_unreported = ALL_TASKS
+
+
+def note_allocation_given_up(k: Kernel) -> None:
+    """Writeback found no blocks for data that a user has written."""
+    k.oracle.failed_allocation = 1
 
 
 def is_syncing(k: Kernel, t: int, i: int) -> int:
     """Tell whether task ``t`` is in a sync that is about file ``i``."""
-    return (k.caller[t].syncing >> i) & 1
+    return (k.oracle.caller[t].syncing >> i) & 1
 
 
 def note_write(k: Kernel, i: int, cell: int, colour: int) -> None:
     """The user stored ``colour`` at ``cell`` of file ``i``: legal in whatever is recovered."""
-    inode = k.inode[i]
-    inode.raw.ever[cell] |= colour
+    k.oracle.inode[i].ever[cell] |= colour
     if k.journal.committing:
-        inode.committing.ever[cell] |= colour
-    k.stable.inode[i].committed.ever[cell] |= colour
-    k.stable.inode[i].promise.cell[cell] |= colour
+        k.oracle.inode[i].ever_committing[cell] |= colour
+    k.stable.oracle.inode[i].ever[cell] |= colour
+    k.stable.oracle.inode[i].promise[cell] |= colour
     for t in range(MAX_TASKS):
         if is_syncing(k, t, i):
-            k.caller[t].snapshot[i * k.conf.nr_cells + cell] |= colour
+            k.oracle.caller[t].snapshot[i * k.conf.nr_cells + cell] |= colour
 
 
 def note_store(k: Kernel, i: int, cell: int, colour: int) -> None:
     """A store through mmap; past EOF it is legal only where the recovered size covers it."""
     inode = k.inode[i]
-    if cell < inode.i_size or inode.extending:
+    if cell < inode.i_size or k.oracle.inode[i].extending:
         note_write(k, i, cell, colour)
         return
     if inode.raw.size > cell:
-        inode.raw.ever[cell] |= colour
+        k.oracle.inode[i].ever[cell] |= colour
     if k.journal.committing and inode.committing.size > cell:
-        inode.committing.ever[cell] |= colour
+        k.oracle.inode[i].ever_committing[cell] |= colour
     if k.stable.inode[i].committed.size > cell:
-        k.stable.inode[i].committed.ever[cell] |= colour
+        k.stable.oracle.inode[i].ever[cell] |= colour
 
 
 def note_removal_begins(k: Kernel, i: int, new_size: int) -> None:
     """A truncate to ``new_size`` begins: promises about the cells it cuts end."""
-    k.inode[i].removing = new_size + 1
-    promise = k.stable.inode[i].promise
-    promise.size = min(promise.size, new_size)
+    k.oracle.inode[i].removing = new_size + 1
+    promised = k.stable.oracle.inode[i]
+    promised.promise_size = min(promised.promise_size, new_size)
     for c in range(new_size, k.conf.nr_cells):
-        promise.cell[c] = ANY_COLOUR
+        promised.promise[c] = ANY_COLOUR
     for t in range(MAX_TASKS):
         if is_syncing(k, t, i):
-            k.caller[t].sync_size[i] = min(k.caller[t].sync_size[i], new_size)
+            k.oracle.caller[t].sync_size[i] = min(k.oracle.caller[t].sync_size[i], new_size)
             for c in range(new_size, k.conf.nr_cells):
-                k.caller[t].snapshot[i * k.conf.nr_cells + c] = ANY_COLOUR
+                k.oracle.caller[t].snapshot[i * k.conf.nr_cells + c] = ANY_COLOUR
 
 
 def note_removed(k: Kernel, i: int, new_size: int) -> None:
     """The truncate took effect in the running transaction: there, the cut cells are zero."""
     for c in range(new_size, k.conf.nr_cells):
-        k.inode[i].raw.ever[c] = ZERO
+        k.oracle.inode[i].ever[c] = ZERO
 
 
 def note_range_removal_begins(k: Kernel, i: int, start: int, stop: int) -> None:
     """A punch or zero range of cells ``start``..``stop`` begins: promises about them end."""
-    k.inode[i].removing = start + 1
+    k.oracle.inode[i].removing = start + 1
     for c in range(start, stop):
-        k.stable.inode[i].promise.cell[c] = ANY_COLOUR
+        k.stable.oracle.inode[i].promise[c] = ANY_COLOUR
         for t in range(MAX_TASKS):
             if is_syncing(k, t, i):
-                k.caller[t].snapshot[i * k.conf.nr_cells + c] = ANY_COLOUR
+                k.oracle.caller[t].snapshot[i * k.conf.nr_cells + c] = ANY_COLOUR
 
 
 def note_range_removed(k: Kernel, i: int, start: int, stop: int) -> None:
     """Whole blocks became holes or unwritten in the running transaction: there they are zero."""
     for c in range(start, stop):
-        k.inode[i].raw.ever[c] = ZERO
+        k.oracle.inode[i].ever[c] = ZERO
 
 
 def note_removal_ends(k: Kernel, i: int) -> None:
     """The truncate returned: an fsync called from now on promises what is there."""
-    k.inode[i].removing = 0
+    k.oracle.inode[i].removing = 0
 
 
 def note_freed(k: Kernel, i: int) -> None:
     """File ``i`` is gone: nothing may be read of it, and nobody will hear of its errors."""
-    inode = k.inode[i]
-    inode.lost = 0
-    inode.wb_err = 0
-    inode.error_unreported = 0
-    inode.mounted_behind_eof = 0
+    oracle = k.oracle.inode[i]
+    oracle.lost = 0
+    oracle.error_unreported = 0
+    oracle.mounted_behind_eof = 0
     for c in range(k.conf.nr_cells):
-        inode.raw.ever[c] = ZERO
+        k.oracle.inode[i].ever[c] = ZERO
 
 
 def note_written_back(k: Kernel, inode: Inode, block: int, error: int) -> None:
@@ -128,27 +141,27 @@ def note_written_back(k: Kernel, inode: Inode, block: int, error: int) -> None:
 
     The page is clean all the same, so a later fsync succeeds: it promises nothing about the block.
     """
-    inode.lost &= ~(1 << block)
+    k.oracle.inode[inode.i_ino].lost &= ~(1 << block)
     if error:
-        inode.lost |= 1 << block
+        k.oracle.inode[inode.i_ino].lost |= 1 << block
 
 
 def is_lost(k: Kernel, i: int, block: int) -> int:
     """Tell whether the last writeback of ``block`` failed."""
-    return (k.inode[i].lost >> block) & 1
+    return (k.oracle.inode[i].lost >> block) & 1
 
 
 def note_result(k: Kernel, t: int, result: int) -> None:
     """The sync that task ``t`` is in returns ``result``; the user remembers it."""
     if k.conf.observes_calls:
-        calls = k.stable.calls[t]
+        calls = k.stable.oracle.calls[t]
         calls.results |= result << (2 * calls.returned)
 
 
 def note_call_returned(k: Kernel, t: int) -> None:
     """Task ``t`` is back from its system call."""
     if k.conf.observes_calls:
-        k.stable.calls[t].returned += 1
+        k.stable.oracle.calls[t].returned += 1
 
 
 def note_filled(k: Kernel, inode: Inode, cell: int, colour: int) -> None:
@@ -158,8 +171,8 @@ def note_filled(k: Kernel, inode: Inode, cell: int, colour: int) -> None:
     """
     if cell >= inode.i_size or colour == inode.page[cell]:
         return
-    if (inode.lost >> (cell // k.conf.cells_per_block)) & 1 == 0:
-        k.misread = 1
+    if (k.oracle.inode[inode.i_ino].lost >> (cell // k.conf.cells_per_block)) & 1 == 0:
+        k.oracle.misread = 1
 
 
 def note_sync_begins(k: Kernel, t: int, i: int) -> None:
@@ -172,16 +185,16 @@ def note_sync_begins(k: Kernel, t: int, i: int) -> None:
     for b in range(k.conf.nr_blocks):
         if is_given_up(k, i, b):
             size = min(size, k.stable.inode[i].committed.size)
-    if k.inode[i].extending:
-        size = min(size, k.inode[i].extending - 1)
-    if k.inode[i].removing:
-        size = min(size, k.inode[i].removing - 1)
-    k.caller[t].syncing |= 1 << i
-    k.caller[t].sync_size[i] = size
+    if k.oracle.inode[i].extending:
+        size = min(size, k.oracle.inode[i].extending - 1)
+    if k.oracle.inode[i].removing:
+        size = min(size, k.oracle.inode[i].removing - 1)
+    k.oracle.caller[t].syncing |= 1 << i
+    k.oracle.caller[t].sync_size[i] = size
     for c in range(k.conf.nr_cells):
-        k.caller[t].snapshot[i * k.conf.nr_cells + c] = ANY_COLOUR
+        k.oracle.caller[t].snapshot[i * k.conf.nr_cells + c] = ANY_COLOUR
         if c < size and not is_given_up(k, i, c // k.conf.cells_per_block):
-            k.caller[t].snapshot[i * k.conf.nr_cells + c] = k.inode[i].page[c]
+            k.oracle.caller[t].snapshot[i * k.conf.nr_cells + c] = k.inode[i].page[c]
 
 
 def is_given_up(k: Kernel, i: int, block: int) -> int:
@@ -196,23 +209,22 @@ def keep_promise(k: Kernel, t: int, i: int) -> None:
 
     While data of the file is lost to an earlier error, no size is promised beyond what is durable.
     """
-    promise = k.stable.inode[i].promise
-    size = k.caller[t].sync_size[i]
-    if k.inode[i].lost:
+    promised = k.stable.oracle.inode[i]
+    size = k.oracle.caller[t].sync_size[i]
+    if k.oracle.inode[i].lost:
         size = min(size, k.stable.inode[i].committed.size)
-    promise.size = max(promise.size, size)
+    promised.promise_size = max(promised.promise_size, size)
     for c in range(k.conf.nr_cells):
         if not is_lost(k, i, c // k.conf.cells_per_block):
-            promise.cell[c] &= k.caller[t].snapshot[i * k.conf.nr_cells + c]
+            promised.promise[c] &= k.oracle.caller[t].snapshot[i * k.conf.nr_cells + c]
 
 
 def forget_snapshot(k: Kernel, t: int, i: int) -> None:
     """The sync of task ``t`` is done with file ``i``."""
-    k.caller[t].tid = TID_DONE
-    k.caller[t].syncing &= ~(1 << i)
-    k.caller[t].sync_size[i] = 0
+    k.oracle.caller[t].syncing &= ~(1 << i)
+    k.oracle.caller[t].sync_size[i] = 0
     for c in range(k.conf.nr_cells):
-        k.caller[t].snapshot[i * k.conf.nr_cells + c] = 0
+        k.oracle.caller[t].snapshot[i * k.conf.nr_cells + c] = 0
 
 
 def note_sync_returns(k: Kernel, t: int, i: int, error: int) -> None:
@@ -220,9 +232,9 @@ def note_sync_returns(k: Kernel, t: int, i: int, error: int) -> None:
     note_result(k, t, error)
     if error == 0:
         keep_promise(k, t, i)
-        if k.inode[i].error_unreported & (1 << t):
-            k.fsync_missed_error = 1
-    k.inode[i].error_unreported &= ~(1 << t)
+        if k.oracle.inode[i].error_unreported & (1 << t):
+            k.oracle.fsync_missed_error = 1
+    k.oracle.inode[i].error_unreported &= ~(1 << t)
     forget_snapshot(k, t, i)
 
 
@@ -233,6 +245,6 @@ def note_syncfs_returns(k: Kernel, t: int) -> None:
     nothing about such a file, for the data may have failed while it waited.
     """
     for i in range(k.conf.nr_inodes):
-        if not k.journal.aborted and k.inode[i].error_unreported & (1 << t) == 0:
+        if not k.journal.aborted and k.oracle.inode[i].error_unreported & (1 << t) == 0:
             keep_promise(k, t, i)
         forget_snapshot(k, t, i)

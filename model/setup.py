@@ -7,7 +7,7 @@ names.
 from typing import Any
 
 from powercut.model.designs import Design
-from powercut.model.reclaim import blocks_of_folio
+from powercut.model.fs.iomap.buffered_io.read import blocks_of_folio
 from powercut.model.recovery import Disk, cell_content, recover
 from powercut.model.scope import Mount, OpCode, Scope, Timer
 from powercut.model.state import (
@@ -132,7 +132,7 @@ def mount_disk(k: Any, disk: Disk, scope: Scope) -> None:
         used = found.bitmap >> p & 1
         k.block[p] = BLOCK_USED if used else BLOCK_FREE
         for cell in range(p * per_block, (p + 1) * per_block):
-            k.stable.may[cell] = k.cached[cell] = found.cells[cell] if used else FOREIGN
+            k.stable.may[cell] = k.device.cached[cell] = found.cells[cell] if used else FOREIGN
     k.journal.bitmap = found.bitmap
     k.stable.bitmap = found.bitmap
     for i in range(geometry.nr_inodes):
@@ -142,7 +142,8 @@ def mount_disk(k: Any, disk: Disk, scope: Scope) -> None:
 
 
 def _mount_inode(k: Any, disk: Disk, scope: Scope, i: int) -> None:
-    inode, stable = k.inode[i], k.stable.inode[i]
+    inode, oracle, promised = k.inode[i], k.oracle.inode[i], k.stable.oracle.inode[i]
+    inode.i_ino = i
     geometry = scope.geometry
     size = disk.inodes[i].size
     inode.buffered_iomap = k.conf.iomap_inodes >> i & 1
@@ -150,23 +151,23 @@ def _mount_inode(k: Any, disk: Disk, scope: Scope, i: int) -> None:
     if k.conf.max_evictions:
         for f in range(-(-geometry.nr_blocks // geometry.blocks_per_folio)):
             inode.folio[f].absent = blocks_of_folio(k, f)
-    stable.promise.size = size
+    promised.promise_size = size
     if k.conf.unlinks and not disk.inodes[i].deleted:
         inode.opened = _openers(k, i)
-    for image in (inode.raw, stable.committed):
+    for image in (inode.raw, k.stable.inode[i].committed):
         image.size = size
         image.deleted = int(disk.inodes[i].deleted)
         for block, (state, pblk) in enumerate(disk.inodes[i].extents):
             image.extent[block].state = state
             image.extent[block].pblk = pblk
             if state != HOLE and block * geometry.cells_per_block >= size:
-                inode.mounted_behind_eof |= 1 << block
+                oracle.mounted_behind_eof |= 1 << block
     for cell in range(geometry.nr_blocks * geometry.cells_per_block):
         colour = cell_content(disk, geometry, i, cell)
         inside = cell < size
         inode.page[cell] = colour
-        inode.raw.ever[cell] = stable.committed.ever[cell] = colour | ZERO if inside else ZERO
-        stable.promise.cell[cell] = colour if inside else ANY_COLOUR
+        oracle.ever[cell] = promised.ever[cell] = colour | ZERO if inside else ZERO
+        promised.promise[cell] = colour if inside else ANY_COLOUR
 
 
 def _openers(k: Any, i: int) -> int:

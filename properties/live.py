@@ -35,7 +35,7 @@ def is_quiescent(k: Kernel, inode: Inode) -> int:
 
 def had_error(k: Kernel) -> int:
     """Some bio failed, the journal is aborted, or an allocation was given up."""
-    return k.errors_injected or k.journal.aborted or k.failed_allocation
+    return k.device.errors_injected or k.journal.aborted or k.oracle.failed_allocation
 
 
 def sizes_broken(k: Kernel) -> int:
@@ -63,7 +63,10 @@ def blocks_behind_eof(k: Kernel, inode: Inode) -> int:
     """Tell whether a block wholly behind i_size was allocated in this mount and kept."""
     first = (inode.i_size + k.conf.cells_per_block - 1) // k.conf.cells_per_block
     for b in range(first, k.conf.nr_blocks):
-        if inode.raw.extent[b].state != HOLE and (inode.mounted_behind_eof >> b) & 1 == 0:
+        if (
+            inode.raw.extent[b].state != HOLE
+            and (k.oracle.inode[inode.i_ino].mounted_behind_eof >> b) & 1 == 0
+        ):
             return 1
     return 0
 
@@ -107,12 +110,12 @@ def late_write(k: Kernel) -> int:
 
 def error_unreported(k: Kernel) -> int:
     """An fsync returned success although writeback of the file had failed before."""
-    return k.fsync_missed_error
+    return k.oracle.fsync_missed_error
 
 
 def abort_missing(k: Kernel) -> int:
     """With data_err=abort, a failed data bio must have aborted the journal once all is done."""
-    if not k.conf.data_err_abort or k.errors_injected == 0 or k.journal.aborted:
+    if not k.conf.data_err_abort or k.device.errors_injected == 0 or k.journal.aborted:
         return 0
     for i in range(k.conf.nr_inodes):
         for b in range(k.conf.nr_blocks):
@@ -126,7 +129,7 @@ def device_may_show(k: Kernel, inode: Inode, cell: int) -> int:
     extent = inode.raw.extent[cell // k.conf.cells_per_block]
     if extent.state != WRITTEN:
         return ZERO
-    return k.cached[extent.pblk * k.conf.cells_per_block + cell % k.conf.cells_per_block]
+    return k.device.cached[extent.pblk * k.conf.cells_per_block + cell % k.conf.cells_per_block]
 
 
 def block_differs(k: Kernel, inode: Inode, block: int) -> int:
@@ -154,13 +157,13 @@ def read_back_broken(k: Kernel) -> int:
     """
     if k.journal.aborted:
         return 0
-    if k.misread:
+    if k.oracle.misread:
         return 1
     for i in range(k.conf.nr_inodes):
         inode = k.inode[i]
         for b in range(k.conf.nr_blocks):
             f = b // k.conf.blocks_per_folio
-            gone = inode.folio[f].absent | (inode.lost >> (f * k.conf.blocks_per_folio))
+            gone = inode.folio[f].absent | (k.oracle.inode[i].lost >> (f * k.conf.blocks_per_folio))
             if (gone >> (b % k.conf.blocks_per_folio)) & 1 == 0:
                 if is_reclaimable(k, inode, f) and block_differs(k, inode, b):
                     return 1

@@ -3,7 +3,7 @@
 Each is a helper of the model's language that returns non-zero where the situation holds.
 """
 
-from powercut.model.mballoc import ext4_count_free_clusters
+from powercut.model.fs.ext4.balloc import ext4_count_free_clusters
 from powercut.model.state import (
     ANY_COLOUR,
     BLOCK_FREED_COMMITTING,
@@ -94,7 +94,7 @@ def synced(k: Kernel) -> int:
     """An fsync returned and promised something that was written in this mount."""
     for i in range(k.conf.nr_inodes):
         for c in range(k.conf.nr_cells):
-            promised = k.stable.inode[i].promise.cell[c]
+            promised = k.stable.oracle.inode[i].promise[c]
             if promised != ANY_COLOUR and promised & (OLD | ZERO) == 0:
                 return 1
     return 0
@@ -155,7 +155,7 @@ def size_held_back(k: Kernel) -> int:
 
 def bio_failed(k: Kernel) -> int:
     """A data bio failed."""
-    return k.errors_injected
+    return k.device.errors_injected
 
 
 def journal_aborted(k: Kernel) -> int:

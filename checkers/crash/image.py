@@ -28,7 +28,7 @@ def decode(layout: Layout, projection: bytes, geometry: Geometry) -> CrashState:
     cells = range(geometry.nr_blocks * geometry.cells_per_block)
     inodes = []
     for i in range(geometry.nr_inodes):
-        image, promise = stable.inode[i].committed, stable.inode[i].promise
+        image, oracle = stable.inode[i].committed, stable.oracle.inode[i]
         extents = tuple(
             (image.extent[b].state, image.extent[b].pblk) for b in range(geometry.nr_blocks)
         )
@@ -37,14 +37,14 @@ def decode(layout: Layout, projection: bytes, geometry: Geometry) -> CrashState:
                 size=image.size,
                 orphan=bool(image.orphan),
                 extents=extents,
-                ever=tuple(image.ever[c] for c in cells),
-                promise_size=promise.size,
-                promise=tuple(promise.cell[c] for c in cells),
+                ever=tuple(oracle.ever[c] for c in cells),
+                promise_size=oracle.promise_size,
+                promise=tuple(oracle.promise[c] for c in cells),
                 deleted=bool(image.deleted),
             )
         )
     may = tuple(stable.may[c] for c in range(geometry.nr_phys * geometry.cells_per_block))
-    tasks = (stable.calls[t] for t in range(layout.dims["nr_tasks"]))
+    tasks = (stable.oracle.calls[t] for t in range(layout.dims["nr_tasks"]))
     calls = tuple((seen.returned, seen.results) for seen in tasks)
     return CrashState(tuple(inodes), stable.bitmap, may, geometry, calls)
 

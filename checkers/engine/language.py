@@ -152,7 +152,7 @@ def load(function: Callable[..., Any]) -> Source:
     if not isinstance(function, types.FunctionType):
         raise LanguageError("<unknown>", 0, f"{function!r} is not a plain Python function")
     path, first = function.__code__.co_filename, function.__code__.co_firstlineno
-    file = _short(path)
+    file = _short(path, function.__module__)
     node = _functions(path).get(first)
     if node is None:
         raise LanguageError(file, first, "expected a plain function")
@@ -171,9 +171,11 @@ def load(function: Callable[..., Any]) -> Source:
     return source
 
 
-def _short(path: str) -> str:
+def _short(path: str, module: str) -> str:
+    """Return the place as people say it: from the folder below ``powercut`` on, or the last two."""
     parts = FilePath(path).parts
-    return "/".join(parts[-2:])
+    names = module.split(".")
+    return "/".join(parts[1 - len(names) :] if names[0] == "powercut" else parts[-2:])
 
 
 def _check_signature(source: Source) -> None:

@@ -13,14 +13,15 @@ Rejected: ``struct``-packed wider fields (a wider vector costs every copy; nothi
 needs it); named tuples as states (ten times slower, measured on a prototype).
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from powercut.checkers.engine.errors import DeclarationError, LanguageError, RangeError
 from powercut.checkers.engine.sums import Written
-from powercut.model.language import Array, Len, Max, Struct
+from powercut.model.language import Array, Hidden, Len, Lock, Mark, Max, Oracle, Struct, Waits
 
 Dims = Mapping[str, int]
 
@@ -287,6 +288,37 @@ def _hints(cls: type[Struct]) -> dict[str, Any]:
         if name.startswith("_"):
             raise DeclarationError(f"{cls.__name__}.{name}: a field must not start with '_'")
     return hints
+
+
+def family_of(name: str) -> str:
+    """Return a variable's name without its indices, such as ``inode[].folio[].dirty``."""
+    return re.sub(r"\[\d+\]", "[]", name)
+
+
+@cache
+def declared_marks(root: type[Struct]) -> Mapping[str, tuple[Mark, ...]]:
+    """Return what the declaration says of each field and struct, by its name without indices.
+
+    A field inherits what is said of the structs around it.
+    """
+    found: dict[str, tuple[Mark, ...]] = {}
+    _collect_marks(root, "", (), found)
+    return found
+
+
+def _collect_marks(
+    cls: type[Struct], path: str, inherited: tuple[Mark, ...], out: dict[str, tuple[Mark, ...]]
+) -> None:
+    for name, hint in _hints(cls).items():
+        kind, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+        below = f"{path}.{name}" if path else name
+        if get_origin(kind) is Array:
+            below += "[]"
+            (kind,) = get_args(kind)
+        own = tuple(mark for mark in marks if isinstance(mark, Lock | Hidden | Oracle | Waits))
+        out[below] = inherited + own
+        if isinstance(kind, type) and issubclass(kind, Struct):
+            _collect_marks(kind, below, out[below], out)
 
 
 def _name_bytes(kind: AnyType, path: str, out: list[str]) -> None:

@@ -51,10 +51,10 @@ from powercut.checkers.locks.model_state import (
 )
 from powercut.checkers.locks.model_waits import Pair, Parked, WaitCycle, wait_cycles
 from powercut.model.designs import Design
+from powercut.model.kernel.tasks import PROGRAM
 from powercut.model.recovery import mkfs
 from powercut.model.scope import Scope
 from powercut.model.setup import configure, dimensions, mount_disk
-from powercut.model.tasks import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -474,7 +474,7 @@ def _lines(function: str) -> list[str]:
 
 @cache
 def _text(file: str) -> str:
-    return (Path(model.__file__).parent / Path(file).name).read_text(encoding="utf-8")
+    return (Path(model.__file__).parent.parent / file).read_text(encoding="utf-8")
 
 
 @cache
@@ -482,10 +482,11 @@ def _sources() -> dict[str, tuple[str, int, int]]:
     """Return file, first and last line of every function of the model."""
     found: dict[str, tuple[str, int, int]] = {}
     folder = Path(model.__file__).parent
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted(folder.rglob("*.py")):
+        name = f"model/{path.relative_to(folder).as_posix()}"
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef):
-                found[node.name] = (f"model/{path.name}", node.lineno, node.end_lineno or 0)
+                found[node.name] = (name, node.lineno, node.end_lineno or 0)
     return found
 
 

@@ -21,6 +21,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from powercut.checkers.engine.layout import declared_marks, family_of
 from powercut.checkers.locks.graph import (
     KJOURNALD,
     READ,
@@ -33,13 +34,22 @@ from powercut.checkers.locks.graph import (
     base_of,
 )
 from powercut.checkers.traces.describe import context_of
-from powercut.model.state import IOEND_BUILDING, IOEND_COMPLETED, IOEND_WORKER, NR_WRITERS, T_LOCKED
+from powercut.model.language import Lock, Waits
+from powercut.model.state import (
+    IOEND_BUILDING,
+    IOEND_COMPLETED,
+    IOEND_WORKER,
+    NR_WRITERS,
+    T_LOCKED,
+    Kernel,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from powercut.checkers.engine.layout import Layout
     from powercut.checkers.engine.system import ThreadInfo
+    from powercut.model.language import Mark
 
 HANDLE, COMMIT, LOG_SPACE = "jbd2_handle", "jbd2_commit", "log_space"
 FOLIO_LOCK, FOLIO_WRITEBACK = "folio_lock", "folio_writeback"
@@ -198,7 +208,7 @@ class LockView:
         self.nr_folios: int = conf.nr_folios
         self.blocks_per_folio: int = conf.blocks_per_folio
         self.cells_per_block: int = conf.cells_per_block
-        self._family = [re.sub(r"\[\d+\]", "[]", name) for name in self.names]
+        self._family = [family_of(name) for name in self.names]
         self._families: dict[str, list[int]] = {}
         for at, family in enumerate(self._family):
             self._families.setdefault(family, []).append(at)
@@ -207,18 +217,17 @@ class LockView:
             for name in self.names
             if name.endswith(".writer")
         ]
-        holders = r"\.(writer|readers|locked)$|^journal\.(t_updates|j_checkpoint_mutex)$"
-        deciding = (
-            r"|\.(writeback|work_queued|buffered_iomap|i_ordered_lblk|disksize_grow_pending|i_disksize"
-            r"|wb_ctx|tid)$|^journal\."
-            r"|\.ioend\[\d+\]\.(state|nr_blocks)$|\.(eof_needed|eof_in_flight)\[\d+\]$"
-            r"|^rsv_conversion_wq$"
-        )
-        self.holders = self._matching(holders + "|^rsv_conversion_wq$")
-        self.deciding = self._matching(holders + deciding)
+        self.holders = self._declared(Lock)
+        self.deciding = self._declared(Lock, Waits)
 
-    def _matching(self, pattern: str) -> list[int]:
-        return [at for at, name in enumerate(self.names) if re.search(pattern, name)]
+    def _declared(self, *marks: type[Mark]) -> list[int]:
+        """Return the variables that the state declares to be one of these."""
+        said = declared_marks(Kernel)
+        return [
+            at
+            for at, family in enumerate(self._family)
+            if any(isinstance(mark, marks) for mark in said[family])
+        ]
 
     def alike(self, offsets: Sequence[int]) -> list[int]:
         """Return every variable that is one of these, of whichever inode, folio or block."""

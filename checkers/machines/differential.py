@@ -163,7 +163,7 @@ class Side:
         layout = self.run.system.build.layout
         names = layout.names()
         self._offsets = [
-            names.index(f"stable.calls[{t}].returned") for t in range(len(self.run.tasks))
+            names.index(f"stable.oracle.calls[{t}].returned") for t in range(len(self.run.tasks))
         ]
 
     @property
@@ -193,7 +193,7 @@ class Side:
         run.start_op(task, op)
         for _ in range(MOST_STEPS):
             if run.state[self._offsets[task]] > number:
-                results = run.system.view(run.state).stable.calls[task].results
+                results = run.system.view(run.state).stable.oracle.calls[task].results
                 return int(results >> 2 * number & 3) if op.code in SYNCS else 0
             if run.system.is_enabled(run.state, thread):
                 run.step(thread)
@@ -269,7 +269,7 @@ class Side:
         k = run.system.view(run.state)
         state = run.crash_state()
         cells = geometry.nr_phys * geometry.cells_per_block
-        flushed = replace(state, may=tuple(k.cached[c] for c in range(cells)))
+        flushed = replace(state, may=tuple(k.device.cached[c] for c in range(cells)))
         out = []
         for i in range(geometry.nr_inodes):
             inode = k.inode[i]

@@ -75,7 +75,9 @@ class ReferenceJudge(Judge):
     def __init__(self, run: LiveRun) -> None:
         super().__init__(run)
         names = run.system.build.layout.names()
-        self._returned = [names.index(f"stable.calls[{t}].returned") for t in range(len(run.tasks))]
+        self._returned = [
+            names.index(f"stable.oracle.calls[{t}].returned") for t in range(len(run.tasks))
+        ]
         self.rewind()
 
     def rewind(self) -> None:
@@ -113,7 +115,7 @@ class ReferenceJudge(Judge):
         self._done[i] = returned
         spec, op = self._files[i], self.run.tasks[task][returned - 1]
         k = self.run.system.view(self.run.state)
-        result = k.stable.calls[task].results >> (2 * (returned - 1)) & 3
+        result = k.stable.oracle.calls[task].results >> (2 * (returned - 1)) & 3
         if op.code in SYNCS and result == 0:
             spec.synced()
         inode = k.inode[i]

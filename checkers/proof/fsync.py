@@ -1,7 +1,7 @@
 """The protocol's fsync: one call is watched, from its beginning until after it returned.
 
-What: guarded steps, as in ``protocol.py``; ``model.file.ext4_sync_file()`` is beside it.  When the
-call begins, what the page cache shows and what is dirty or under writeback is noted; the call waits
+What: guarded steps, as in ``protocol.py``; ``model/fs/ext4/fsync.py`` is beside it.  When the call
+begins, what the page cache shows and what is dirty or under writeback is noted; the call waits
 for that, then for the inode's newest transaction, then flushes the device cache if that commit will
 not do it.  From its return on every crash image must show what was noted or written since.
 Why so: nothing singles out the watched call, so what is proved of it holds of every call; a call

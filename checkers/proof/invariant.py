@@ -282,7 +282,7 @@ CONJUNCTS: dict[str, Conjunct] = {
             "extending and shrinking calls exclude each other; a shrinking inode is an orphan",
             "i_rwsem, ext4_setattr(): ext4_orphan_add()",
         ),
-        _conjunct(marks_ahead, "i_disksize is not beyond a marked EOF", "model.eof"),
+        _conjunct(marks_ahead, "i_disksize is not beyond a marked EOF", "model.fs.ext4.eof"),
         _conjunct(
             page_legal,
             "inside i_size the page cache shows legal content only",
@@ -311,7 +311,7 @@ CONJUNCTS: dict[str, Conjunct] = {
         _conjunct(
             tail_marked,
             "data on disk that must not be seen is behind EOF or behind a mark",
-            "model.eof: mark_eof_block(), eof_bio_done()",
+            "model.fs.ext4.eof: mark_eof_block(), eof_bio_done()",
             _MARKS,
         ),
         _conjunct(
@@ -348,7 +348,9 @@ CONJUNCTS: dict[str, Conjunct] = {
             _MARKS,
         ),
         _conjunct(durable_clean, "so does the newest durable one", "FUA commit record", _MARKS),
-        _conjunct(no_marks, "a design without an EOF rule sets no marks", "model.eof", (NO_RULE,)),
+        _conjunct(
+            no_marks, "a design without an EOF rule sets no marks", "model.fs.ext4.eof", (NO_RULE,)
+        ),
         _conjunct(
             converted_stable,
             "what is or may be converted holds no previous owner's data",
@@ -368,7 +370,7 @@ CONJUNCTS: dict[str, Conjunct] = {
         _conjunct(
             worker_unblocked,
             "an ioend at the worker ends at or before every mark",
-            "model.eof: is_deferred()",
+            "model.fs.ext4.eof: is_deferred()",
             _INSIDE,
         ),
         _conjunct(
@@ -407,7 +409,7 @@ CONJUNCTS: dict[str, Conjunct] = {
         _conjunct(
             kept.marks_wait,
             "a marked EOF block is inside, dirty or in an ioend that knows",
-            "model.eof: mark_eof_block(), eof_submit()",
+            "model.fs.ext4.eof: mark_eof_block(), eof_submit()",
             _MARKS,
         ),
         _conjunct(
@@ -418,7 +420,7 @@ CONJUNCTS: dict[str, Conjunct] = {
         _conjunct(
             kept.size_coming,
             "while i_disksize is behind i_size an ioend or a held size will raise it",
-            "ext4_iomap_wb_update_disksize(), model.eof: raise_disksize()",
+            "ext4_iomap_wb_update_disksize(), model.fs.ext4.eof: raise_disksize()",
         ),
         _conjunct(
             kept.tids,

@@ -141,7 +141,7 @@ class Mapper:
             "dsz": inode.i_disksize,
             "held": inode.held_size,
             "orphan": bool(inode.raw.orphan),
-            "extending": bool(inode.extending),
+            "extending": bool(k.oracle.inode[0].extending),
             "commit": k.journal.committing,
             "is_foreign": colour == FOREIGN,
             "m_size": inode.committing.size,
@@ -149,15 +149,16 @@ class Mapper:
             "c_size": k.stable.inode[0].committed.size,
             "c_orphan": bool(k.stable.inode[0].committed.orphan),
             "itid": inode.i_sync_tid,
-            "erred": bool(k.errors_injected or k.failed_allocation),
+            "erred": bool(k.device.errors_injected or k.oracle.failed_allocation),
             **no_history(k.conf.nr_cells),
         }
-        self._calls(state, inode, out)
+        self._calls(state, k, out)
         self._content(k, colour, out)
         self._ioends(state, k, out)
         return canonical(out)
 
-    def _calls(self, state: bytes, inode: Any, out: Plain) -> None:
+    def _calls(self, state: bytes, k: Any, out: Plain) -> None:
+        inode, extending = k.inode[0], k.oracle.inode[0].extending
         out["trunc"], out["target"], out["zeroed"] = IDLE, 0, False
         if inode.raw.orphan:
             out["trunc"], out["target"] = CUT, inode.i_size
@@ -166,10 +167,10 @@ class Mapper:
             if call is None:
                 continue
             chain = self.chain(state, thread)
-            if inode.raw.orphan and "ext4_set_inode_size" in chain:
+            if inode.raw.orphan and "set_inode_sizes" in chain:
                 out["trunc"], out["target"] = CUTTING, call.pos
             extends = any(f in chain for f in ("ext4_buffered_write_iter", "ext4_setattr"))
-            gap = call.pos > inode.i_size and inode.extending == inode.i_size + 1
+            gap = call.pos > inode.i_size and extending == inode.i_size + 1
             zeroing = "ext4_block_zero_eof" in chain
             if extends and gap and not zeroing and call.code != OpCode.STORE:
                 out["zeroed"] |= inode.i_rwsem.writer == self._context(thread) + 1
@@ -182,9 +183,14 @@ class Mapper:
         cells = range(k.conf.nr_cells)
         inode = k.inode[0]
         out["page"] = tuple(bool(inode.page[c] & colour) for c in cells)
-        images = (("", inode.raw), ("m_", inode.committing), ("c_", k.stable.inode[0].committed))
+        running, durable = k.oracle.inode[0], k.stable.oracle.inode[0]
+        images = (
+            ("", inode.raw, running.ever),
+            ("m_", inode.committing, running.ever_committing),
+            ("c_", k.stable.inode[0].committed, durable.ever),
+        )
         owner = [0] * (k.conf.nr_phys * per_block)
-        for prefix, image in images:
+        for prefix, image, ever in images:
             extents = [image.extent[c // per_block] for c in cells]
             places = [
                 HOLE if e.state == EXTENT_HOLE else e.pblk * per_block + c % per_block
@@ -192,16 +198,16 @@ class Mapper:
             ]
             out[prefix + "map"] = tuple(places)
             out[prefix + "wr"] = tuple(e.state == WRITTEN for e in extents)
-            out[prefix + "ever"] = tuple(bool(image.ever[c] & colour) for c in cells)
+            out[prefix + "ever"] = tuple(bool(ever[c] & colour) for c in cells)
             for c, place in enumerate(places):
                 if place != HOLE:
                     owner[place] = c
         phys = range(k.conf.nr_phys * per_block)
         out["own"] = tuple(owner)
         out["may"] = tuple(bool(k.stable.may[d] & colour) for d in phys)
-        out["cached"] = tuple(bool(k.cached[d] & colour) for d in phys)
+        out["cached"] = tuple(bool(k.device.cached[d] & colour) for d in phys)
         out["else_may"] = tuple(bool(k.stable.may[d] & ~colour) for d in phys)
-        out["else_cached"] = tuple(bool(k.cached[d] & ~colour) for d in phys)
+        out["else_cached"] = tuple(bool(k.device.cached[d] & ~colour) for d in phys)
         folios = [inode.folio[c // k.conf.cells_per_folio] for c in cells]
         bits = [c // per_block % k.conf.blocks_per_folio for c in cells]
         out["dirty"] = tuple(bool(f.dirty >> b & 1) for f, b in zip(folios, bits, strict=True))

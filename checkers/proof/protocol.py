@@ -208,7 +208,7 @@ def zero_behind_eof(x: Logic, r: Rules, s: State, p: State) -> Move:
 
 
 def _raised(x: Logic, r: Rules, s: State, p: State, wanted: Term) -> tuple[Term, dict[str, Any]]:
-    """model.eof.raise_disksize(): towards ``wanted``, as far as the first mark (``p.allowed``)."""
+    """Towards ``wanted``, to the first mark (``p.allowed``): raise_disksize() of the model."""
     guard = x.land(
         p.allowed <= wanted,
         x.cells(lambda c: x.implies(marked(x, s, c), p.allowed <= c)),
@@ -245,7 +245,7 @@ def truncate_begin(x: Logic, r: Rules, s: State, p: State) -> Move:
 
 
 def truncate_sizes(x: Logic, r: Rules, s: State, p: State) -> Move:
-    """ext4_set_inode_size(): both sizes in one section; the handle stops.
+    """set_inode_sizes(): both sizes in one section; the handle stops.
 
     The marks of the blocks it cuts go; at or below i_disksize that is all of them, and the held
     size goes as well.

@@ -20,7 +20,7 @@ _EOF_RULES = {EOF_HOLD_BACK: HOLD, EOF_DEFERRED: DEFER, EOF_ORDERED_GAP: GAP}
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """``eof`` as in ``model.eof``; every flag is one mistake, ``bio_errors`` an environment."""
+    """``eof`` as in ``model.fs.ext4.eof``; a flag is one mistake, ``bio_errors`` an environment."""
 
     eof: str = NO_RULE
     bio_errors: bool = True

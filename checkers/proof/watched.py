@@ -54,7 +54,7 @@ class Watch:
 
     def _syncing(self, state: bytes) -> list[int]:
         k = self.bridge.mount.view(state)
-        return [t for t in range(MAX_TASKS) if k.caller[t].syncing]
+        return [t for t in range(MAX_TASKS) if k.oracle.caller[t].syncing]
 
     def _begin(self, current: Plain, entered: list[int]) -> Plain:
         """Watch a call that enters, unless one is being watched that has not returned."""
@@ -67,7 +67,7 @@ class Watch:
     def _has_waited(self, before: bytes, after: bytes) -> bool:
         thread = next(i for i, number, _ in self.bridge.mapper.tasks if number == self.task)
         chains = [self.bridge.mapper.chain(state, thread) for state in (before, after)]
-        inside = ["commit_for_sync" in chain for chain in chains]
+        inside = ["ext4_fsync_journal" in chain for chain in chains]
         return inside == [False, True]
 
     def _return(self, current: Plain, before: bytes) -> Plain:
@@ -84,7 +84,7 @@ class Watch:
     def _compare(self, current: Plain, before: bytes) -> None:
         """The model's oracle promises nothing that the protocol does not."""
         k = self.bridge.mount.view(before)
-        callers = [k.caller[t] for t in self._syncing(before)]
+        callers = [k.oracle.caller[t] for t in self._syncing(before)]
         for caller in callers:
             size = min(caller.sync_size[0], current["s_size"])
             for c in range(size):

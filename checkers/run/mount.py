@@ -19,12 +19,12 @@ from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.engine.system import Build, Predicate, System, ThreadInfo
 from powercut.checkers.run.question import Question
 from powercut.model.designs import Design
+from powercut.model.fs.iomap.buffered_io.read import device_colour, is_absent
+from powercut.model.kernel.tasks import PROGRAM
 from powercut.model.mutants import Mutant
-from powercut.model.reclaim import device_colour, is_absent
 from powercut.model.recovery import Disk, canonical, mkfs
 from powercut.model.scope import Scope
 from powercut.model.setup import configure, dimensions, mount_disk
-from powercut.model.tasks import PROGRAM
 from powercut.properties.catalog import PREDICATES, SITUATIONS, STATE_PROPERTIES
 from powercut.properties.crash_state import CrashState
 
@@ -189,7 +189,7 @@ class Mount:
 
     def cached(self, state: bytes) -> list[int]:
         """Return what a flush of the device would persist, a colour set for each physical cell."""
-        cached = self.view(state).cached
+        cached = self.view(state).device.cached
         return [cached[cell] for cell in range(len(cached))]
 
     def images(self, state: bytes) -> Iterator[Disk]:

@@ -213,10 +213,8 @@ class _MountRun:
         if any(state[frame] for frame in self.tasks):
             return
         assert self.observation is not None
-        stable = self.mount.view(state).stable
-        calls = [
-            (stable.calls[t].returned, stable.calls[t].results) for t in range(len(self.tasks))
-        ]
+        seen_by = self.mount.view(state).stable.oracle.calls
+        calls = [(seen_by[t].returned, seen_by[t].results) for t in range(len(self.tasks))]
         seen = outcome_of(self.observation, self.mount.read_files(state), calls)
         self._observe(seen, number, None)
 

@@ -10,9 +10,11 @@ list of changed variables (a commit changes forty, and says one thing).
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 
-from powercut.checkers.engine.layout import Layout
+from powercut.checkers.engine.layout import Layout, declared_marks, family_of
 from powercut.checkers.traces.format import colour_set
+from powercut.model.language import Hidden, Lock, Mark
 from powercut.model.state import (
     BLOCK_FREE,
     BLOCK_FREED_COMMITTING,
@@ -33,6 +35,7 @@ from powercut.model.state import (
     TID_DONE,
     TID_RUNNING,
     WORKER,
+    Kernel,
 )
 
 Values = Mapping[str, int]
@@ -40,26 +43,6 @@ Values = Mapping[str, int]
 _EXTENTS = ("hole", "unwritten", "written")
 _COMMIT = ("finished", "T_FLUSH", "T_COMMIT_JFLUSH", "T_COMMIT_RECORD", "T_COMMIT_CALLBACK")
 _TIDS = ("done", "the committing transaction", "the running transaction")
-
-# Oracle and bookkeeping: they follow from what is shown, or decide nothing a reader would miss.
-_HIDDEN = re.compile(
-    r"(\.(ever|snapshot|sync_size)\[\d+\]|\.(syncing|opened|i_sync|extending|removing|error_unreported"
-    r"|mounted_behind_eof|lost|write_bytes_pending|own_end_io|orders_eof|early|wb_ctx|i_sync_tid"
-    r"|i_datasync_tid|promise\.size|writer|readers|locked))$"
-    r"|^(timer_fired|errors_injected|evictions|wb_passes|rsv_conversion_wq|stable\.bitmap)$"
-    r"|^journal\.(t_updates|bitmap|committing_bitmap|j_checkpoint_mutex)$"
-    r"|\.committing\.|^cached\[|\.promise\.cell\["
-)
-_RANKS = (
-    "i_rwsem",
-    "invalidate_lock",
-    "s_writepages_rwsem",
-    "worker_slot",
-    "folio_lock",
-    "handle",
-    "i_data_sem",
-    "j_checkpoint_mutex",
-)
 
 
 def values_of(layout: Layout, variables: bytes | bytearray) -> dict[str, int]:
@@ -85,45 +68,43 @@ def locks_held(values: Values, context: int | None) -> list[str]:
     if context is None:
         return []
     several = "inode[1].i_size" in values
-    held: list[str] = []
+    held: list[tuple[int, str]] = []
     for name, value in values.items():
-        owner = value == context + 1
-        owner_of = name.rpartition(".")[0]
-        if name.endswith(".writer") and owner:
-            held.append(_lock_name(owner_of, several))
-        elif name.endswith(".readers") and value >> context & 1:
-            held.append(f"{_lock_name(owner_of, several)} (r)")
-        elif name.endswith(".locked") and owner:
-            held.append(_lock_name(owner_of, several))
-        elif name == "rsv_conversion_wq" and owner:
-            held.append("worker_slot")
-        elif name == "journal.j_checkpoint_mutex" and owner:
-            held.append("j_checkpoint_mutex")
-        elif name == "journal.t_updates" and value >> context & 1:
-            held.append("handle")
-    return sorted(held, key=_rank)
+        lock = _lock_of(name)
+        if lock is None:
+            continue
+        reads = name.endswith(".readers")
+        if value >> context & 1 if reads or lock.shared else value == context + 1:
+            shown = _lock_name(lock, name, several) + (" (r)" if reads else "")
+            held.append((lock.rank, shown))
+    return [shown for _, shown in sorted(held, key=itemgetter(0))]
 
 
 def operand_name(path: str) -> str:
     """Return a lockable variable as an argument: ``folio 1``, ``i_data_sem``, or nothing."""
-    folio = re.search(r"folio\[(\d+)\]$", path)
-    if folio:
-        return f"folio {folio[1]}"
-    return path.rpartition(".")[2] if path.endswith(("sem", "lock")) else ""
+    if _lock_of(f"{path}.locked"):
+        return "folio " + path.rpartition("[")[2].rstrip("]")
+    lock = _lock_of(path)
+    return lock.name if lock else ""
 
 
-def _lock_name(path: str, several: bool) -> str:
-    inode = re.match(r"inode\[(\d+)\]\.", path)
-    suffix = f" of inode {inode[1]}" if inode and several else ""
-    folio = re.search(r"folio\[(\d+)\]$", path)
-    if folio:
-        return f"folio_lock {folio[1]}{suffix}"
-    return path.rpartition(".")[2] + suffix
+def _marks_of(name: str) -> tuple[Mark, ...]:
+    return declared_marks(Kernel).get(family_of(name), ())
 
 
-def _rank(lock: str) -> int:
-    name = lock.split()[0]
-    return _RANKS.index(name) if name in _RANKS else len(_RANKS)
+def _lock_of(name: str) -> Lock | None:
+    return next((mark for mark in _marks_of(name) if isinstance(mark, Lock)), None)
+
+
+def _lock_name(lock: Lock, name: str, several: bool) -> str:
+    numbers = dict(re.findall(r"(\w+)\[(\d+)\]", name))
+    which = f" {numbers['folio']}" if "folio" in numbers else ""
+    owner = f" of inode {numbers['inode']}" if "inode" in numbers and several else ""
+    return lock.name + which + owner
+
+
+def _is_hidden(name: str) -> bool:
+    return any(isinstance(mark, Hidden) for mark in _marks_of(name))
 
 
 def describe_changes(before: Values, after: Values) -> list[str]:
@@ -136,7 +117,7 @@ def describe_changes(before: Values, after: Values) -> list[str]:
     for part in _PARTS:
         part(diff)
     for name in diff.left:
-        if not _HIDDEN.search(name):
+        if not _is_hidden(name):
             diff.lines.append(f"{name} {before[name]} > {after[name]}")
     return diff.lines
 
@@ -158,7 +139,7 @@ class _Diff:
         self.left = dict.fromkeys(n for n in after if before[n] != after[n])
         self.lines: list[str] = []
         self.nr_phys = _count(after, "block")
-        self.per_block = _count(after, "cached") // max(self.nr_phys, 1)
+        self.per_block = _count(after, "device.cached") // max(self.nr_phys, 1)
 
     def take(self, name: str) -> bool:
         """Tell whether ``name`` changed; it counts as told from now on."""
@@ -434,8 +415,8 @@ def _disk(diff: _Diff) -> None:
         cache: dict[int, str] = {}
         for c in range(diff.per_block):
             cell = p * diff.per_block + c
-            may, cached = diff.after[f"stable.may[{cell}]"], diff.after[f"cached[{cell}]"]
-            in_cache = diff.take(f"cached[{cell}]")
+            may, cached = diff.after[f"stable.may[{cell}]"], diff.after[f"device.cached[{cell}]"]
+            in_cache = diff.take(f"device.cached[{cell}]")
             if diff.take(f"stable.may[{cell}]"):
                 medium[c] = f"{'may be' if may & may - 1 else '='} {colour_set(may)}"
             elif in_cache and cached != may:
@@ -446,13 +427,13 @@ def _disk(diff: _Diff) -> None:
 
 
 def _promises(diff: _Diff) -> None:
-    sizes = [n for n in diff.left if n.endswith(".promise.size")]
-    cells = [n for n in diff.left if ".promise.cell[" in n]
+    sizes = [n for n in diff.left if n.endswith(".promise_size")]
+    cells = [n for n in diff.left if ".promise[" in n]
     grown = [n for n in sizes if diff.after[n] > diff.before[n]]
     tighter = [n for n in cells if diff.after[n] & ~diff.before[n] == 0]
     if grown or tighter:
         owner = (grown or tighter)[0].partition(".promise")[0]
-        diff.say(f"fsync promises size {diff.after[owner + '.promise.size']} and its content")
+        diff.say(f"fsync promises size {diff.after[owner + '.promise_size']} and its content")
     for name in (*sizes, *cells):
         diff.take(name)
 
@@ -492,11 +473,11 @@ def _context_name(context: int) -> str:
 
 
 def _faults(diff: _Diff) -> None:
-    if diff.rose("failed_allocation"):
+    if diff.rose("oracle.failed_allocation"):
         diff.say("allocation given up")
-    if diff.rose("fsync_missed_error"):
+    if diff.rose("oracle.fsync_missed_error"):
         diff.say("fsync returns success over an unreported error")
-    if diff.rose("misread"):
+    if diff.rose("oracle.misread"):
         diff.say("what is read back is not what was there")
 
 

@@ -243,7 +243,7 @@ class Session:
                         offset,
                         None if block is None else block * per_block + offset,
                         tuple(names(may)),
-                        tuple(names(view.cached[cell])),
+                        tuple(names(view.device.cached[cell])),
                     )
                 )
         return cells

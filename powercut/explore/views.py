@@ -302,7 +302,7 @@ def device_view(k: Any, geometry: Geometry) -> tuple[DeviceRow, ...]:
             _BLOCK[k.block[p]],
             mapped.get(p, ""),
             tuple(
-                DeviceCell(_colours(k.stable.may[c]), _colours(k.cached[c]))
+                DeviceCell(_colours(k.stable.may[c]), _colours(k.device.cached[c]))
                 for c in range(p * per_block, (p + 1) * per_block)
             ),
         )

@@ -35,8 +35,8 @@ def kernel_paths() -> list[KernelPath]:
     """Return every path of the model, by file and line."""
     root = Path(model.__file__).parent
     found = []
-    for info in pkgutil.iter_modules([str(root)]):
-        module = importlib.import_module(f"powercut.model.{info.name}")
+    for info in pkgutil.walk_packages([str(root)], "powercut.model."):
+        module = importlib.import_module(info.name)
         for name, function in inspect.getmembers(module, inspect.isgeneratorfunction):
             if function.__module__ == module.__name__:
                 _, line = inspect.getsourcelines(function)

@@ -65,7 +65,10 @@ def test_an_edge_says_who_where_and_what_was_held() -> None:
     assert seen.edge.context == "task"
     assert (seen.edge.held_mode, seen.edge.mode) == ("write", "read")
     (where,) = seen.where
-    assert (where.function, where.file) == ("ext4_iomap_map_one_extent", "model/inode.py")
+    assert (where.function, where.file) == (
+        "ext4_iomap_map_one_extent",
+        "model/fs/ext4/inode/iomap_map.py",
+    )
     line = Path(where.file).read_text(encoding="utf-8").splitlines()[where.line - 1]
     assert "ext4_journal_start(" in line
     assert ("s_writepages_rwsem", "folio_lock[iomap]", "folio_writeback[iomap]") in seen.held

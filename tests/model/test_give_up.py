@@ -4,8 +4,8 @@ from typing import Any
 
 from powercut.checkers.run.mount import Mount as Mounted
 from powercut.checkers.run.question import Question
-from powercut.model.buffer_head import ext4_do_writepages
 from powercut.model.designs import DESIGNS
+from powercut.model.fs.ext4.inode.writepages import ext4_do_writepages
 from powercut.model.language import Path
 from powercut.model.scope import Geometry, Mount, Scope
 from powercut.model.scopes import write
@@ -42,7 +42,7 @@ def test_without_a_handle_the_pages_stay_dirty_and_only_the_caller_hears_of_it()
     assert _end(path) == EROFS
     inode = k.inode[0]
     assert (inode.folio[0].dirty, inode.delayed[0], inode.i_reserved_data_blocks) == (1, 1, 1)
-    assert (inode.wb_err, inode.lost) == (0, 0)
+    assert (inode.wb_err, k.oracle.inode[0].lost) == (0, 0)
 
 
 def test_a_folio_that_writeback_gives_up_is_dropped_and_no_error_is_recorded() -> None:
@@ -55,7 +55,7 @@ def test_a_folio_that_writeback_gives_up_is_dropped_and_no_error_is_recorded() -
     assert _end(path) == EROFS
     inode = k.inode[0]
     assert (inode.folio[0].dirty, inode.delayed[0], inode.i_reserved_data_blocks) == (0, 0, 0)
-    assert (inode.wb_err, inode.lost) == (0, 1)
+    assert (inode.wb_err, k.oracle.inode[0].lost) == (0, 1)
 
 
 def test_delayed_blocks_are_written() -> None:

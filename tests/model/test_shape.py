@@ -14,7 +14,7 @@ from powercut.model.scopes import SCOPES
 PATCH = Path(__file__).parents[3] / "shared" / "seed" / "v3-09-22.patch"
 SOURCES = "".join(
     path.read_text(encoding="utf-8")
-    for path in sorted((Path(__file__).parents[2] / "model").glob("*.py"))
+    for path in sorted((Path(__file__).parents[2] / "model").rglob("*.py"))
 )
 NOT_MODELLED = {
     "ext4_iomap_punch_delalloc",  # its body is ext4_es_remove_extent() in the model

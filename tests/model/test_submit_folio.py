@@ -7,7 +7,7 @@ import pytest
 from powercut.checkers.run.mount import Mount as Mounted
 from powercut.checkers.run.question import Question
 from powercut.model.designs import DESIGNS
-from powercut.model.ordered import length_to_write, mpage_submit_folio
+from powercut.model.fs.ext4.inode.buffers import length_to_write, mpage_submit_folio
 from powercut.model.scope import Geometry, Mount, Scope
 from powercut.model.scopes import write
 from powercut.model.state import IOEND_NONE, IOEND_SUBMITTED, POLLUTION, ZERO

@@ -105,7 +105,7 @@ def test_the_list_is_compact() -> None:
     trace = load_trace(FOLDER / "seed-eof-two-mounts-stale-data.trace.json")
     lines = render_list(trace).splitlines()
     assert max(map(len, lines)) <= 100
-    assert re.match(r"   1  task0 +model/\w+\.py:\d+ +down_write +\S", lines[2])
+    assert re.match(r"   1  task0 +model/[\w/]+\.py:\d+ +down_write +\S", lines[2])
     assert lines[-1].strip() == "power cut"
 
 
@@ -144,10 +144,10 @@ def values() -> dict[str, int]:
         ({"block[0]": 0}, ["p0 freed, allocatable at once"]),
         ({"journal.running": 2}, ["journal: T_LOCKED"]),
         ({"journal.committing": 1}, ["journal: T_FLUSH"]),
-        ({"stable.may[1]": 17, "cached[1]": 16}, ["disk p0: cell 1 may be zero|write1"]),
-        ({"cached[0]": 16}, ["disk p0: cell 0 may be old, write1 after a flush"]),
+        ({"stable.may[1]": 17, "device.cached[1]": 16}, ["disk p0: cell 1 may be zero|write1"]),
+        ({"device.cached[0]": 16}, ["disk p0: cell 0 may be old, write1 after a flush"]),
         ({"stable.inode[0].committed.size": 3}, ["durable: size 3"]),
-        ({"stable.inode[0].promise.size": 3}, ["fsync promises size 3 and its content"]),
+        ({"stable.oracle.inode[0].promise_size": 3}, ["fsync promises size 3 and its content"]),
         ({"caller[0].tid": 2}, ["task0 waits for the running transaction"]),
         ({"inode[0].i_ordered_lblk": 1}, ["i_ordered_lblk: block 0"]),
         (

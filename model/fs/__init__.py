@@ -1,0 +1,1 @@
+"""File systems and what they share: the kernel's fs/."""

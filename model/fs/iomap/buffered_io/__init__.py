@@ -1,0 +1,1 @@
+"""The kernel's fs/iomap/buffered-io.c, by subject: read, write, writeback."""

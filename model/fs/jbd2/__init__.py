@@ -1,0 +1,1 @@
+"""The journal: the kernel's fs/jbd2/."""

@@ -1,0 +1,1 @@
+"""The page cache, as the kernel's mm/ has it."""
