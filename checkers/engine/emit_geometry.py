@@ -13,7 +13,7 @@ from powercut.checkers.engine.system import Build
 from powercut.checkers.engine.translation import Translation
 
 _CHUNK = 32
-"""The vector is stored in pieces of about this many bytes; see ``cengine/breadth.c``."""
+"""The vector is stored in pieces of about this many bytes; see ``cengine/states.h``."""
 
 
 def emit_geometry(build: Build, steps: Steps) -> str:
