@@ -46,7 +46,7 @@ def fresh_build() -> Build:
     return Build(programs.RACE, {"threads": 2})
 
 
-@pytest.mark.parametrize("level", ["-O0", pytest.param("-O2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("level", ["-O0", pytest.param("-O2", marks=pytest.mark.exhaustive)])
 def test_the_generated_code_has_no_warnings(tmp_path: Path, level: str) -> None:
     builds = {toy.name: toy_build(toy.name) for toy in TOYS if toy.name in WARNED}
     builds["model"] = build_of(SCOPES["cookie-race"], 0)
@@ -96,7 +96,7 @@ print("explored", run.states)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     runtime = subprocess.run(
         [compiler(), "-print-file-name=libasan.so"], capture_output=True, text=True, check=True

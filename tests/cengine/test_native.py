@@ -135,7 +135,7 @@ def test_eight_scopes_are_among_those_of_spin() -> None:
     assert set(SMALL) <= set(CASES)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("design", "scope"), SMALL)
 def test_the_native_model_agrees(design: str, scope: str) -> None:
     system = make_system(SCOPES[scope], 0, DESIGNS[design], None)

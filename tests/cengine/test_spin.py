@@ -64,7 +64,10 @@ def shell_of(build: Build, shells: dict[int, tuple[Build, Shell]], folder: Path)
 
 @pytest.mark.parametrize(
     ("design", "scope"),
-    [case if case in QUICK else pytest.param(*case, marks=pytest.mark.slow) for case in CASES],
+    [
+        case if case in QUICK else pytest.param(*case, marks=pytest.mark.exhaustive)
+        for case in CASES
+    ],
 )
 def test_spin_agrees(
     design: str, scope: str, shells: dict[int, tuple[Build, Shell]], tmp_path: Path

@@ -125,12 +125,14 @@ def here() -> list[dict[str, Any]]:
     return essence(list(run_all(JOBS, 1, ProgressLine(len(JOBS)))))
 
 
+@pytest.mark.exhaustive
 def test_results_are_those_of_this_process(farm: Farm, here: list[dict[str, Any]]) -> None:
     with open_cluster(farm.address, 1) as cluster:
         assert cluster.workers == 2
         assert essence(list(cluster.run(JOBS, ProgressLine(len(JOBS))))) == here
 
 
+@pytest.mark.exhaustive
 def test_a_killed_worker_loses_nothing(farm: Farm, here: list[dict[str, Any]]) -> None:
     class Killer(ProgressLine):
         victims: list[int] = []  # noqa: RUF012
@@ -159,7 +161,7 @@ def test_a_killed_worker_loses_nothing(farm: Farm, here: list[dict[str, Any]]) -
     farm.start_workers(1)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_job_that_kills_its_workers_fails_alone(farm: Farm) -> None:
     distributed_limit = 3  # how often Dask tries a task again
     jobs = [job("span-truncate", engine="python"), job("append-fsync", engine="python")]
@@ -187,6 +189,7 @@ def test_a_job_that_kills_its_workers_fails_alone(farm: Farm) -> None:
 ARGV = ("check", "--design", "seed", "--scope", "append-fsync", "eof-two-mounts", "--json")
 
 
+@pytest.mark.exhaustive
 def test_the_document_is_the_same(farm: Farm, powercut: Runner) -> None:
     for more in ((), ("--swarm", "3", "--max-states", "500")):
         far = powercut(*ARGV, *more, "--cluster", farm.address)
@@ -196,12 +199,14 @@ def test_the_document_is_the_same(farm: Farm, powercut: Runner) -> None:
         assert timeless(far.document) == timeless(near.document)
 
 
+@pytest.mark.exhaustive
 def test_mutants_are_graded_there_too(farm: Farm, powercut: Runner) -> None:
     ended = powercut("exam", "--mutant", "no-preflush", "--cluster", farm.address)
     assert ended.code == 0
     assert "1 of 1 mutants caught" in ended.out
 
 
+@pytest.mark.exhaustive
 def test_the_time_limit_is_for_the_whole_command(farm: Farm, powercut: Runner) -> None:
     argv = ("check", "--design", "seed", "--scope", "span-truncate", "two-block-folio")
     ended = powercut(
@@ -212,6 +217,7 @@ def test_the_time_limit_is_for_the_whole_command(farm: Farm, powercut: Runner) -
         assert run["stopped"].endswith("time limit of 1 s reached")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("how", ["changed", "missing"])
 def test_other_sources_are_refused(farm: Farm, powercut: Runner, tmp_path: Path, how: str) -> None:
     shutil.copytree(ROOT / "powercut", tmp_path / "powercut")
@@ -233,6 +239,7 @@ def test_a_late_worker_with_other_sources_gives_an_error() -> None:
     assert "seed append-fsync: the worker runs another version of powercut" in done.failure
 
 
+@pytest.mark.exhaustive
 def test_what_is_no_scheduler_is_refused(farm: Farm, powercut: Runner) -> None:
     with farm.client() as client:
         worker = next(iter(client.scheduler_info(n_workers=-1)["workers"]))
@@ -241,6 +248,7 @@ def test_what_is_no_scheduler_is_refused(farm: Farm, powercut: Runner) -> None:
     assert_refused(powercut(*ARGV, "--cluster", farm.address, "--jobs", "2"), "--jobs")
 
 
+@pytest.mark.exhaustive
 def test_a_scheduler_without_workers_is_refused(powercut: Runner) -> None:
     with distributed.LocalCluster(
         n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0"
@@ -255,7 +263,7 @@ def test_without_the_extra(tmp_path: Path) -> None:
     assert_refused(ended, "powercut[cluster]")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_ctrl_c_keeps_what_is_known(tmp_path: Path) -> None:
     from tests.cli.test_processes import ENDLESS
 

@@ -32,6 +32,7 @@ def test_mutants_are_caught(powercut: Runner, tmp_path: Path) -> None:
     assert powercut("replay", *traces, "--no-ladder").code == 0
 
 
+@pytest.mark.quality
 def test_the_table(powercut: Runner) -> None:
     ended = powercut("exam", "--mutant", "no-preflush", "--jobs", "2")
     assert ended.code == 0

@@ -18,6 +18,7 @@ from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scopes import SCOPES
 from tests.cli.support import Ended, end_of, start, wait_until
+from tests.tiers import EXHAUSTIVE
 
 ENDLESS = """\
 name endless
@@ -60,7 +61,7 @@ def interrupted(process: subprocess.Popen[str], at_s: float = AT_WORK_S) -> Ende
     return end_of(process)
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", [pytest.param("1", marks=EXHAUSTIVE), "2"])
 def test_ctrl_c_reports_what_is_known(endless: Path, jobs: str) -> None:
     designs = ("seed", "seed-gap-ordered")
     with start("check", "--design", *designs, "--workload", endless, "--jobs", jobs) as process:
@@ -72,6 +73,7 @@ def test_ctrl_c_reports_what_is_known(endless: Path, jobs: str) -> None:
     assert ended.out.rstrip().endswith("2 of 2 runs cut short: inconclusive (exit code 3)")
 
 
+@pytest.mark.exhaustive
 def test_ctrl_c_still_gives_a_document(endless: Path, tmp_path: Path) -> None:
     folder = tmp_path / "traces"
     argv = ("check", "--design", "seed", "--scope", "eio-overwrite", "--workload", endless)
@@ -84,6 +86,7 @@ def test_ctrl_c_still_gives_a_document(endless: Path, tmp_path: Path) -> None:
     assert document["runs"][1]["states"] > 0
 
 
+@pytest.mark.exhaustive
 def test_ctrl_c_ends_a_random_search_with_what_it_saw() -> None:
     argv = ("fuzz", "--profile", "soak", "--time-limit", "600", "--design", "seed", "--json")
     with start(*argv) as process:

@@ -70,7 +70,7 @@ def deadlocks(report: LockReport, *classes: str) -> int:
     return len(found.trace.epochs[0].steps)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_buffer_head_design_has_no_cycle() -> None:
     report = decided("bh-ordered", "", *SMALL)
     assert report.verdict == HOLDS
@@ -116,7 +116,7 @@ def test_the_commit_thread_cannot_wait_for_itself() -> None:
     assert "jbd2_commit" in found.guard
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_mixed_mount_deadlocks_through_the_one_slot_of_the_queue() -> None:
     report = decided("mixed", "", "two-files")
     assert report.verdict == VIOLATED
@@ -137,7 +137,7 @@ QUEUE_AND_LOG = Scope(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_mixed_mount_also_deadlocks_between_the_queue_and_a_full_log() -> None:
     report = decide(DESIGNS["mixed"], [QUEUE_AND_LOG])
     (found,) = report.explorations
@@ -215,7 +215,7 @@ def test_every_mutant_that_deadlocks_has_its_cycle() -> None:
 
 @pytest.mark.parametrize(
     "slug",
-    [pytest.param(s, marks=pytest.mark.slow) if s in SLOW else s for s in MUTANT_CYCLES],
+    [pytest.param(s, marks=pytest.mark.quality) if s in SLOW else s for s in MUTANT_CYCLES],
 )
 def test_a_mutant_closes_its_cycle_breaks_its_rule_and_deadlocks(slug: str) -> None:
     mutant, classes = MUTANTS[slug], MUTANT_CYCLES[slug]
@@ -298,7 +298,7 @@ MORE_EDGES = {
 """Where the iomap file of a mixed mount runs out of space: no lock scope does that."""
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("design", ["seed", "bh-ordered", "seed-without-07", "mixed"])
 def test_the_lock_scopes_show_every_edge_that_any_scope_shows(design: str) -> None:
     some = decided(design, "", *LOCK_SCOPES).graph
@@ -310,7 +310,7 @@ def test_the_lock_scopes_show_every_edge_that_any_scope_shows(design: str) -> No
         assert more == MORE_EDGES.get((design, scope.name), set()), scope.name
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("design", ["seed", "bh-ordered", "seed-eof-ordered"])
 def test_no_lock_scope_deadlocks_a_sound_design(design: str) -> None:
     report = decided(design, "", *LOCK_SCOPES)

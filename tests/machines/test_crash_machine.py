@@ -102,7 +102,7 @@ class LostAppend(CrashMachine):
         return super().explains(seen)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_lost_append_of_the_first_mount_is_stale_data_in_the_second() -> None:
     machine = crash_machine(
         [DESIGNS["seed"]], TWO_BLOCKS, wanted=STALE, schedules=120, base=LostAppend
@@ -152,7 +152,7 @@ RARE = {"disksize-at-map", "write-keeps-handle", "marks-survive-cut", "old-mark-
 """Found after hundreds of examples; ``docs/machines.md`` has them."""
 
 
-@pytest.mark.slow
+@pytest.mark.quality
 @pytest.mark.parametrize("slug", [slug for slug in MUTANTS if slug not in RARE])
 def test_mutants_are_found(slug: str) -> None:
     """In a process of its own: what a seed draws depends on the modules that are loaded."""

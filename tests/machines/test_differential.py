@@ -60,7 +60,7 @@ def test_two_designs_differ_in_legal_ways_only() -> None:
     assert met
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("design", IOMAP)
 def test_every_pair_differs_in_legal_ways_only(design: str) -> None:
     assert compare(design)

@@ -95,7 +95,9 @@ def look(design: str, slug: str, examples: int) -> Violated | None:
     return None
 
 
-@pytest.mark.parametrize("design", ["seed", pytest.param("bh-ordered", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "design", ["seed", pytest.param("bh-ordered", marks=pytest.mark.exhaustive)]
+)
 def test_designs_do_what_the_specification_says(design: str) -> None:
     assert look(design, "", 50) is None
 
@@ -135,7 +137,7 @@ def test_the_specification_sees_a_late_bio_too() -> None:
     assert all(known(run, seen) for seen in found)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("design", DESIGNS)
 def test_every_design_does_what_the_specification_says(design: str) -> None:
     profile = replace(PROFILES["ci"], examples=150, rounds=1, needs=NEEDS)
@@ -151,7 +153,7 @@ def test_every_design_does_what_the_specification_says(design: str) -> None:
     [
         "fsync-no-commit-wait",
         "no-preflush",
-        pytest.param("disksize-at-map", marks=pytest.mark.slow),
+        pytest.param("disksize-at-map", marks=pytest.mark.quality),
     ],
 )
 def test_the_specification_finds_mutants_by_itself(slug: str) -> None:

@@ -41,7 +41,7 @@ def test_explored_transitions_are_protocol_steps(design: str) -> None:
     assert done.transitions > 400
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("design", DESIGN_NAMES)
 @pytest.mark.parametrize("scope", ["truncate-truncate", "append-fsync", "truncate-reuse"])
 def test_all_transitions_are_protocol_steps(design: str, scope: str) -> None:
@@ -55,9 +55,9 @@ def test_all_transitions_are_protocol_steps(design: str, scope: str) -> None:
     [
         "span-truncate",
         "eio-append",
-        pytest.param("eof-mmap", marks=pytest.mark.slow),
-        pytest.param("cookie-race", marks=pytest.mark.slow),
-        pytest.param("three-blocks", marks=pytest.mark.slow),
+        pytest.param("eof-mmap", marks=pytest.mark.exhaustive),
+        pytest.param("cookie-race", marks=pytest.mark.exhaustive),
+        pytest.param("three-blocks", marks=pytest.mark.exhaustive),
     ],
 )
 @pytest.mark.parametrize("design", DESIGN_NAMES)

@@ -69,7 +69,7 @@ def test_drawn_walks_are_protocol_steps(design: str, seed: int, chooser: Random)
     check_scope(design, seed, chooser)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("design", DESIGN_NAMES)
 @settings(max_examples=20, derandomize=True, deadline=None, database=None)
 @given(seed=st.integers(0, 10_000), chooser=st.randoms(use_true_random=False))

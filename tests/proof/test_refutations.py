@@ -31,7 +31,7 @@ def test_wrong_design_is_refuted(slug: str) -> None:
     refute(slug)
 
 
-@pytest.mark.slow
+@pytest.mark.quality
 @pytest.mark.parametrize("slug", [slug for slug in WRONG_DESIGNS if slug not in FAST])
 def test_every_other_wrong_design_is_refuted(slug: str) -> None:
     refute(slug)

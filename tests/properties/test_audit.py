@@ -53,7 +53,7 @@ def test_no_reduction_changes_anything(scope: str, design: str, mutant: str) -> 
     assert all(one.used.crashes[0] and one.used.files for one in found)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("scope", ["eof-unsubmitted", "two-mounts-truncate"])
 @pytest.mark.parametrize("design", ["seed-gap-ordered", "bh-ordered"])
 def test_no_reduction_changes_anything_in_larger_scopes(scope: str, design: str) -> None:
@@ -147,6 +147,7 @@ def test_a_memo_that_takes_too_much_for_equal(monkeypatch: pytest.MonkeyPatch) -
     assert any(text.startswith("crash states of mount 1") for text in differences)
 
 
+@pytest.mark.exhaustive
 def test_live_locals_that_share_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     exact, build = liveness.assign_slots, module._build.__wrapped__
 

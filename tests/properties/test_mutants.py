@@ -8,6 +8,7 @@ from powercut.model.mutants import MUTANTS, Mutant
 from powercut.model.scopes import SCOPES
 from powercut.model.state import Mutants
 from powercut.properties.catalog import PROPERTIES
+from tests.tiers import QUALITY, every
 
 BIG = ("span-truncate", "two-block-folio")
 _baselines: dict[tuple[str, str], RunResult] = {}
@@ -34,12 +35,14 @@ def check(mutant: Mutant) -> None:
     assert mutant.caught_by in names(found)
 
 
-@pytest.mark.parametrize("slug", [m.slug for m in MUTANTS.values() if m.scope not in BIG])
+@pytest.mark.parametrize(
+    "slug", every(6, [m.slug for m in MUTANTS.values() if m.scope not in BIG], QUALITY)
+)
 def test_mutant_is_caught(slug: str) -> None:
     check(MUTANTS[slug])
 
 
-@pytest.mark.slow
+@pytest.mark.quality
 @pytest.mark.parametrize("slug", [m.slug for m in MUTANTS.values() if m.scope in BIG])
 def test_mutant_in_a_big_scope_is_caught(slug: str) -> None:
     check(MUTANTS[slug])

@@ -42,6 +42,7 @@ def shortest(design: str, scope: str, prop: str, mutant: str) -> int:
 
 
 @pytest.mark.parametrize(("design", "scope", "prop", "mutant"), RANDOM, ids=lambda word: word)
+@pytest.mark.exhaustive
 def test_a_random_run_gets_as_short_as_a_search(
     design: str, scope: str, prop: str, mutant: str
 ) -> None:
