@@ -11,7 +11,6 @@ from powercut.model.state import (
     EOF_PENDING,
     IOEND_NONE,
     IOEND_WORKER,
-    WRITTEN,
     Inode,
     Ioend,
     Kernel,
@@ -87,9 +86,3 @@ def iomap_finish_ioends(k: Kernel, inode: Inode, first: int, ioend: Ioend, error
         note_written_back(k, inode, b, error)
     end_writeback_of(k, inode, first, ioend)
     clear_ioend(k, ioend)
-
-
-def is_mapped_to(k: Kernel, inode: Inode, block: int, pblk: int) -> int:
-    """Tell whether the tree maps ``block`` to ``pblk``, written or not."""
-    extent = inode.raw.extent[block]
-    return extent.state != 0 and extent.state <= WRITTEN and extent.pblk == pblk
