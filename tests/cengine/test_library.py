@@ -46,7 +46,8 @@ def fresh_build() -> Build:
     return Build(programs.RACE, {"threads": 2})
 
 
-@pytest.mark.parametrize("level", ["-O0", pytest.param("-O2", marks=pytest.mark.exhaustive)])
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("level", ["-O0", "-O2"])
 def test_the_generated_code_has_no_warnings(tmp_path: Path, level: str) -> None:
     builds = {toy.name: toy_build(toy.name) for toy in TOYS if toy.name in WARNED}
     builds["model"] = build_of(SCOPES["cookie-race"], 0)

@@ -79,6 +79,7 @@ def test_the_buffer_head_design_has_no_cycle() -> None:
     assert not report.unexplained
 
 
+@pytest.mark.exhaustive
 def test_the_seed_has_one_cycle_that_the_order_of_folios_guards() -> None:
     report = decided("seed", "", *SMALL)
     assert report.verdict == HOLDS
@@ -88,6 +89,7 @@ def test_the_seed_has_one_cycle_that_the_order_of_folios_guards() -> None:
     assert report.broken_rules == {}
 
 
+@pytest.mark.exhaustive
 def test_what_keeps_the_seed_acyclic_is_named_with_the_cycle_it_keeps_open() -> None:
     kept = kept_open(decided("seed", "", *SMALL).graph)
     assert kept["no-folio-under-handle"].classes == ("folio_lock[iomap]", "jbd2_handle")
@@ -98,6 +100,7 @@ def test_what_keeps_the_seed_acyclic_is_named_with_the_cycle_it_keeps_open() -> 
     assert "no-iomap-data-in-commit" not in kept_open(decided("bh-ordered", "", *SMALL).graph)
 
 
+@pytest.mark.exhaustive
 def test_ordered_iomap_data_deadlocks_on_the_folio_lock_and_on_writeback() -> None:
     report = decided("seed-without-07", "", "ordered-log")
     assert report.verdict == VIOLATED

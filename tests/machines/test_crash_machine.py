@@ -115,6 +115,7 @@ def test_a_lost_append_of_the_first_mount_is_stale_data_in_the_second() -> None:
     assert {op.code for task in found.run.past[0].tasks for op in task} == {OpCode.WRITE}
 
 
+@pytest.mark.exhaustive
 def test_a_known_violation_is_counted_and_passed() -> None:
     profile = replace(DEV, rounds=2, examples=60)
     result = search([DESIGNS["seed"]], profile, 11, geometries=TWO_BLOCKS)

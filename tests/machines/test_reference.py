@@ -151,8 +151,8 @@ def test_every_design_does_what_the_specification_says(design: str) -> None:
 @pytest.mark.parametrize(
     "slug",
     [
-        "fsync-no-commit-wait",
-        "no-preflush",
+        pytest.param("fsync-no-commit-wait", marks=pytest.mark.quality),
+        pytest.param("no-preflush", marks=pytest.mark.quality),
         pytest.param("disksize-at-map", marks=pytest.mark.quality),
     ],
 )

@@ -65,6 +65,7 @@ def check_scope(design: str, seed: int, chooser: Random) -> None:
 @pytest.mark.parametrize("design", DESIGN_NAMES)
 @settings(max_examples=6, derandomize=True, deadline=None, database=None)
 @given(seed=st.integers(0, 10_000), chooser=st.randoms(use_true_random=False))
+@pytest.mark.exhaustive
 def test_drawn_walks_are_protocol_steps(design: str, seed: int, chooser: Random) -> None:
     check_scope(design, seed, chooser)
 
@@ -87,7 +88,14 @@ def watched(scope: str, mutant: str = "", flag: str = "") -> Crossing:
     return watch_walks(system, rules, runs=6, steps=150, seed=1)
 
 
-@pytest.mark.parametrize("scope", ["append-fsync", "overwrite-fsync", "span-truncate"])
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "append-fsync",
+        "overwrite-fsync",
+        pytest.param("span-truncate", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_watched_fsync_keeps_its_promise(scope: str) -> None:
     assert watched(scope).mismatches == []
 

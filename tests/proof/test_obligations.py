@@ -42,6 +42,7 @@ def test_everything_is_proved_of_the_deferred_design() -> None:
     assert unproved(rules_of("seed-eof-deferred")) == set()
 
 
+@pytest.mark.exhaustive
 def test_holding_back_leaves_one_thing_open() -> None:
     assert unproved(rules_of("seed-eof-ordered")) == {"property/sound-disk"}
 
@@ -55,10 +56,18 @@ def test_the_seed_lacks_one_property() -> None:
     ("flag", "name"),
     [
         ("no_preflush", "step/preflush/frozen_stable"),
-        ("marks_survive_cut", "step/truncate_sizes/marks_wait"),
-        ("fsync_no_writeback_wait", "step/sync_written/size_awaited"),
-        ("fsync_no_commit_wait", "step/sync_written/durable_kept"),
-        ("fsync_no_flush", "step/sync_written/durable_kept"),
+        pytest.param(
+            "marks_survive_cut", "step/truncate_sizes/marks_wait", marks=pytest.mark.quality
+        ),
+        pytest.param(
+            "fsync_no_writeback_wait",
+            "step/sync_written/size_awaited",
+            marks=pytest.mark.quality,
+        ),
+        pytest.param(
+            "fsync_no_commit_wait", "step/sync_written/durable_kept", marks=pytest.mark.quality
+        ),
+        pytest.param("fsync_no_flush", "step/sync_written/durable_kept", marks=pytest.mark.quality),
     ],
 )
 def test_a_mistake_is_not_proved(flag: str, name: str) -> None:
@@ -142,13 +151,18 @@ def test_ranks_rise_but_for_the_waits_that_deadlock() -> None:
             "lock-order/jbd2_handle/folio_lock[iomap]",
             marks=pytest.mark.quality,
         ),
-        ("data-sem-first-mapping", "lock-order/jbd2_handle/i_data_sem"),
+        pytest.param(
+            "data-sem-first-mapping",
+            "lock-order/jbd2_handle/i_data_sem",
+            marks=pytest.mark.quality,
+        ),
     ],
 )
 def test_a_lock_order_mutant_has_no_rank(mutant: str, edge: str) -> None:
     assert edge in without_rank("seed", mutant)
 
 
+@pytest.mark.exhaustive
 def test_ordered_iomap_data_has_no_rank() -> None:
     assert without_rank("seed-without-07")
 

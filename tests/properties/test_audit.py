@@ -38,7 +38,7 @@ def compared(name: str, scope: str, design: str = "seed", mutant: str = "") -> C
 @pytest.mark.parametrize(
     ("scope", "design", "mutant"),
     [
-        ("eof-two-mounts", "seed", ""),
+        pytest.param("eof-two-mounts", "seed", "", marks=pytest.mark.exhaustive),
         ("behind-eof", "seed-eof-ordered", ""),
         ("eio-overwrite", "seed", ""),
         ("append-fsync", "seed", "no-preflush"),
