@@ -9,11 +9,11 @@ STAMP := .venv/.ready-$(subst /,_,$(PYTHON))
 SETUP := sh scripts/setup.sh "$(PYTHON)"
 
 .DEFAULT_GOAL := help
-.PHONY: help check test lint format bench clean
+.PHONY: help check test exhaustive snapshots lint format bench clean
 
 help: ## show this list
-	@awk -F ': .*## ' '/^[a-z]+: .*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
-	@echo 'ARGS="..." is passed on by check, test and bench; PYTHON=python3.12 chooses the interpreter.'
+	@awk -F ': .*## ' '/^[a-z]+: .*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo 'ARGS="..." is passed on by check, test, exhaustive and bench; PYTHON=python3.12 chooses the interpreter.'
 
 check: $(STAMP)-run ## run the model checker, leave the traces it found in found-traces/
 	@$(BIN)/powercut check --save-traces found-traces $(ARGS); status=$$?; case $$status in \
@@ -21,8 +21,14 @@ check: $(STAMP)-run ## run the model checker, leave the traces it found in found
 	1) echo "make check: the run worked; violations found, traces in found-traces/ (exit code 1)" ;; \
 	*) echo "make check: the run did not work (exit code $$status)" >&2; exit $$status ;; esac
 
-test: $(STAMP)-dev ## run the tests
+test: $(STAMP)-dev ## run the fast tests
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+exhaustive: $(STAMP)-dev ## run the tests that are too dear for every commit
+	@$(BIN)/python -m pytest -n auto -m "exhaustive or quality" $(ARGS)
+
+snapshots: $(STAMP)-dev ## write the saved texts of tests/snapshots again
+	@$(BIN)/python -m tests.snapshots
 
 lint: $(STAMP)-dev ## ruff, mypy, import layers
 	@$(BIN)/ruff check

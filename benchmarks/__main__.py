@@ -25,8 +25,8 @@ from powercut.checkers.machines.search import PROFILES, search
 from powercut.checkers.run.mount import Mount
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
-from powercut.model.scopes import SCOPES
 
 TRIES = 3
 SMALL = Size(writers=3, rounds=2, slots=2)

@@ -23,9 +23,9 @@ from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.engine.system import System
 from powercut.checkers.run.mount import Mount
 from powercut.checkers.run.question import Question
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Op
-from powercut.model.scopes import SCOPES
 
 NAMES = (
     "append-fsync",

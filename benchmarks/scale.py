@@ -22,8 +22,8 @@ from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import RunResult
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
+from powercut.model.ops import FSYNC, store, truncate, write
 from powercut.model.scope import Geometry, Mount, Scope, Timer
-from powercut.model.scopes import FSYNC, store, truncate, write
 
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
 LARGE_DESIGN = "seed-eof-ordered"

@@ -15,8 +15,8 @@ from powercut.checkers.engine.search.swarm import SwarmSearch
 from powercut.checkers.engine.system import System
 from powercut.checkers.run.mount import Mount
 from powercut.checkers.run.question import Question
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
-from powercut.model.scopes import SCOPES
 
 NAMES = ("span-truncate", "two-fsyncs", "new-file", "eof-mmap", "cookie-race", "punch")
 SHARES = (100, 20, 5)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from powercut.api import replay as replay
     from powercut.api import save_trace as save_trace
     from powercut.checkers.traces.format import Trace as Trace
+    from powercut.checkers.workload.shipped import SCOPES as SCOPES
     from powercut.errors import InputError as InputError
     from powercut.errors import PowercutError as PowercutError
     from powercut.model.designs import DESIGNS as DESIGNS
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from powercut.model.mutants import MUTANTS as MUTANTS
     from powercut.model.mutants import Mutant as Mutant
     from powercut.model.scope import Scope as Scope
-    from powercut.model.scopes import SCOPES as SCOPES
     from powercut.properties.catalog import PROPERTIES as PROPERTIES
 
 _HOMES = {
@@ -47,7 +47,7 @@ _HOMES = {
     "powercut.checkers.traces.format": ("Trace",),
     "powercut.model.designs": ("Design", "DESIGNS"),
     "powercut.model.scope": ("Scope",),
-    "powercut.model.scopes": ("SCOPES",),
+    "powercut.checkers.workload.shipped": ("SCOPES",),
     "powercut.model.mutants": ("Mutant", "MUTANTS"),
     "powercut.properties.catalog": ("PROPERTIES",),
     "powercut.errors": ("PowercutError", "InputError"),

@@ -64,12 +64,12 @@ def check(
     from powercut.checkers.engine.search.outcome import Limits
     from powercut.checkers.run.question import Question
     from powercut.checkers.traces.codec import decode_trace
+    from powercut.checkers.workload.shipped import SCOPES
     from powercut.errors import InternalError
     from powercut.execute.job import Job, execute
     from powercut.inputs.names import pick, pick_all
     from powercut.model.designs import DESIGNS
     from powercut.model.mutants import MUTANTS
-    from powercut.model.scopes import SCOPES
     from powercut.properties.catalog import PROPERTIES
 
     pick_all("properties", properties, PROPERTIES)

@@ -12,7 +12,7 @@ from powercut.checkers.engine.system import Build
 from powercut.checkers.engine.translation import Steps, Translation, run_head
 
 _CHUNK = 32
-"""The vector is stored in pieces of about this many bytes; see ``cengine/breadth.c``."""
+"""The vector is stored in pieces of about this many bytes; see ``cengine/states.h``."""
 
 
 def emit_geometry(build: Build, steps: Steps) -> str:

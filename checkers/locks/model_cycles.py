@@ -46,9 +46,9 @@ from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED
 from powercut.checkers.run.trace_of import make_trace
 from powercut.checkers.traces.format import Origin
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.language import DEADLOCK
 from powercut.model.recovery import mkfs
-from powercut.model.scopes import SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -18,10 +18,10 @@ from powercut.checkers.machines.crash_machine import CrashMachine
 from powercut.checkers.machines.reference_machine import ReferenceMachine
 from powercut.checkers.machines.search import PROFILES, Failure, Profile, never, search
 from powercut.checkers.machines.setups import Setup, setups
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS, Design
 from powercut.model.mutants import MUTANTS, Mutant
 from powercut.model.scope import Geometry, OpCode, Scope
-from powercut.model.scopes import SCOPES
 from powercut.model.setup import unlinks_files
 
 MOST_EXAMPLES = 1_500

@@ -20,9 +20,9 @@ from typing import Any
 from powercut.checkers.locks.model_edges import Exploration, explore, observations
 from powercut.checkers.locks.model_state import COMMIT, EOF_WRITE, HANDLE
 from powercut.checkers.proof.obligations import PROVED, REFUTED, Decision
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import Design
 from powercut.model.mutants import Mutant
-from powercut.model.scopes import SCOPES
 
 RANK_SCOPES = ("ordered-log", "enospc", "log-full", "eof-unsubmitted", "cookie-race", "punch-folio")
 """Small scopes of one file that together show every edge, which a test checks for every design."""

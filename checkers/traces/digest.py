@@ -17,8 +17,12 @@ _DIGEST_BYTES = 16
 
 @cache
 def model_digest() -> str:
-    """Return the blake2b digest, in hex, of every source file of the model, sorted by name."""
-    folder = Path(model.__file__).parent
+    """Return the digest of this model's sources, see :func:`digest_of`."""
+    return digest_of(Path(model.__file__).parent)
+
+
+def digest_of(folder: Path) -> str:
+    """Return the blake2b digest, in hex, of every Python file below ``folder``, sorted by name."""
     sources = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py")}
     digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
     for name in sorted(sources):

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.errors import InputError
 from powercut.inputs.names import pick_all
 from powercut.model.scope import Scope
-from powercut.model.scopes import SCOPES
 
 
 def read_workload(path: Path) -> Scope:

@@ -15,6 +15,7 @@ from typing import Any
 
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED, RunResult
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.documents.check import overall
 from powercut.errors import ERROR, InternalError, exit_code_of
 from powercut.execute.job import Job
@@ -23,7 +24,6 @@ from powercut.inputs.files import make_writable
 from powercut.inputs.names import pick_all
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS, Mutant
-from powercut.model.scopes import SCOPES
 from powercut.properties.catalog import PROPERTIES
 from powercut.terminal.style import Style
 from powercut.verbs.check import Run, executor, process_count, saved

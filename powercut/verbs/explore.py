@@ -6,6 +6,7 @@ from pathlib import Path
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.replay import subject_of
 from powercut.checkers.traces.codec import load_trace
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.errors import InputError
 from powercut.explore.session import Session
 from powercut.explore.shell import interactive, script_lines, scripted, stdin_lines
@@ -14,7 +15,6 @@ from powercut.inputs.scopes import read_workload
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Scope
-from powercut.model.scopes import SCOPES
 from powercut.verbs.options import ExploreOptions
 
 

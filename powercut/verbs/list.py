@@ -11,11 +11,11 @@ from typing import Any
 
 from powercut import model
 from powercut.checkers.workload import format_op
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.errors import HOLDS
 from powercut.model.designs import DEFAULT_DESIGNS, DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Op, Scope
-from powercut.model.scopes import SCOPES
 from powercut.properties.catalog import PROPERTIES, SITUATIONS
 from powercut.terminal.style import Style
 from powercut.verbs.options import ListOptions

@@ -24,10 +24,10 @@ from powercut.checkers.engine.system import Build
 from powercut.checkers.run.mount import build_for, build_of
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.language import Path as KernelPath
 from powercut.model.language import Program, Thread
-from powercut.model.scopes import SCOPES
 from tests.engine import programs
 from tests.engine.toys import TOYS
 from tests.engine.toys import build_of as toy_build
@@ -48,7 +48,8 @@ def fresh_build() -> Build:
     return Build(programs.RACE, {"threads": 2})
 
 
-@pytest.mark.parametrize("level", ["-O0", pytest.param("-O2", marks=pytest.mark.slow)])
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("level", ["-O0", "-O2"])
 def test_the_generated_code_has_no_warnings(tmp_path: Path, level: str) -> None:
     builds = {toy.name: toy_build(toy.name) for toy in TOYS if toy.name in WARNED}
     builds["model"] = build_of(SCOPES["cookie-race"], 0)
@@ -76,7 +77,7 @@ from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.model.language import Path as KernelPath
 from powercut.model.language import Program, Thread
 from powercut.model.designs import DESIGNS
-from powercut.model.scopes import SCOPES
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.checkers.run.mount import Mount
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
@@ -100,7 +101,7 @@ print("explored", run.states)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     runtime = subprocess.run(
         [compiler(), "-print-file-name=libasan.so"], capture_output=True, text=True, check=True

@@ -21,8 +21,8 @@ from powercut.checkers.engine.search.outcome import Limits, Outcome, Watch
 from powercut.checkers.engine.system import System
 from powercut.checkers.run.mount import Mount, predicates_of
 from powercut.checkers.run.question import Question
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
-from powercut.model.scopes import SCOPES
 from powercut.properties.catalog import STATE_PROPERTIES
 from powercut.properties.crash import factored
 from tests.cengine.test_spin import CASES, SMALL, VIOLATED
@@ -136,7 +136,7 @@ def test_eight_scopes_are_among_those_of_spin() -> None:
     assert set(SMALL) <= set(CASES)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("design", "scope"), SMALL)
 def test_the_native_model_agrees(design: str, scope: str) -> None:
     system = Mount.of(Question(DESIGNS[design], SCOPES[scope])).system

@@ -14,9 +14,9 @@ from powercut.checkers.run.mount import Mount
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import VIOLATED
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
-from powercut.model.scopes import SCOPES
 
 CASES = [
     ("seed", "append-fsync"),

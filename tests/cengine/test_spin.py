@@ -12,8 +12,8 @@ from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.engine.system import Build
 from powercut.checkers.run.mount import Mount, predicates_of
 from powercut.checkers.run.question import Question
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
-from powercut.model.scopes import SCOPES
 from powercut.properties.crash import factored
 
 SMALL = [
@@ -65,7 +65,10 @@ def shell_of(build: Build, shells: dict[int, tuple[Build, Shell]], folder: Path)
 
 @pytest.mark.parametrize(
     ("design", "scope"),
-    [case if case in QUICK else pytest.param(*case, marks=pytest.mark.slow) for case in CASES],
+    [
+        case if case in QUICK else pytest.param(*case, marks=pytest.mark.exhaustive)
+        for case in CASES
+    ],
 )
 def test_spin_agrees(
     design: str, scope: str, shells: dict[int, tuple[Build, Shell]], tmp_path: Path

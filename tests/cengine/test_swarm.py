@@ -14,8 +14,8 @@ from powercut.checkers.engine.search.swarm import SwarmSearch
 from powercut.checkers.engine.system import System
 from powercut.checkers.run.mount import Mount
 from powercut.checkers.run.question import Question
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
-from powercut.model.scopes import SCOPES
 from tests.engine import programs
 from tests.engine.toys import closed, system_of
 

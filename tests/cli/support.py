@@ -2,8 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +18,8 @@ import pytest
 from powercut import cli
 
 ROOT = Path(__file__).parents[2]
+# Wall clock, for every process that a test starts: ends a test that hangs, on the busiest machine.
+LIMIT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +56,58 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
 
 
-def start(*argv: str | Path, **options: Any) -> subprocess.Popen[str]:
-    """Start ``powercut`` in a process of its own."""
+@contextmanager
+def start(*argv: str | Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """Run ``powercut`` in a process of its own while the block lasts.
+
+    The process and all that it started are killed and reaped at the end of the block.  They are
+    killed after ``LIMIT_S`` too: whoever waits then sees the process ended by SIGKILL.
+    """
     command = [sys.executable, "-m", "powercut", *map(str, argv)]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen(command, env=environment(), text=True, **options)
+    with started(command, env=environment(), text=True, **options) as process:
+        watchdog = threading.Timer(LIMIT_S, kill_session, [process])
+        watchdog.start()
+        try:
+            yield process
+        finally:
+            watchdog.cancel()
+            watchdog.join()
+
+
+@contextmanager
+def started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Run ``command`` in a session of its own, which is killed at the end of the block."""
+    with subprocess.Popen(command, start_new_session=True, **options) as process:
+        try:
+            yield process
+        finally:
+            kill_session(process)
+
+
+def kill_session(process: subprocess.Popen[Any]) -> None:
+    """Kill ``process``, which leads its session, and what it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def end_of(process: subprocess.Popen[str]) -> Ended:
+    """Wait until ``process`` ends; what it wrote elsewhere than to us is empty."""
+    out, err = process.communicate()
+    return Ended(process.returncode, out or "", err or "")
+
+
+def run_apart(*argv: str | Path, **options: Any) -> Ended:
+    """Run ``powercut`` to its end in a process of its own."""
+    with start(*argv, **options) as process:
+        return end_of(process)
+
+
+def wait_until(happened: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
+    """Wait until something has ``happened``, which ``process`` must live to see."""
+    while not happened():
+        assert process.poll() is None, "it ended before"
+        time.sleep(0.05)
 
 
 def assert_refused(ended: Ended, *words: str) -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from powercut.checkers import audit
 from powercut.checkers.audit import REDUCTIONS
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.recovery import Disk, canonical
 from powercut.model.scope import Geometry
-from powercut.model.scopes import SCOPES
 from powercut.model.state import POLLUTION, ZERO
 from powercut.verbs.audit import AUDIT_SCOPES
 from tests.cli.support import Runner, assert_refused
@@ -16,7 +16,7 @@ from tests.cli.support import Runner, assert_refused
 AUDIT = ("check", "--audit", "--design", "seed", "--scope")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_nothing_differs(powercut: Runner) -> None:
     ended = powercut(*AUDIT, "eio-overwrite", "punch-folio", "--json")
     document = ended.document
@@ -32,6 +32,7 @@ def test_nothing_differs(powercut: Runner) -> None:
     assert max(map(len, text.out.splitlines())) <= 100
 
 
+@pytest.mark.exhaustive
 def test_a_harmful_reduction(powercut: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     def forgetful(disk: Disk, geometry: Geometry) -> Disk:
         found = canonical(disk, geometry)

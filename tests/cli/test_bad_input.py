@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from powercut.checkers.workload import format_workload
-from powercut.model.scopes import SCOPES
+from powercut.checkers.workload.shipped import SCOPES
 from tests.cli.support import Runner, assert_refused, files_below
 
 Edit = Callable[[dict[str, Any]], object]

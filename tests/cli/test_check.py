@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from powercut.checkers.workload import format_workload
-from powercut.model.scopes import SCOPES
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.properties.catalog import PROPERTIES, SITUATIONS
 from tests.cli.support import Runner, assert_refused, files_below
 
@@ -88,6 +88,7 @@ def test_the_report_says_what_was_never_reached(powercut: Runner) -> None:
     assert "+ nothing it needs was reached" in ended.out
 
 
+@pytest.mark.exhaustive
 def test_saved_traces_replay(powercut: Runner, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
     scopes = ("append-fsync", "eio-overwrite", "eof-truncate-up", "eof-two-mounts")
@@ -223,6 +224,7 @@ def test_what_does_not_replay_is_a_bug(powercut: Runner, monkeypatch: pytest.Mon
     assert run["states"] > 0
 
 
+@pytest.mark.exhaustive
 def test_three_designs_fit_a_mail(powercut: Runner) -> None:
     designs = ("seed", "seed-eof-ordered", "seed-gap-ordered")
     ended = powercut("check", "--design", *designs, "--scope", "eof-two-mounts", "append-fsync")

@@ -6,8 +6,8 @@ from powercut.checkers.engine.search.strategy import Compact
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import INCONCLUSIVE, VIOLATED
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
-from powercut.model.scopes import SCOPES
 from tests.cli.support import Runner
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import RunResult, Violation
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
-from powercut.model.scopes import SCOPES
 from powercut.properties.catalog import PROPERTIES, SITUATIONS
 from powercut.verbs.exam import Grade
 from tests.cli.support import ROOT, Runner
@@ -33,6 +33,7 @@ def test_mutants_are_caught(powercut: Runner, tmp_path: Path) -> None:
     assert powercut("replay", *traces, "--no-ladder").code == 0
 
 
+@pytest.mark.quality
 def test_the_table(powercut: Runner) -> None:
     ended = powercut("exam", "--mutant", "no-preflush", "--jobs", "2")
     assert ended.code == 0

@@ -14,7 +14,7 @@ from powercut.checkers.traces.format import Trace
 from powercut.errors import InputError
 from powercut.inputs.files import make_writable_file, write_whole
 from powercut.verbs.trace import minimise as minimise_verb
-from tests.cli.support import Runner, assert_refused, files_below, start
+from tests.cli.support import LIMIT_S, Ended, Runner, assert_refused, files_below, run_apart
 from tests.cli.test_trace import EIO, HOLDS, NO_PREFLUSH
 
 
@@ -85,7 +85,7 @@ def test_a_pipe_is_written_to(powercut: Runner, tmp_path: Path) -> None:
     assert powercut("trace", "convert", EIO, "--output", link).code == 0
     assert link.is_symlink()
     assert pipe.is_fifo()
-    reader.join(30)
+    reader.join(LIMIT_S)
     assert read == [EIO.read_bytes()]
 
 
@@ -95,9 +95,7 @@ def test_standard_output_as_a_file_keeps_what_is_in_it(tmp_path: Path) -> None:
         file.write(b"before\n")
         file.flush()
         argv = ("trace", "convert", EIO, "--output", "/proc/self/fd/1")
-        process = start(*argv, stdout=file)
-        _, err = process.communicate(timeout=60)
-        assert (process.returncode, err) == (0, "")
+        assert run_apart(*argv, stdout=file) == Ended(0, "", "")
         assert os.path.samestat(os.fstat(file.fileno()), path.stat())
     assert path.read_bytes() == b"before\n" + EIO.read_bytes()
 

@@ -51,6 +51,7 @@ def test_a_search_says_what_it_did(powercut: Runner) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
+@pytest.mark.exhaustive
 def test_what_is_not_known_is_saved_as_a_trace_that_replays(
     powercut: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_difference_that_is_not_legal_is_reported(
     assert "bh-ordered: task0" in ended.out
 
 
+@pytest.mark.quality
 def test_the_exam_prints_a_row_a_mutant(powercut: Runner, tmp_path: Path) -> None:
     argv = ("fuzz", "--mutant", "no-preflush", "--seeds", "2", "--save-traces", tmp_path)
     ended = powercut(*argv)

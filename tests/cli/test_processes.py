@@ -1,7 +1,6 @@
 """Several processes, interrupts and the progress line."""
 
 import io
-import json
 import os
 import signal
 import subprocess
@@ -13,13 +12,14 @@ import pytest
 
 from powercut.checkers.engine.search.outcome import Limits, Progress
 from powercut.checkers.run.question import Question
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.execute.job import Job, execute
 from powercut.execute.pool import _Pool, run_all
 from powercut.execute.progress import ProgressLine
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
-from powercut.model.scopes import SCOPES
-from tests.cli.support import start
+from tests.cli.support import Ended, end_of, start, wait_until
+from tests.tiers import EXHAUSTIVE
 
 ENDLESS = """\
 name endless
@@ -52,53 +52,48 @@ def cpu_seconds(pid: int) -> float:
     return own + sum(cpu_seconds(int(child)) for child in below)
 
 
-def interrupted(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Interrupt ``process`` when it is at work; return exit code, output and errors.
+def interrupted(process: subprocess.Popen[str], at_s: float = AT_WORK_S) -> Ended:
+    """Interrupt ``process`` when it is at work; return how it ended.
 
     Work is measured in processor time: on a busy machine the start alone may take long.
     """
-    while cpu_seconds(process.pid) < AT_WORK_S:
-        assert process.poll() is None
-        time.sleep(0.05)
+    wait_until(lambda: cpu_seconds(process.pid) >= at_s, process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
+    return end_of(process)
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", [pytest.param("1", marks=EXHAUSTIVE), "2"])
 def test_ctrl_c_reports_what_is_known(endless: Path, jobs: str) -> None:
     designs = ("seed", "seed-gap-ordered")
-    process = start("check", "--design", *designs, "--workload", endless, "--jobs", jobs)
-    assert process.stdout is not None
-    assert process.stdout.readline().startswith("2 designs × 1 scope = 2 runs")
-    code, out, err = interrupted(process)
-    assert (code, err) == (3, "")
-    assert "mount 1: interrupted" in out
-    assert out.rstrip().endswith("2 of 2 runs cut short: inconclusive (exit code 3)")
+    with start("check", "--design", *designs, "--workload", endless, "--jobs", jobs) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("2 designs × 1 scope = 2 runs")
+        ended = interrupted(process)
+    assert (ended.code, ended.err) == (3, "")
+    assert "mount 1: interrupted" in ended.out
+    assert ended.out.rstrip().endswith("2 of 2 runs cut short: inconclusive (exit code 3)")
 
 
+@pytest.mark.exhaustive
 def test_ctrl_c_still_gives_a_document(endless: Path, tmp_path: Path) -> None:
     folder = tmp_path / "traces"
     argv = ("check", "--design", "seed", "--scope", "eio-overwrite", "--workload", endless)
-    process = start(*argv, "--save-traces", folder, "--jobs", "2", "--json")
-    while process.poll() is None and not (folder.is_dir() and list(folder.glob("*.json"))):
-        time.sleep(0.05)
-    code, out, err = interrupted(process)
-    assert (code, err) == (1, "")
-    document = json.loads(out)
+    with start(*argv, "--save-traces", folder, "--jobs", "2", "--json") as process:
+        wait_until(lambda: any(folder.glob("*.json")), process)
+        ended = interrupted(process)
+    assert (ended.code, ended.err) == (1, "")
+    document = ended.document
     assert [run["verdict"] for run in document["runs"]] == ["violated", "inconclusive"]
     assert document["runs"][1]["states"] > 0
 
 
+@pytest.mark.exhaustive
 def test_ctrl_c_ends_a_random_search_with_what_it_saw() -> None:
     argv = ("fuzz", "--profile", "soak", "--time-limit", "600", "--design", "seed", "--json")
-    process = start(*argv)
-    while cpu_seconds(process.pid) < 2 * AT_WORK_S:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
-    document = json.loads(out)
-    assert process.returncode == 3
+    with start(*argv) as process:
+        ended = interrupted(process, 2 * AT_WORK_S)
+    document = ended.document
+    assert ended.code == 3
     assert (document["stopped"], document["verdict"]) == ("interrupted", "inconclusive")
     assert document["steps"] > 0
 
@@ -150,19 +145,19 @@ def children(process: subprocess.Popen[str]) -> list[int]:
 
 def test_the_report_of_a_killed_process(endless: Path) -> None:
     argv = ("check", "--design", "seed", "--scope", "append-fsync", "--workload", endless)
-    process = start(*argv, "--jobs", "2")
-    assert process.stdout is not None
-    while "append-fsync" not in process.stdout.readline():
-        assert process.poll() is None
-    for pid in children(process):
-        os.kill(pid, signal.SIGKILL)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 4
-    assert len(err.splitlines()) == 1
-    assert "internal error: seed endless: its process was ended by SIGKILL" in err
-    assert "ERROR" in out
-    assert "667 states" in out
-    assert out.rstrip().endswith("1 of 2 runs cut short: ERROR (exit code 4)")
+    with start(*argv, "--jobs", "2") as process:
+        assert process.stdout is not None
+        while "append-fsync" not in process.stdout.readline():
+            assert process.poll() is None
+        for pid in children(process):
+            os.kill(pid, signal.SIGKILL)
+        ended = end_of(process)
+    assert ended.code == 4
+    assert len(ended.err.splitlines()) == 1
+    assert "internal error: seed endless: its process was ended by SIGKILL" in ended.err
+    assert "ERROR" in ended.out
+    assert "667 states" in ended.out
+    assert ended.out.rstrip().endswith("1 of 2 runs cut short: ERROR (exit code 4)")
 
 
 def test_a_failing_run_does_not_stop_the_others() -> None:

@@ -6,10 +6,10 @@ import pytest
 
 from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.run.question import Question
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.execute.job import Job, JobResult, execute, failed
 from powercut.execute.swarm import member_jobs, merged
 from powercut.model.designs import DESIGNS
-from powercut.model.scopes import SCOPES
 from tests.cli.support import Runner, assert_refused
 
 BASE = ("check", "--design", "seed", "--jobs", "1", "--scope")

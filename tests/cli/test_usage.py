@@ -10,7 +10,7 @@ import pytest
 from powercut import cli
 from powercut.errors import InternalError
 from powercut.verbs import VERBS
-from tests.cli.support import Runner, assert_refused, environment, start
+from tests.cli.support import Ended, Runner, assert_refused, end_of, environment, run_apart, start
 
 LAYERS = ("powercut.model", "powercut.checkers", "powercut.properties")
 HEAVY = ("networkx", "z3", "hypothesis", "rich", "cyclopts", "msgspec", *LAYERS)
@@ -137,10 +137,9 @@ def test_ctrl_c_outside_a_search(powercut: Runner, monkeypatch: pytest.MonkeyPat
 def test_a_closed_pipe_ends_quietly() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    process = start("list", stdout=writing)
-    os.close(writing)
-    _, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (141, "")
+    with start("list", stdout=writing) as process:
+        os.close(writing)
+        assert end_of(process) == Ended(141, "", "")
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
@@ -150,10 +149,9 @@ def test_a_full_disk_is_one_line(
 ) -> None:
     monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     with Path("/dev/full").open("wb") as full:
-        process = start(*argv, stdout=full)
-        _, err = process.communicate(timeout=30)
+        ended = run_apart(*argv, stdout=full)
     line = "powercut: standard output: cannot be written: No space left on device\n"
-    assert (process.returncode, err) == (2, line)
+    assert (ended.code, ended.err) == (2, line)
 
 
 @pytest.mark.parametrize(
@@ -165,35 +163,27 @@ def test_a_full_disk_is_one_line(
     ],
 )
 def test_a_closed_stream(closed: int, code: int, out: str, err: str) -> None:
-    process = start("list", "--json", preexec_fn=lambda: os.close(closed))
-    found_out, found_err = process.communicate(timeout=30)
-    assert (process.returncode, found_err) == (code, err)
-    assert out in found_out
-    assert bool(found_out) == bool(out)
+    ended = run_apart("list", "--json", preexec_fn=lambda: os.close(closed))
+    assert (ended.code, ended.err) == (code, err)
+    assert out in ended.out
+    assert bool(ended.out) == bool(out)
 
 
 def test_a_closed_standard_error_takes_its_messages_along() -> None:
-    process = start("chekc", preexec_fn=lambda: os.close(2))
-    assert process.communicate(timeout=30) == ("", "")
-    assert process.returncode == 2
+    assert run_apart("chekc", preexec_fn=lambda: os.close(2)) == Ended(2, "", "")
 
 
 def test_a_closed_standard_input_ends_an_exploration(one_mount: Path) -> None:
-    process = start("explore", one_mount, preexec_fn=lambda: os.close(0))
-    _, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (0, "")
+    ended = run_apart("explore", one_mount, preexec_fn=lambda: os.close(0))
+    assert (ended.code, ended.err) == (0, "")
 
 
 @pytest.mark.parametrize("columns", ["0", "00", "7"])
 def test_help_ends_whatever_the_width(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    process = start("trace", "show", "--help")
-    try:
-        out, err = process.communicate(timeout=30)
-    finally:
-        process.kill()
-    assert (process.returncode, err) == (0, "")
-    assert "--format" in out
+    ended = run_apart("trace", "show", "--help")
+    assert (ended.code, ended.err) == (0, "")
+    assert "--format" in ended.out
 
 
 def test_engine_c_needs_a_compiler(powercut: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,10 @@ from powercut.checkers.engine.search.breadth import BreadthFirst
 from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.run.mount import Mount
 from powercut.checkers.run.question import Question
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.recovery import canonical, mkfs, read_file, recover
-from powercut.model.scopes import SCOPES
 from powercut.properties.crash import CELL_PROPERTIES, Finding, factored, on_image
 from powercut.properties.crash_state import CrashState
 

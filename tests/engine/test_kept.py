@@ -19,12 +19,12 @@ from powercut.checkers.engine.translator import translate_anew
 from powercut.checkers.run.mount import build_for
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.fs.iomap.buffered_io import writeback
 from powercut.model.kernel import primitives
 from powercut.model.kernel.tasks import PROGRAM
 from powercut.model.language import Program, Thread
-from powercut.model.scopes import SCOPES
 from powercut.model.setup import dimensions
 from powercut.properties.catalog import PREDICATES
 

@@ -1,5 +1,7 @@
 """The measurement behind the reductions that powercut does not have."""
 
+import pytest
+
 from benchmarks.reductions import (
     Oracle,
     equal_inodes,
@@ -10,6 +12,7 @@ from benchmarks.reductions import (
 )
 
 
+@pytest.mark.exhaustive
 def test_an_oracle_leaves_out_little_and_nothing_that_is_watched() -> None:
     graph = explored("eof-truncate-up")
     kept, transitions = reduced(graph)

@@ -15,6 +15,7 @@ from powercut.model.language import ASSERTION, DEADLOCK, LIVELOCK, Program, Thre
 from tests.engine import programs
 from tests.engine.brute import explore
 from tests.engine.toys import TOYS, Toy, closed, system_of
+from tests.tiers import fast_only
 
 Search = Callable[[System, Watch, Limits], Outcome]
 
@@ -134,7 +135,9 @@ def test_breadth_first_traces_are_shortest() -> None:
     assert len(breadth_first(system, watch, Limits()).found["mutual exclusion"].schedule) == 4
 
 
-@every_toy
+@pytest.mark.parametrize(
+    "toy", fast_only(TOYS, lambda toy: not toy.name.startswith("relay")), ids=lambda toy: toy.name
+)
 def test_every_state_is_reached_by_a_shortest_schedule(toy: Toy) -> None:
     _, _, distance = explore(toy.start, toy.moves)
     search = BreadthFirst(system_of(toy.name), Watch(), Limits())

@@ -121,6 +121,7 @@ def test_an_update_makes_sets_for_new_designs(powercut_run: Runner, tmp_path: Pa
     assert 'allowed seed\n  1.2=- size=2 "oo"\n' in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.exhaustive
 def test_two_processes_say_the_same(powercut_run: Runner, tmp_path: Path) -> None:
     written(tmp_path)
     one = powercut_run("litmus", tmp_path, "--jobs", "1")

@@ -28,11 +28,12 @@ from powercut.checkers.locks.model_edges import Exploration, Grip, explore
 from powercut.checkers.locks.model_state import Resource
 from powercut.checkers.run.replay import replay
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.language import DEADLOCK
 from powercut.model.mutants import MUTANTS
+from powercut.model.ops import truncate, write
 from powercut.model.scope import Geometry, Mount, Scope
-from powercut.model.scopes import SCOPES, truncate, write
 
 SMALL = (
     "ordered-log",
@@ -70,7 +71,7 @@ def deadlocks(report: LockReport, *classes: str) -> int:
     return len(found.trace.epochs[0].steps)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_buffer_head_design_has_no_cycle() -> None:
     report = decided("bh-ordered", "", *SMALL)
     assert report.verdict == HOLDS
@@ -79,6 +80,7 @@ def test_the_buffer_head_design_has_no_cycle() -> None:
     assert not report.unexplained
 
 
+@pytest.mark.exhaustive
 def test_the_seed_has_one_cycle_that_the_order_of_folios_guards() -> None:
     report = decided("seed", "", *SMALL)
     assert report.verdict == HOLDS
@@ -88,6 +90,7 @@ def test_the_seed_has_one_cycle_that_the_order_of_folios_guards() -> None:
     assert report.broken_rules == {}
 
 
+@pytest.mark.exhaustive
 def test_what_keeps_the_seed_acyclic_is_named_with_the_cycle_it_keeps_open() -> None:
     kept = kept_open(decided("seed", "", *SMALL).graph)
     assert kept["no-folio-under-handle"].classes == ("folio_lock[iomap]", "jbd2_handle")
@@ -98,6 +101,7 @@ def test_what_keeps_the_seed_acyclic_is_named_with_the_cycle_it_keeps_open() -> 
     assert "no-iomap-data-in-commit" not in kept_open(decided("bh-ordered", "", *SMALL).graph)
 
 
+@pytest.mark.exhaustive
 def test_ordered_iomap_data_deadlocks_on_the_folio_lock_and_on_writeback() -> None:
     report = decided("seed-without-07", "", "ordered-log")
     assert report.verdict == VIOLATED
@@ -116,7 +120,7 @@ def test_the_commit_thread_cannot_wait_for_itself() -> None:
     assert "jbd2_commit" in found.guard
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_mixed_mount_deadlocks_through_the_one_slot_of_the_queue() -> None:
     report = decided("mixed", "", "two-files")
     assert report.verdict == VIOLATED
@@ -137,7 +141,7 @@ QUEUE_AND_LOG = Scope(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_mixed_mount_also_deadlocks_between_the_queue_and_a_full_log() -> None:
     report = decide(DESIGNS["mixed"], [QUEUE_AND_LOG])
     (found,) = report.explorations
@@ -215,7 +219,7 @@ def test_every_mutant_that_deadlocks_has_its_cycle() -> None:
 
 @pytest.mark.parametrize(
     "slug",
-    [pytest.param(s, marks=pytest.mark.slow) if s in SLOW else s for s in MUTANT_CYCLES],
+    [pytest.param(s, marks=pytest.mark.quality) if s in SLOW else s for s in MUTANT_CYCLES],
 )
 def test_a_mutant_closes_its_cycle_breaks_its_rule_and_deadlocks(slug: str) -> None:
     mutant, classes = MUTANTS[slug], MUTANT_CYCLES[slug]
@@ -298,7 +302,7 @@ MORE_EDGES = {
 """Where the iomap file of a mixed mount runs out of space: no lock scope does that."""
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("design", ["seed", "bh-ordered", "seed-without-07", "mixed"])
 def test_the_lock_scopes_show_every_edge_that_any_scope_shows(design: str) -> None:
     some = decided(design, "", *LOCK_SCOPES).graph
@@ -310,7 +314,7 @@ def test_the_lock_scopes_show_every_edge_that_any_scope_shows(design: str) -> No
         assert more == MORE_EDGES.get((design, scope.name), set()), scope.name
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("design", ["seed", "bh-ordered", "seed-eof-ordered"])
 def test_no_lock_scope_deadlocks_a_sound_design(design: str) -> None:
     report = decided(design, "", *LOCK_SCOPES)

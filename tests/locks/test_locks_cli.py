@@ -1,15 +1,12 @@
 """``powercut locks``: exit codes, the document, files written, bad input in one line."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from powercut.checkers.locks.graph import Edge, LockGraph
-from tests.cli.support import Runner, assert_refused, environment, files_below
+from tests.cli.support import Runner, assert_refused, files_below, run_apart
 
 GOOD = """
 void f(struct x *x)
@@ -231,12 +228,9 @@ def test_a_reachable_cycle_shows_its_schedule(
 
 def test_the_seed_in_a_process_of_its_own(shared: Callable[[str], Path]) -> None:
     patch = shared("seed/v3-09-22.patch")
-    command = [sys.executable, "-m", "powercut", "locks", str(patch), "--json"]
-    done = subprocess.run(
-        command, env=environment(), capture_output=True, text=True, timeout=20, check=False
-    )
-    document = json.loads(done.stdout)
-    assert (done.returncode, done.stderr) == (1, "")
+    ended = run_apart("locks", patch, "--json")
+    document = ended.document
+    assert (ended.code, ended.err) == (1, "")
     opposite = [c for c in document["contradictions"] if c["kind"] == "opposite"]
     assert [(c["from"], c["to"]) for c in opposite] == [("folio_lock[iomap]", "jbd2_handle")]
     assert opposite[0]["documented_path"] == "writepages, buffer_head path"

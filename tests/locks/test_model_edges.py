@@ -21,8 +21,8 @@ from powercut.checkers.locks.model_edges import (
     native_edges,
 )
 from powercut.checkers.locks.model_state import agents_of
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
-from powercut.model.scopes import SCOPES
 
 LOCKDEP = Path(__file__).parents[3] / "shared" / "data" / "lockdep" / "ext4-6.1-ordered"
 SMALL = ("ordered-log", "enospc", "eof-truncate-up", "truncate-reuse", "folio-tail", "punch-folio")

@@ -150,7 +150,7 @@ def test_a_tree_is_read_in_reasonable_time(tmp_path: Path) -> None:
     } <= report.graph.pairs()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_tree_of_100000_lines(tmp_path: Path) -> None:
     write_tree(tmp_path, 100_000)
     started = time.monotonic()

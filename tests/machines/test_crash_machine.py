@@ -102,7 +102,7 @@ class LostAppend(CrashMachine):
         return super().explains(seen)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_lost_append_of_the_first_mount_is_stale_data_in_the_second() -> None:
     machine = crash_machine(
         [DESIGNS["seed"]], TWO_BLOCKS, wanted=STALE, schedules=120, base=LostAppend
@@ -115,6 +115,7 @@ def test_a_lost_append_of_the_first_mount_is_stale_data_in_the_second() -> None:
     assert {op.code for task in found.run.past[0].tasks for op in task} == {OpCode.WRITE}
 
 
+@pytest.mark.exhaustive
 def test_a_known_violation_is_counted_and_passed() -> None:
     profile = replace(DEV, rounds=2, examples=60)
     result = search([DESIGNS["seed"]], profile, 11, geometries=TWO_BLOCKS)
@@ -152,7 +153,7 @@ RARE = {"disksize-at-map", "write-keeps-handle", "marks-survive-cut", "old-mark-
 """Found after hundreds of examples; ``docs/machines.md`` has them."""
 
 
-@pytest.mark.slow
+@pytest.mark.quality
 @pytest.mark.parametrize("slug", [slug for slug in MUTANTS if slug not in RARE])
 def test_mutants_are_found(slug: str) -> None:
     """In a process of its own: what a seed draws depends on the modules that are loaded."""

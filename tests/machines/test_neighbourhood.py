@@ -12,11 +12,11 @@ from powercut.checkers.machines.neighbourhood import Neighbourhood, explore, key
 from powercut.checkers.machines.setups import GEOMETRIES, Setup
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.language import DEADLOCK
 from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Mount, Op, OpCode, Scope, Timer
-from powercut.model.scopes import SCOPES
 
 MANY = 100_000
 

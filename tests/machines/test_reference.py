@@ -23,9 +23,9 @@ from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
+from powercut.model.ops import FSYNC as FSYNC_CALL
+from powercut.model.ops import punch, write
 from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
-from powercut.model.scopes import FSYNC as FSYNC_CALL
-from powercut.model.scopes import punch, write
 from powercut.properties.crash import DURABILITY
 
 A, B = 1, 2
@@ -97,7 +97,9 @@ def look(design: str, slug: str, examples: int) -> Violated | None:
     return None
 
 
-@pytest.mark.parametrize("design", ["seed", pytest.param("bh-ordered", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "design", ["seed", pytest.param("bh-ordered", marks=pytest.mark.exhaustive)]
+)
 def test_designs_do_what_the_specification_says(design: str) -> None:
     assert look(design, "", 50) is None
 
@@ -137,7 +139,7 @@ def test_the_specification_sees_a_late_bio_too() -> None:
     assert all(known(run, seen) for seen in found)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("design", DESIGNS)
 def test_every_design_does_what_the_specification_says(design: str) -> None:
     profile = replace(PROFILES["ci"], examples=150, rounds=1, needs=NEEDS)
@@ -151,9 +153,9 @@ def test_every_design_does_what_the_specification_says(design: str) -> None:
 @pytest.mark.parametrize(
     "slug",
     [
-        "fsync-no-commit-wait",
-        "no-preflush",
-        pytest.param("disksize-at-map", marks=pytest.mark.slow),
+        pytest.param("fsync-no-commit-wait", marks=pytest.mark.quality),
+        pytest.param("no-preflush", marks=pytest.mark.quality),
+        pytest.param("disksize-at-map", marks=pytest.mark.quality),
     ],
 )
 def test_the_specification_finds_mutants_by_itself(slug: str) -> None:

@@ -5,8 +5,8 @@ import pytest
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
+from powercut.model.ops import punch, truncate, write
 from powercut.model.scope import Geometry, Mount, Scope, Timer
-from powercut.model.scopes import punch, truncate, write
 
 CUT = Mount(((truncate(0), write(0), write(2)),))
 PUNCHED = Mount(((write(2, 3), punch(0, 2)),), flusher_passes=2)

@@ -7,8 +7,8 @@ from powercut.checkers.machines.setups import Setup
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
+from powercut.model.ops import FSYNC, truncate, write
 from powercut.model.scope import Geometry, Mount, Op, Scope, Timer
-from powercut.model.scopes import FSYNC, truncate, write
 from powercut.model.state import HOLE, WRITTEN, ZERO
 
 FOLIO = Geometry(blocks_per_folio=2, nr_phys=1)

@@ -7,8 +7,8 @@ from powercut.checkers.machines.setups import Setup
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
+from powercut.model.ops import fallocate, store, truncate
 from powercut.model.scope import Geometry, Mount, Scope, Timer
-from powercut.model.scopes import fallocate, store, truncate
 from powercut.model.state import ZERO
 
 

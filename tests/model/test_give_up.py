@@ -7,8 +7,8 @@ from powercut.checkers.run.question import Question
 from powercut.model.designs import DESIGNS
 from powercut.model.fs.ext4.inode.writepages import ext4_do_writepages
 from powercut.model.language import Path
+from powercut.model.ops import write
 from powercut.model.scope import Geometry, Mount, Scope
-from powercut.model.scopes import write
 from powercut.model.state import EROFS, FLUSHER, OK
 
 

@@ -9,10 +9,10 @@ from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.engine.system import Build, System
 from powercut.checkers.run.mount import Mount, predicates_of
 from powercut.checkers.run.question import Question
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.kernel.tasks import PROGRAM
 from powercut.model.mutants import MUTANTS
-from powercut.model.scopes import SCOPES
 from powercut.model.setup import dimensions
 from powercut.properties.catalog import PREDICATES, SITUATIONS, STATE_PROPERTIES
 from tests.model.walking import walk_together

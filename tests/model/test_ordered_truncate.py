@@ -6,8 +6,8 @@ from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.machines.setups import Setup
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS, Mutant
+from powercut.model.ops import truncate, write
 from powercut.model.scope import Op, Timer
-from powercut.model.scopes import truncate, write
 from powercut.model.state import FOREIGN, T_FLUSH
 
 

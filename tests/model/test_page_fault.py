@@ -8,8 +8,8 @@ from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.fs.ext4.balloc import s_dirtyclusters_counter
+from powercut.model.ops import FSYNC, store, truncate
 from powercut.model.scope import Geometry, Mount, Op, Scope, Timer
-from powercut.model.scopes import FSYNC, store, truncate
 from powercut.model.state import HOLE, UNWRITTEN, WRITTEN, ZERO
 
 

@@ -5,9 +5,9 @@ import pytest
 from powercut.checkers.crash.image import all_images
 from powercut.checkers.run.mount import Mount
 from powercut.checkers.run.question import Question
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.recovery import canonical, mkfs, recover
-from powercut.model.scopes import SCOPES
 
 
 @pytest.mark.parametrize("name", ["append-fsync", "eof-two-mounts", "punch-other-file", "unlink"])

@@ -10,11 +10,12 @@ from powercut.checkers.engine.system import Build, System
 from powercut.checkers.run.mount import Mount as Mounted
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.kernel.tasks import PROGRAM
 from powercut.model.mutants import MUTANTS
+from powercut.model.ops import punch, write
 from powercut.model.scope import Mount, Scope, Timer
-from powercut.model.scopes import SCOPES, punch, write
 from powercut.model.setup import dimensions
 from powercut.model.state import FIRST_OP_COLOUR, OLD, UNWRITTEN, ZERO, Kernel
 

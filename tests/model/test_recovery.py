@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from powercut.checkers.run.mount import Mount as Mounted
 from powercut.checkers.run.question import Question
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
+from powercut.model.ops import FSYNC
 from powercut.model.recovery import Disk, DiskInode, canonical, mkfs, read_file, recover
 from powercut.model.scope import Geometry, Mount, Scope
-from powercut.model.scopes import FSYNC, SCOPES
 from powercut.model.state import FOREIGN, HOLE, OLD, POLLUTION, UNWRITTEN, WRITTEN, ZERO
 
 GEOMETRY = Geometry(nr_blocks=2, cells_per_block=2, nr_phys=3)

@@ -8,8 +8,8 @@ from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.fs.ext4.balloc import ext4_count_free_clusters, s_dirtyclusters_counter
+from powercut.model.ops import FSYNC, fallocate, write
 from powercut.model.scope import Geometry, Mount, Op, Scope, Timer
-from powercut.model.scopes import FSYNC, fallocate, write
 from powercut.model.state import HOLE, UNWRITTEN
 
 

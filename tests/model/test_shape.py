@@ -8,8 +8,8 @@ import pytest
 from powercut.checkers.engine.frames import Place
 from powercut.checkers.run.mount import Mount
 from powercut.checkers.run.question import Question
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
-from powercut.model.scopes import SCOPES
 
 PATCH = Path(__file__).parents[3] / "shared" / "seed" / "v3-09-22.patch"
 SOURCES = "".join(

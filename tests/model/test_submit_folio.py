@@ -8,8 +8,8 @@ from powercut.checkers.run.mount import Mount as Mounted
 from powercut.checkers.run.question import Question
 from powercut.model.designs import DESIGNS
 from powercut.model.fs.ext4.inode.buffers import length_to_write, mpage_submit_folio
+from powercut.model.ops import write
 from powercut.model.scope import Geometry, Mount, Scope
-from powercut.model.scopes import write
 from powercut.model.state import IOEND_NONE, IOEND_SUBMITTED, POLLUTION, ZERO
 
 SINGLE = Geometry(nr_blocks=2, nr_phys=2)

@@ -3,8 +3,8 @@
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
+from powercut.model.ops import store, truncate, write
 from powercut.model.scope import Geometry, Mount, Scope, Timer
-from powercut.model.scopes import store, truncate, write
 
 
 def test_a_block_that_was_cut_is_mapped_anew() -> None:

@@ -6,11 +6,12 @@ import pytest
 
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
+from powercut.model.ops import FSYNC, SYNC, unlink, write
 from powercut.model.recovery import Disk, DiskInode, recover
 from powercut.model.scope import Geometry, Mount, Scope, Timer
-from powercut.model.scopes import FSYNC, SCOPES, SYNC, unlink, write
 from powercut.model.state import FOREIGN, HOLE, WRITTEN
 
 GEOMETRY = Geometry(nr_blocks=2, nr_phys=3)

@@ -10,10 +10,10 @@ import pytest
 
 from tests.packaging.conftest import TRACE, Built, Installed
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 
 LINKED = ("checkers", "model", "properties")
-DATA = {".c", ".h", ".litmus", ".toml", ".typed"}
+DATA = {".c", ".h", ".litmus", ".toml", ".typed", ".workload"}
 
 
 def below(folder: Path) -> set[str]:

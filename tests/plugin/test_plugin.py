@@ -308,7 +308,7 @@ def properties_of(report: Path) -> dict[str, dict[str | None, str | None]]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_example_of_the_page_runs_in_two_processes(project: pytest.Pytester) -> None:
     page = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
     for name, text in blocks(page).items():

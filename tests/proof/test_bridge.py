@@ -10,9 +10,9 @@ from powercut.checkers.proof.rules import Rules, rules_of
 from powercut.checkers.run.mount import Mount
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
-from powercut.model.scopes import SCOPES
 
 DESIGN_NAMES = ("seed", "seed-eof-ordered", "seed-eof-deferred")
 
@@ -43,7 +43,7 @@ def test_explored_transitions_are_protocol_steps(design: str) -> None:
     assert done.transitions > 400
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("design", DESIGN_NAMES)
 @pytest.mark.parametrize("scope", ["truncate-truncate", "append-fsync", "truncate-reuse"])
 def test_all_transitions_are_protocol_steps(design: str, scope: str) -> None:
@@ -57,9 +57,9 @@ def test_all_transitions_are_protocol_steps(design: str, scope: str) -> None:
     [
         "span-truncate",
         "eio-append",
-        pytest.param("eof-mmap", marks=pytest.mark.slow),
-        pytest.param("cookie-race", marks=pytest.mark.slow),
-        pytest.param("three-blocks", marks=pytest.mark.slow),
+        pytest.param("eof-mmap", marks=pytest.mark.exhaustive),
+        pytest.param("cookie-race", marks=pytest.mark.exhaustive),
+        pytest.param("three-blocks", marks=pytest.mark.exhaustive),
     ],
 )
 @pytest.mark.parametrize("design", DESIGN_NAMES)

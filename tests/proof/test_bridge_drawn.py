@@ -18,10 +18,10 @@ from powercut.checkers.proof.rules import Rules, rules_of
 from powercut.checkers.proof.watched import walk, watch_walks
 from powercut.checkers.run.mount import Mount
 from powercut.checkers.run.question import Question
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Scope
-from powercut.model.scopes import SCOPES
 from tests.properties.test_random_scopes import random_scope
 
 DESIGN_NAMES = ("seed", "seed-eof-ordered", "seed-eof-deferred")
@@ -61,11 +61,12 @@ def check_scope(design: str, seed: int, chooser: Random) -> None:
 @pytest.mark.parametrize("design", DESIGN_NAMES)
 @settings(max_examples=6, derandomize=True, deadline=None, database=None)
 @given(seed=st.integers(0, 10_000), chooser=st.randoms(use_true_random=False))
+@pytest.mark.exhaustive
 def test_drawn_walks_are_protocol_steps(design: str, seed: int, chooser: Random) -> None:
     check_scope(design, seed, chooser)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("design", DESIGN_NAMES)
 @settings(max_examples=20, derandomize=True, deadline=None, database=None)
 @given(seed=st.integers(0, 10_000), chooser=st.randoms(use_true_random=False))
@@ -83,7 +84,14 @@ def watched(scope: str, mutant: str = "", flag: str = "") -> Crossing:
     return watch_walks(mount, rules, runs=6, steps=150, seed=1)
 
 
-@pytest.mark.parametrize("scope", ["append-fsync", "overwrite-fsync", "span-truncate"])
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "append-fsync",
+        "overwrite-fsync",
+        pytest.param("span-truncate", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_watched_fsync_keeps_its_promise(scope: str) -> None:
     assert watched(scope).mismatches == []
 

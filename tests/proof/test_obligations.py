@@ -37,16 +37,17 @@ def unproved(rules: Rules) -> set[str]:
     return {row.name for row in rows if row.result != PROVED}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_everything_is_proved_of_the_deferred_design() -> None:
     assert unproved(rules_of("seed-eof-deferred")) == set()
 
 
+@pytest.mark.exhaustive
 def test_holding_back_leaves_one_thing_open() -> None:
     assert unproved(rules_of("seed-eof-ordered")) == {"property/sound-disk"}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_seed_lacks_one_property() -> None:
     assert unproved(rules_of("seed")) == {"property/stale-data"}
 
@@ -55,10 +56,18 @@ def test_the_seed_lacks_one_property() -> None:
     ("flag", "name"),
     [
         ("no_preflush", "step/preflush/frozen_stable"),
-        ("marks_survive_cut", "step/truncate_sizes/marks_wait"),
-        ("fsync_no_writeback_wait", "step/sync_written/size_awaited"),
-        ("fsync_no_commit_wait", "step/sync_written/durable_kept"),
-        ("fsync_no_flush", "step/sync_written/durable_kept"),
+        pytest.param(
+            "marks_survive_cut", "step/truncate_sizes/marks_wait", marks=pytest.mark.quality
+        ),
+        pytest.param(
+            "fsync_no_writeback_wait",
+            "step/sync_written/size_awaited",
+            marks=pytest.mark.quality,
+        ),
+        pytest.param(
+            "fsync_no_commit_wait", "step/sync_written/durable_kept", marks=pytest.mark.quality
+        ),
+        pytest.param("fsync_no_flush", "step/sync_written/durable_kept", marks=pytest.mark.quality),
     ],
 )
 def test_a_mistake_is_not_proved(flag: str, name: str) -> None:
@@ -77,7 +86,7 @@ def test_no_step_is_impossible(design: str) -> None:
     assert [name for name, is_possible in possible.items() if not is_possible] == []
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", [c.name for c in conjuncts_of(rules_of("seed-eof-deferred"))])
 def test_every_conjunct_is_needed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(CONJUNCTS, name)
@@ -124,7 +133,7 @@ def without_rank(design: str, mutant: str = "") -> set[str]:
     return {row.name for row in rows if row.result == REFUTED}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_ranks_rise_but_for_the_waits_that_deadlock() -> None:
     behind_a_mark = "lock-order/folio_writeback[iomap]/eof_block_write"
     assert without_rank("seed") == set()
@@ -140,20 +149,25 @@ def test_ranks_rise_but_for_the_waits_that_deadlock() -> None:
         pytest.param(
             "truncate-under-handle",
             "lock-order/jbd2_handle/folio_lock[iomap]",
-            marks=pytest.mark.slow,
+            marks=pytest.mark.quality,
         ),
-        ("data-sem-first-mapping", "lock-order/jbd2_handle/i_data_sem"),
+        pytest.param(
+            "data-sem-first-mapping",
+            "lock-order/jbd2_handle/i_data_sem",
+            marks=pytest.mark.quality,
+        ),
     ],
 )
 def test_a_lock_order_mutant_has_no_rank(mutant: str, edge: str) -> None:
     assert edge in without_rank("seed", mutant)
 
 
+@pytest.mark.exhaustive
 def test_ordered_iomap_data_has_no_rank() -> None:
     assert without_rank("seed-without-07")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_what_rests_on_the_order_of_folios_says_so() -> None:
     rows = {row.name: row for row in ranks.decisions(ranks.edges_of(DESIGNS["seed"]))}
     next_folio = rows["lock-order/folio_writeback[iomap]/folio_lock[iomap]/later"]
@@ -161,7 +175,7 @@ def test_what_rests_on_the_order_of_folios_says_so() -> None:
     assert "ordered list" in rows["lock-order/jbd2_commit/jbd2_handle"].reason
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("design", [name for name in DESIGNS if has_rule(name)])
 def test_the_scopes_of_the_ranks_show_every_edge(design: str) -> None:
     few = set(ranks.edges_of(DESIGNS[design]).where)

@@ -16,11 +16,11 @@ from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.engine.system import Build
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.recovery import Disk, canonical
 from powercut.model.scope import Geometry, Mount, Scope
-from powercut.model.scopes import SCOPES
 from powercut.model.setup import dimensions
 from powercut.model.state import POLLUTION, ZERO
 from powercut.properties.crash import Finding, factored
@@ -40,7 +40,7 @@ def compared(name: str, scope: str, design: str = "seed", mutant: str = "") -> C
 @pytest.mark.parametrize(
     ("scope", "design", "mutant"),
     [
-        ("eof-two-mounts", "seed", ""),
+        pytest.param("eof-two-mounts", "seed", "", marks=pytest.mark.exhaustive),
         ("behind-eof", "seed-eof-ordered", ""),
         ("eio-overwrite", "seed", ""),
         ("append-fsync", "seed", "no-preflush"),
@@ -55,7 +55,7 @@ def test_no_reduction_changes_anything(scope: str, design: str, mutant: str) -> 
     assert all(one.used.crashes[0] and one.used.files for one in found)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("scope", ["eof-unsubmitted", "two-mounts-truncate"])
 @pytest.mark.parametrize("design", ["seed-gap-ordered", "bh-ordered"])
 def test_no_reduction_changes_anything_in_larger_scopes(scope: str, design: str) -> None:
@@ -147,6 +147,7 @@ def test_a_memo_that_takes_too_much_for_equal(monkeypatch: pytest.MonkeyPatch) -
     assert any(text.startswith("crash states of mount 1") for text in differences)
 
 
+@pytest.mark.exhaustive
 def test_live_locals_that_share_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     exact, build = liveness.assign_slots, module._build.__wrapped__
 

@@ -6,10 +6,12 @@ from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import RunResult
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DEFAULT_DESIGNS, DESIGNS
+from powercut.model.ops import write
 from powercut.model.scope import Mount, Scope, Timer
-from powercut.model.scopes import SCOPES, write
 from powercut.properties.catalog import PROPERTIES, SITUATIONS
+from tests.tiers import fast_only
 
 BIG = (
     "span-truncate",
@@ -145,14 +147,29 @@ EXPECTED["seed-eof-ordered"]["behind-eof"] = {"structure", "stale-data"}
 EXPECTED["seed-eof-ordered"]["folio-tail"] = {"structure", "stale-data"}
 
 
+# A scope for each kind of violation; each takes hundredths of a second.
+QUICK = (
+    "append-fsync",
+    "eio-overwrite",
+    "eof-truncate-up",
+    "eof-unsubmitted",
+    "zero-range-tail",
+    "late-gap",
+    "punch-refill",
+    "eio-nodelalloc",
+    "truncate-up-merge",
+)
+
+
 @pytest.mark.parametrize("design", EXPECTED)
-@pytest.mark.parametrize("scope", SMALL)
+@pytest.mark.parametrize("scope", fast_only(SMALL, QUICK.__contains__))
 def test_what_a_design_violates(design: str, scope: str) -> None:
     result = run(design, scope)
     assert result.exhaustive
     assert violated(result) == EXPECTED[design].get(scope, set())
 
 
+@pytest.mark.exhaustive
 def test_holding_the_size_back_removes_the_stale_data_of_the_seed() -> None:
     """In every scope where the seed shows it, but for the folio tail, which no EOF rule covers."""
     for scope in set(SEED_STALE) & set(SMALL) - {"folio-tail"}:
@@ -163,6 +180,7 @@ def test_the_buffer_head_size_rule_shows_the_same_append_over_a_dirty_tail() -> 
     assert violated(run("bh-ordered", "eof-in-block")) == {"stale-data"}
 
 
+@pytest.mark.exhaustive
 def test_every_situation_is_reached_by_the_default_designs() -> None:
     reached = {
         name
@@ -242,7 +260,7 @@ def test_a_timer_that_never_fires_makes_the_space_smaller() -> None:
     assert run_scope(Question(DESIGNS["seed"], quiet)).states < run("seed", "append-fsync").states
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("design", EXPECTED)
 @pytest.mark.parametrize("scope", BIG)
 def test_what_a_design_violates_in_a_big_scope(design: str, scope: str) -> None:

@@ -5,11 +5,12 @@ import pytest
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import RunResult
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS, Mutant
-from powercut.model.scopes import SCOPES
 from powercut.model.state import Mutants
 from powercut.properties.catalog import PROPERTIES
+from tests.tiers import QUALITY, every
 
 BIG = ("span-truncate", "two-block-folio")
 _baselines: dict[tuple[str, str], RunResult] = {}
@@ -36,12 +37,14 @@ def check(mutant: Mutant) -> None:
     assert mutant.caught_by in names(found)
 
 
-@pytest.mark.parametrize("slug", [m.slug for m in MUTANTS.values() if m.scope not in BIG])
+@pytest.mark.parametrize(
+    "slug", every(6, [m.slug for m in MUTANTS.values() if m.scope not in BIG], QUALITY)
+)
 def test_mutant_is_caught(slug: str) -> None:
     check(MUTANTS[slug])
 
 
-@pytest.mark.slow
+@pytest.mark.quality
 @pytest.mark.parametrize("slug", [m.slug for m in MUTANTS.values() if m.scope in BIG])
 def test_mutant_in_a_big_scope_is_caught(slug: str) -> None:
     check(MUTANTS[slug])

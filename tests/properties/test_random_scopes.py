@@ -86,7 +86,7 @@ def random_scope(seed: int) -> Scope:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("design", KNOWN)
 @pytest.mark.parametrize("seed", range(15))
 def test_only_known_violations(design: str, seed: int) -> None:

@@ -6,9 +6,9 @@ from powercut.checkers.crash.image import file_images
 from powercut.checkers.engine.lockstep import lockstep
 from powercut.checkers.run.mount import Mount
 from powercut.checkers.run.question import Question
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.recovery import mkfs
-from powercut.model.scopes import SCOPES
 
 STEPS = 400
 

@@ -11,9 +11,9 @@ from powercut.checkers.engine.search.outcome import Limits, Watch
 from powercut.checkers.engine.search.strategy import COMPACT, EXHAUSTIVE, Strategy, Swarm, Walk
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
-from powercut.model.scopes import SCOPES
 from tests.engine.toys import TOYS, system_of
 
 ASKED = Question(DESIGNS["seed"], SCOPES["enospc"])

@@ -20,10 +20,10 @@ from powercut.checkers.run.runner import run_scope
 from powercut.checkers.run.trace_of import trace_of
 from powercut.checkers.traces.codec import encode_trace, load_trace, trace_file_name
 from powercut.checkers.traces.format import Trace
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.inputs.files import write_whole
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
-from powercut.model.scopes import SCOPES
 
 FOLDER = Path(__file__).parents[2] / "traces"
 ENDING = ".trace.json"

@@ -20,6 +20,7 @@ from powercut.checkers.traces.codec import scope_of
 from powercut.explore.session import CommandError, Session
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
+from tests.tiers import every
 from tests.traces.corpus import CASES, ENDING, FOLDER, names
 
 FILES = sorted(FOLDER.glob(f"*{ENDING}"))
@@ -44,7 +45,7 @@ def test_saved_trace_replays(path: Path) -> None:
     assert render_mermaid(trace, result.epochs, marks).startswith("sequenceDiagram\n")
 
 
-@pytest.mark.parametrize("path", FILES, ids=stem)
+@pytest.mark.parametrize("path", every(10, FILES), ids=stem)
 def test_the_explorer_walks_a_saved_trace(path: Path) -> None:
     trace = load_trace(path)
     session = Session(subject_of(trace), trace)
@@ -62,7 +63,9 @@ def test_the_explorer_walks_a_saved_trace(path: Path) -> None:
     assert not verdict.known or verdict.violated == (trace.verdict == "violated")
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if "-holds-in-" not in p.name], ids=stem)
+@pytest.mark.parametrize(
+    "path", every(10, [p for p in FILES if "-holds-in-" not in p.name]), ids=stem
+)
 def test_saved_violation_says_why(path: Path) -> None:
     trace = load_trace(path)
     assert trace.verdict == "violated"
@@ -73,7 +76,7 @@ def test_saved_violation_says_why(path: Path) -> None:
     assert why.mounts[-1].carrying
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if "-holds-in-" in p.name], ids=stem)
+@pytest.mark.parametrize("path", every(10, [p for p in FILES if "-holds-in-" in p.name]), ids=stem)
 def test_saved_counterpart_follows_its_trace(path: Path) -> None:
     """The same schedule: without the mutant, or under a design that prevents the violation."""
     trace = load_trace(path)

@@ -14,9 +14,9 @@ from powercut.checkers.run.replay import replay
 from powercut.checkers.run.runner import run_scope
 from powercut.checkers.traces import Trace, TraceError, encode_trace, load_trace
 from powercut.checkers.traces.codec import decode_trace
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
-from powercut.model.scopes import SCOPES
 from tests.traces.corpus import FOLDER, Case, find
 from tests.traces.walks import random_trace
 
@@ -43,6 +43,7 @@ def shortest(design: str, scope: str, prop: str, mutant: str) -> int:
 
 
 @pytest.mark.parametrize(("design", "scope", "prop", "mutant"), RANDOM, ids=lambda word: word)
+@pytest.mark.exhaustive
 def test_a_random_run_gets_as_short_as_a_search(
     design: str, scope: str, prop: str, mutant: str
 ) -> None:

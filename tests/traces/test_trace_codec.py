@@ -26,6 +26,7 @@ from powercut.checkers.traces import (
     load_trace,
     model_digest,
 )
+from powercut.checkers.traces.digest import digest_of
 from powercut.checkers.traces.format import (
     COLOURS,
     DiskImage,
@@ -39,11 +40,11 @@ from powercut.checkers.traces.format import (
 )
 from powercut.checkers.traces.migrate import MIGRATIONS
 from powercut.checkers.workload import format_workload
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.recovery import Disk, mkfs
 from powercut.model.scope import Geometry, Scope
-from powercut.model.scopes import SCOPES
 from tests.traces.corpus import FOLDER
 from tests.workload.strategies import scopes
 
@@ -284,6 +285,32 @@ def test_unreadable_is_one_line(name: str, tmp_path: Path) -> None:
 
 def test_digest_names_this_model() -> None:
     assert re.fullmatch("[0-9a-f]{32}", model_digest())
+    assert model_digest() == digest_of(FOLDER.parent / "model")
+
+
+def test_digest_depends_on_every_name_and_every_byte(tmp_path: Path) -> None:
+    """Moved, renamed, edited, cut up otherwise, in a folder below: each is another model."""
+
+    def digest(**sources: str) -> str:
+        folder = tmp_path / f"model{len(list(tmp_path.iterdir()))}"
+        for name, text in sources.items():
+            path = folder / f"{name.replace('__', '/')}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        (folder / "notes.txt").write_text(folder.name)
+        return digest_of(folder)
+
+    same = digest(a="x = 1", b="y = 2")
+    assert same == digest(b="y = 2", a="x = 1")
+    others = [
+        digest(a="x = 2", b="y = 2"),
+        digest(a="x = 1", c="y = 2"),
+        digest(a="y = 2", b="x = 1"),
+        digest(a="x = 1y", b=" = 2"),
+        digest(a="x = 1", mm__b="y = 2"),
+        digest(a="x = 1"),
+    ]
+    assert len({same, *others}) == 1 + len(others)
 
 
 # ---- the JSON Schema ----------------------------------------------------------------------------

@@ -17,8 +17,8 @@ from powercut.checkers.traces.describe import (
     values_of,
 )
 from powercut.checkers.traces.views import EpochReplay, StepView
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
-from powercut.model.scopes import SCOPES
 from powercut.model.state import (
     FLUSHER,
     IOEND_COMPLETED,

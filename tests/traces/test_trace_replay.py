@@ -17,9 +17,9 @@ from powercut.checkers.run.replay import replay
 from powercut.checkers.run.runner import run_scope
 from powercut.checkers.run.trace_of import trace_of, trace_steps
 from powercut.checkers.traces import Trace, TraceError, TraceMismatch, decode_trace, encode_trace
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.recovery import mkfs
-from powercut.model.scopes import SCOPES
 from tests.traces.corpus import FOLDER, Case, find
 
 

@@ -11,9 +11,9 @@ from powercut.checkers.run.mount import Epoch, Mount, predicates_of
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.trace_of import make_trace
 from powercut.checkers.traces.format import Trace
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
-from powercut.model.scopes import SCOPES
 from powercut.properties.crash import factored
 
 if TYPE_CHECKING:

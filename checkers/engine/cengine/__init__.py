@@ -1,14 +1,15 @@
 """The C half of the C engine: text that is compiled together with the generated steps.
 
-``prelude.h`` is what steps need, ``store.h`` keeps states, ``breadth.c``, ``cycles.c`` and
-``depth.c`` search.  Steps and searches are one translation unit if the steps are few, so that the
-compiler sees both together; else two, so that many geometries share the compiled steps.
+``prelude.h`` is what steps need, ``store.h`` has the tables, ``states.h`` keeps the states of the
+breadth-first search; ``breadth.c``, ``cycles.c`` and ``depth.c`` search.  Steps and searches are
+one translation unit if the steps are few, so that the compiler sees both together; else two, so
+that many geometries share the compiled steps.
 """
 
 from functools import cache
 from importlib.resources import files
 
-_SEARCHES = ("store.h", "breadth.c", "cycles.c", "depth.c")
+_SEARCHES = ("store.h", "states.h", "breadth.c", "cycles.c", "depth.c")
 _APART = "#define PC_APART\n"
 _OWN_ENV = "PC_SHARED _Thread_local jmp_buf pc_env;\n"
 

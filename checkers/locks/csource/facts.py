@@ -21,7 +21,6 @@ FAILED_POINTER = {"{}": True, "IS_ERR({})": True}
 GOOD_POINTER = {"{}": True, "IS_ERR({})": False}
 ZERO = {"{}": False, "{}<0": False, "IS_ERR({})": False}
 NEGATIVE = {"{}": True, "{}<0": True}
-NONZERO = {"{}": True}
 
 
 def is_local(atom: str) -> bool:

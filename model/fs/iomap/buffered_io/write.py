@@ -46,9 +46,12 @@ def iomap_file_buffered_write(
         stop = min(end, (f + 1) * k.conf.cells_per_folio)
         if start < stop:
             error = yield from reserve_blocks(
-                k, current, inode,
-                start // k.conf.cells_per_block, (stop - 1) // k.conf.cells_per_block,
-            )  # fmt: skip
+                k,
+                current,
+                inode,
+                start // k.conf.cells_per_block,
+                (stop - 1) // k.conf.cells_per_block,
+            )
             if error:
                 return
             yield from folio_lock(k, current, inode.folio[f])

@@ -1,6 +1,0 @@
-"""What every test shares: Hypothesis draws the same examples in every run."""
-
-from hypothesis import settings
-
-settings.register_profile("repeatable", derandomize=True, deadline=None)
-settings.load_profile("repeatable")
