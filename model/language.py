@@ -18,8 +18,8 @@ Rejected: dataclasses as live state (ten times slower to hash and copy, measured
 ``ctypes.Structure`` (no ranges, no run-time array lengths).
 """
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar
 
 E = TypeVar("E")
@@ -134,3 +134,35 @@ class Program:
     threads: tuple[Thread, ...]
     constant: str = ""
     projected: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A statement about every state: ``check`` is a helper of the state, 0 where it holds."""
+
+    name: str
+    statement: str
+    check: Callable[[Any], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A program with its sizes, its start and what must hold: all that a check of it needs.
+
+    - ``dims`` are the values of the dimensions that the program names.
+    - ``setup`` writes the first values, the constant part included; all else starts at zero.  It is
+      plain Python, called once for each run.
+    - ``properties`` are about every state.  ``situations`` (helpers of the state, by name) are
+      looked for, so that a property that held for want of them is seen.
+    - ``recover`` is a helper that works on what a power cut leaves: the projected field, and zeros.
+      ``crash_properties`` are about the state that it makes.
+    """
+
+    program: Program
+    properties: tuple[Property, ...] = ()
+    crash_properties: tuple[Property, ...] = ()
+    situations: Mapping[str, Callable[[Any], int]] = field(default_factory=dict)
+    dims: Mapping[str, int] = field(default_factory=dict)
+    setup: Callable[[Any], None] | None = None
+    recover: Callable[[Any], None] | None = None
+    summary: str = ""

@@ -163,12 +163,19 @@ def load(function: Callable[..., Any]) -> Source:
         file=file,
         is_path=is_path,
         parameters=[a.arg for a in node.args.args],
-        hints=get_type_hints(function),
+        hints=_hints(function, file, first),
         lines=_lines(path),
     )
     _check_signature(source)
     _check_body(source, node.body, loops=())
     return source
+
+
+def _hints(function: Callable[..., Any], file: str, line: int) -> dict[str, Any]:
+    try:
+        return get_type_hints(function)
+    except NameError as error:
+        raise LanguageError(file, line, f"an annotation of {function.__name__}: {error}") from None
 
 
 def _short(path: str, module: str) -> str:

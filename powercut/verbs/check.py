@@ -1,8 +1,6 @@
 """``powercut check``: explore designs × scopes and report a verdict per property with its bound."""
 
 import json
-import math
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,8 +10,6 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from powercut.checkers.engine.c_library import CannotCompile, NoCompiler, try_compiler
-from powercut.checkers.engine.search.engines import ENGINES, C
 from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.engine.search.strategy import COMPACT, EXHAUSTIVE
 from powercut.checkers.run.question import Question
@@ -25,7 +21,8 @@ from powercut.execute.pool import default_jobs, run_all
 from powercut.execute.progress import ProgressLine
 from powercut.execute.swarm import MEMBER_STATES, member_jobs, merged
 from powercut.inputs.files import make_writable, write_whole
-from powercut.inputs.names import pick, pick_all, quoted, suggestion
+from powercut.inputs.limits import at_least_one, check_engine, fair_share_mib, some_seconds
+from powercut.inputs.names import pick, pick_all
 from powercut.inputs.scopes import chosen_scopes
 from powercut.model.designs import DEFAULT_DESIGNS, DESIGNS
 from powercut.model.mutants import MUTANTS
@@ -74,19 +71,6 @@ def _report(options: CheckOptions, jobs: list[Job], members: int, run: Run, at_a
     return exit_code_of(verdict)
 
 
-def check_engine(engine: str) -> None:
-    """Raise :class:`InputError` unless ``engine`` is one that exists and can run here."""
-    if engine not in ENGINES:
-        raise InputError(
-            f"--engine: unknown engine {quoted(engine)}", f"{suggestion(engine, ENGINES)}"
-        )
-    if engine == C:
-        try:
-            try_compiler()
-        except (NoCompiler, CannotCompile) as error:
-            raise InputError(f"--engine c: {error}", "or give --engine python") from None
-
-
 def _audit(options: CheckOptions) -> int:
     """Audit the reductions in the chosen runs.  Raises :class:`InputError`."""
     from powercut.verbs.audit import AUDIT_SCOPES, run_audit
@@ -130,13 +114,6 @@ def process_count(jobs: int | None, cluster: str | None = None) -> int:
     return at_least_one("--jobs", jobs)
 
 
-def at_least_one(option: str, value: int) -> int:
-    """Return ``value``.  Raises :class:`InputError` if it is below 1."""
-    if value < 1:
-        raise InputError(f"{option}: must be a whole number from 1 up, not {value}")
-    return value
-
-
 def _members(options: CheckOptions) -> int:
     """Return how many searches make a run: 1, or the size of the swarm."""
     if options.swarm is None:
@@ -157,11 +134,7 @@ def _jobs(options: CheckOptions, processes: int) -> list[Job]:
     limits = _limits(options, processes)
     deadline = None
     if options.time_limit is not None:
-        if not (math.isfinite(options.time_limit) and options.time_limit > 0):
-            raise InputError(
-                f"--time-limit: must be a number of seconds above 0, not {options.time_limit:g}"
-            )
-        deadline = time.monotonic() + options.time_limit
+        deadline = time.monotonic() + some_seconds("--time-limit", options.time_limit)
     scopes = chosen_scopes(options.scopes or (), options.workloads or ())
     return [
         Job(
@@ -191,17 +164,8 @@ def _limits(options: CheckOptions, processes: int) -> Limits:
         memory = at_least_one("--max-memory", options.max_memory)
     else:
         here = options.cluster in (None, "local")
-        memory = min(defaults.max_memory_mib, _fair_share_mib(processes if here else 1))
+        memory = min(defaults.max_memory_mib, fair_share_mib(processes if here else 1))
     return Limits(states, memory, options.time_limit or defaults.time_limit_s)
-
-
-def _fair_share_mib(processes: int) -> int:
-    """Return how much memory each of ``processes`` may use, leaving a fifth to others."""
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1024 * 1024)
-    except (ValueError, OSError):
-        return Limits().max_memory_mib
-    return max(256, total * 4 // 5 // processes)
 
 
 def _runs(jobs: list[Job], run: Run, options: CheckOptions) -> Iterator[RunReport]:

@@ -48,10 +48,24 @@ def call(argv: Sequence[str]) -> int:
 
 @app.command
 def check(
+    file: Annotated[
+        Path | None,
+        Parameter(
+            name="FILE",
+            negative=(),
+            show_default=False,
+            help="Instead of ext4, check the protocols that this Python file declares; the file "
+            "is executed.",
+        ),
+    ] = None,
+    /,
     *,
     options: CheckOptions = CheckOptions(),
 ) -> int:
     """Explore designs × scopes with a power cut at every step.
+
+    With FILE, explore protocols of your own (docs/own-protocol.md).  FILE is
+    a program: it is executed with your rights.
 
     Every verdict comes with its bound; a run that a limit or Ctrl-C cuts short
     is inconclusive, never "holds".  A violation counts only after the native
@@ -60,6 +74,10 @@ def check(
     Exit codes: 0 all hold, 1 some violated, 2 bad usage or input,
     3 inconclusive, 4 internal error.
     """
+    if file is not None:
+        from powercut.verbs import protocol
+
+        return protocol.run(file, options)
     from powercut.verbs import check as verb
 
     return verb.run(options)

@@ -69,6 +69,16 @@ def is_state_limit(stopped: str) -> bool:
     return stopped.startswith("limit of ")
 
 
+def is_time_limit(stopped: str) -> bool:
+    """Tell whether what ``Outcome.stopped`` says is the limit on time."""
+    return stopped.startswith("time limit of ")
+
+
+def time_limit_reached(seconds: float) -> str:
+    """Return what ``Outcome.stopped`` says of a search that took ``seconds``, and no more."""
+    return f"time limit of {seconds:g} s reached"
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A violated property: the schedule that leads to it (thread indexes), and what was seen."""
@@ -130,7 +140,7 @@ class Budget:
         if states >= self.limits.max_states:
             return f"limit of {self.limits.max_states} states reached"
         if self.seconds > self.limits.time_limit_s:
-            return f"time limit of {self.limits.time_limit_s:g} s reached"
+            return time_limit_reached(self.limits.time_limit_s)
         if memory_mib() > self.limits.max_memory_mib:
             return f"memory limit of {self.limits.max_memory_mib} MiB reached"
         return ""

@@ -1,0 +1,1 @@
+"""Checks a protocol of the user's own: the engine with nothing of ext4 around it."""
