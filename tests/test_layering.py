@@ -68,6 +68,28 @@ def test_an_upward_import_is_noticed(tmp_path: Path, lower: str, upper: str) -> 
     assert f"powercut.{lower} is not allowed to import powercut.{upper}" in run.stdout
 
 
+@pytest.mark.parametrize("folder", ["engine", "protocol"])
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("from powercut.model import language", 0),
+        ("from powercut.model import state", 1),
+        ("from powercut.model.fs.ext4 import inode", 1),
+        ("from powercut.properties import catalog", 1),
+    ],
+)
+def test_the_engine_knows_the_language_and_no_ext4(
+    tmp_path: Path, folder: str, line: str, code: int
+) -> None:
+    bare_copy(tmp_path)
+    (tmp_path / "powercut" / "checkers" / folder / "own.py").write_text(f"{line}\n")
+    run = lint(tmp_path)
+    assert run.returncode == code, run.stdout
+    assert ("the engine knows no ext4: of the model, the language alone BROKEN" in run.stdout) == (
+        code == 1
+    )
+
+
 def test_a_module_without_a_layer_is_noticed(tmp_path: Path) -> None:
     bare_copy(tmp_path)
     (tmp_path / "powercut" / "checkers" / "elsewhere.py").touch()

@@ -15,7 +15,7 @@ from tests import tidy
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("model", "checkers", "properties", "powercut")
-FOLDERS = (*PACKAGES, "tests", "traces", "docs", "benchmarks", "scripts", ".ci")
+FOLDERS = (*PACKAGES, "tests", "traces", "docs", "benchmarks", "examples", "scripts", ".ci")
 LINKED = tuple(ROOT / "powercut" / name for name in PACKAGES if name != "powercut")
 
 CALLED_FROM_OUTSIDE = {

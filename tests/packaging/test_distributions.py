@@ -55,7 +55,8 @@ def test_the_sdist_holds_what_a_build_needs(built: Built) -> None:
     described = {name for name in names if name.startswith("powercut.egg-info/")}
     made = {"PKG-INFO", "setup.cfg"}
     kept = {"LICENSE", "MANIFEST.in", "README.md", "pyproject.toml"}
-    assert names - package - described == made | kept
+    examples = {"examples/mutual_exclusion.py", "examples/write_ahead_log.py"}
+    assert names - package - described == made | kept | examples
     assert package == below(built.tree / "powercut")
 
 
