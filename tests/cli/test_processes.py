@@ -52,12 +52,14 @@ def cpu_seconds(pid: int) -> float:
     return own + sum(cpu_seconds(int(child)) for child in below)
 
 
-def interrupted(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+def interrupted(
+    process: subprocess.Popen[str], at_work_s: float = AT_WORK_S
+) -> tuple[int, str, str]:
     """Interrupt ``process`` when it is at work; return exit code, output and errors.
 
     Work is measured in processor time: on a busy machine the start alone may take long.
     """
-    while cpu_seconds(process.pid) < AT_WORK_S:
+    while cpu_seconds(process.pid) < at_work_s:
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
@@ -68,12 +70,14 @@ def interrupted(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_reports_what_is_known(endless: Path, jobs: str) -> None:
     designs = ("seed", "seed-gap-ordered")
-    process = start("check", "--design", *designs, "--workload", endless, "--jobs", jobs)
+    argv = ("check", "--design", *designs, "--workload", endless, "--engine", "python")
+    process = start(*argv, "--jobs", jobs)
     assert process.stdout is not None
     assert process.stdout.readline().startswith("2 designs × 1 scope = 2 runs")
     code, out, err = interrupted(process)
     assert (code, err) == (3, "")
-    assert "mount 1: interrupted" in out
+    # Two processes that translate at the same time may both be interrupted in that.
+    assert ("mount 1: interrupted" if jobs == "1" else "interrupted") in out
     assert out.rstrip().endswith("2 of 2 runs cut short: inconclusive (exit code 3)")
 
 
@@ -178,7 +182,7 @@ def test_a_failing_run_does_not_stop_the_others() -> None:
 def test_what_is_stopped_before_it_starts_is_inconclusive() -> None:
     done = execute(job("append-fsync"), lambda _progress: None, lambda: True)
     assert done.result.stopped == "not started: interrupted"
-    late = job("append-fsync", deadline=time.monotonic() - 1, budget_s=5.0)
+    late = replace(job("append-fsync"), deadline=time.monotonic() - 1, budget_s=5.0)
     done = execute(late, lambda _progress: None, never)
     assert done.result.stopped == "not started: time limit of 5 s reached"
     assert done.result.verdict == "inconclusive"
