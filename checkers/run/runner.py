@@ -20,6 +20,7 @@ from powercut.checkers.engine.search.engines import (
 )
 from powercut.checkers.engine.search.making import make_search
 from powercut.checkers.engine.search.outcome import (
+    INTERRUPTED,
     Found,
     Outcome,
     Progress,
@@ -52,14 +53,20 @@ def run_scope(question: Question, on_progress: OnProgress | None = None) -> RunR
         return _Run(question, PYTHON, on_progress).run()
     if question.engine != AUTO:
         return _Run(question, question.engine, on_progress).run()
+    small: RunResult | None = None
     builds = [build_of(question.scope, n) for n in range(len(question.scope.mounts))]
     if question.strategy.is_exact and needs_compiling(builds):
         limits = question.limits
         few = replace(limits, max_states=min(limits.max_states, SMALL_STATES))
-        result = _Run(replace(question, limits=few), PYTHON, on_progress).run()
-        if few == limits or not result.stopped.endswith(f"limit of {SMALL_STATES} states reached"):
-            return replace(result, question=question)
-    engine, note = best_engine(builds)
+        small = _Run(replace(question, limits=few), PYTHON, on_progress).run()
+        if few == limits or not small.stopped.endswith(f"limit of {SMALL_STATES} states reached"):
+            return replace(small, question=question)
+    try:
+        engine, note = best_engine(builds)
+    except KeyboardInterrupt:
+        if small is None:
+            raise
+        return replace(small, question=question, stopped=INTERRUPTED)
     return replace(_Run(question, engine, on_progress).run(), engine_note=note)
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
+from powercut.checkers.reading import TooLarge, Unreadable, read_bytes
 from powercut.checkers.traces.errors import TraceError
 from powercut.checkers.traces.format import (
     COLOURS,
@@ -40,6 +41,7 @@ from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Scope
 
 MAX_TRACE_BYTES = 4 * 1024 * 1024
+_TOO_LARGE = f"larger than {MAX_TRACE_BYTES >> 20} MiB; a trace is smaller"
 _WIDTH = 100
 
 _PATTERNS = {
@@ -73,22 +75,17 @@ def load_trace(path: Path) -> Trace:
     """Return the trace in the file at ``path``.  Raises :class:`TraceError`."""
     name = str(path)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_TRACE_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or "unknown error"
-        raise TraceError(name, "$", f"cannot be read: {reason}; give a readable file") from None
-    except ValueError:
-        raise TraceError(
-            name, "$", "cannot be read: not a file name; give a readable file"
-        ) from None
-    return decode_trace(data, name)
+        return decode_trace(read_bytes(path, MAX_TRACE_BYTES), name)
+    except TooLarge:
+        raise TraceError(name, "$", _TOO_LARGE) from None
+    except Unreadable as error:
+        raise TraceError(name, "$", f"cannot be read: {error}; give a readable file") from None
 
 
 def decode_trace(data: bytes, name: str) -> Trace:
     """Return the trace in ``data``; ``name`` heads every message.  Raises :class:`TraceError`."""
     if len(data) > MAX_TRACE_BYTES:
-        raise TraceError(name, "$", f"larger than {MAX_TRACE_BYTES >> 20} MiB; a trace is smaller")
+        raise TraceError(name, "$", _TOO_LARGE)
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -28,8 +28,9 @@ from typing import Any
 
 from powercut.checkers.engine.search.outcome import INTERRUPTED, Limits, Progress
 from powercut.errors import InputError, MissingExtraError
+from powercut.execute.interrupts import first_interrupt
 from powercut.execute.job import Job, JobResult, execute, failed
-from powercut.execute.pool import first_interrupt
+from powercut.execute.pool import Keep, keep_nothing
 from powercut.execute.progress import ProgressLine
 from powercut.inputs.names import quoted
 
@@ -254,16 +255,19 @@ class Cluster:
     client: Any
     workers: int
 
-    def run(self, jobs: Sequence[Job], line: ProgressLine) -> Iterator[JobResult]:
+    def run(
+        self, jobs: Sequence[Job], line: ProgressLine, keep: Keep = keep_nothing
+    ) -> Iterator[JobResult]:
         """Do all jobs and yield their results in order; a failed one is a result too."""
-        return _Session(self.client, jobs, line).results()
+        return _Session(self.client, jobs, line, keep).results()
 
 
 class _Session:
     """One command's jobs on a cluster."""
 
-    def __init__(self, client: Any, jobs: Sequence[Job], line: ProgressLine) -> None:
+    def __init__(self, client: Any, jobs: Sequence[Job], line: ProgressLine, keep: Keep) -> None:
         self.client = client
+        self.keep = keep
         self.jobs = jobs
         self.line = line
         self.name = f"powercut-{uuid.uuid4().hex[:12]}"
@@ -324,6 +328,7 @@ class _Session:
             return
         number, future = news
         result = self._result_of(number, future)
+        self.keep(result)
         self.done[number] = result
         self.line.done(number, result.result.states)
 

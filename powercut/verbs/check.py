@@ -19,12 +19,12 @@ from powercut.checkers.engine.search.strategy import COMPACT, EXHAUSTIVE
 from powercut.checkers.run.question import Question
 from powercut.documents.check import RunReport, check_document
 from powercut.documents.check_report import CheckReport
-from powercut.errors import InputError, InternalError, exit_code_of
+from powercut.errors import InputError, InternalError, exit_code_of, one_line
 from powercut.execute.job import Job, JobResult
 from powercut.execute.pool import default_jobs, run_all
 from powercut.execute.progress import ProgressLine
 from powercut.execute.swarm import MEMBER_STATES, member_jobs, merged
-from powercut.inputs.files import make_writable, write_whole
+from powercut.inputs.files import Findings, make_writable, write_whole
 from powercut.inputs.names import pick, pick_all, quoted, suggestion
 from powercut.inputs.scopes import chosen_scopes
 from powercut.model.designs import DEFAULT_DESIGNS, DESIGNS
@@ -54,9 +54,10 @@ def _report(options: CheckOptions, jobs: list[Job], members: int, run: Run, at_a
     started = time.perf_counter()
     report = CheckReport(jobs, at_a_time, sys.stdout, members)
     reports: list[RunReport] = []
+    findings = Findings(options.save_traces)
     if not options.json:
         report.begin()
-    for ended in _runs(jobs, run, options):
+    for ended in _runs(jobs, run, options, findings):
         reports.append(ended)
         if not options.json:
             report.add(ended)
@@ -67,6 +68,7 @@ def _report(options: CheckOptions, jobs: list[Job], members: int, run: Run, at_a
         print()
     else:
         report.finish(verdict, time.perf_counter() - started)
+    _tell_unwritten(findings)
     for ended in reports:
         if ended.failure:
             sys.stdout.flush()
@@ -204,12 +206,14 @@ def _fair_share_mib(processes: int) -> int:
     return max(256, total * 4 // 5 // processes)
 
 
-def _runs(jobs: list[Job], run: Run, options: CheckOptions) -> Iterator[RunReport]:
+def _runs(
+    jobs: list[Job], run: Run, options: CheckOptions, findings: Findings
+) -> Iterator[RunReport]:
     count, seed = options.swarm, options.seed or 1
     shares = [[job] if count is None else member_jobs(job, count, seed) for job in jobs]
     flat = [share for group in shares for share in group]
     line = ProgressLine(len(flat))
-    results = run(flat, line=line)
+    results = run(flat, line=line, keep=lambda done: _written(done.traces, findings))
     notes: set[str] = set()
     for job, group in zip(jobs, shares, strict=True):
         parts = list(islice(results, len(group)))
@@ -219,9 +223,25 @@ def _runs(jobs: list[Job], run: Run, options: CheckOptions) -> Iterator[RunRepor
         if done.result.engine_note and not notes:  # one line is enough, whatever the others say
             notes.add(done.result.engine_note)
             print(f"powercut: {done.result.engine_note}", file=sys.stderr)
-        traces = saved(done.traces, options.save_traces)
+        traces = _written(done.traces, findings)
         yield RunReport(job, done.result, traces, done.failure, done.origin, swarm)
     line.clear()
+
+
+def _written(traces: Mapping[str, tuple[str, bytes]], findings: Findings) -> dict[str, str]:
+    """Write ``traces`` (by property: name, content); return the paths of those that are there."""
+    paths = {prop: findings.add(name, content) for prop, (name, content) in traces.items()}
+    return {prop: path for prop, path in paths.items() if path}
+
+
+def _tell_unwritten(findings: Findings) -> None:
+    """Say in a line of its own what could not be written; the verdict stands."""
+    if not findings.failures:
+        return
+    sys.stdout.flush()
+    more = len(findings.failures) - 1
+    others = f" (and {more} more)" if more else ""
+    print(f"powercut: {one_line(findings.failures[0])}{others}", file=sys.stderr)
 
 
 def saved(traces: Mapping[str, tuple[str, bytes]], folder: Path | None) -> dict[str, str]:

@@ -65,12 +65,14 @@ def interrupted(process: subprocess.Popen[str], at_s: float = AT_WORK_S) -> Ende
 @pytest.mark.parametrize("jobs", [pytest.param("1", marks=EXHAUSTIVE), "2"])
 def test_ctrl_c_reports_what_is_known(endless: Path, jobs: str) -> None:
     designs = ("seed", "seed-gap-ordered")
-    with start("check", "--design", *designs, "--workload", endless, "--jobs", jobs) as process:
+    argv = ("check", "--design", *designs, "--workload", endless, "--engine", "python")
+    with start(*argv, "--jobs", jobs) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("2 designs × 1 scope = 2 runs")
         ended = interrupted(process)
     assert (ended.code, ended.err) == (3, "")
-    assert "mount 1: interrupted" in ended.out
+    # Two processes that translate at the same time may both be interrupted in that.
+    assert ("mount 1: interrupted" if jobs == "1" else "interrupted") in ended.out
     assert ended.out.rstrip().endswith("2 of 2 runs cut short: inconclusive (exit code 3)")
 
 
@@ -173,7 +175,7 @@ def test_a_failing_run_does_not_stop_the_others() -> None:
 def test_what_is_stopped_before_it_starts_is_inconclusive() -> None:
     done = execute(job("append-fsync"), lambda _progress: None, lambda: True)
     assert done.result.stopped == "not started: interrupted"
-    late = job("append-fsync", deadline=time.monotonic() - 1, budget_s=5.0)
+    late = replace(job("append-fsync"), deadline=time.monotonic() - 1, budget_s=5.0)
     done = execute(late, lambda _progress: None, never)
     assert done.result.stopped == "not started: time limit of 5 s reached"
     assert done.result.verdict == "inconclusive"

@@ -147,7 +147,7 @@ def test_what_is_no_source(powercut: Runner, tmp_path: Path) -> None:
     assert_refused(powercut("locks", tmp_path / "missing.c"), "missing.c")
     assert_refused(powercut("locks", tmp_path), "no C file")
     assert_refused(powercut("locks", "nul\0byte"), "nul")
-    assert_refused(powercut("locks", "/dev/null"), "not a file")
+    assert_refused(powercut("locks", "/dev/null"), "not a regular file")
 
 
 def test_bad_usage(powercut: Runner, good: Path, tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from powercut.checkers.proof import (
     ranks,
     tables,
 )
+from powercut.checkers.proof.answers import UNKNOWN
 from powercut.checkers.proof.invariant import CONJUNCTS, conjuncts_of
 from powercut.checkers.proof.logic import Unbounded
-from powercut.checkers.proof.obligations import PROVED, REFUTED, UNKNOWN, decide, smt2
+from powercut.checkers.proof.obligations import PROVED, REFUTED, decide, smt2
 from powercut.checkers.proof.rules import WRONG_DESIGNS, Rules, has_rule, rules_of
 from powercut.checkers.proof.steps import STEPS
 from powercut.model.designs import DESIGNS
