@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from powercut.errors import InputError
 from powercut.inputs.parameters import JsonFlag, one
 from powercut.verbs import VERBS
+from powercut.verbs.kernel.signatures import app as kernel_app
 from powercut.verbs.options import (
     CheckOptions,
     ExamOptions,
@@ -35,6 +36,7 @@ app = cyclopts.App(
     suppress_keyboard_interrupt=False,
 )
 app.command(trace_app)
+app.command(kernel_app)
 
 
 def call(argv: Sequence[str]) -> int:
