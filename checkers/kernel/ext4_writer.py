@@ -43,13 +43,19 @@ class ImageWriter:
         self._super = memoryview(self.image)[ext4.SUPERBLOCK_OFFSET :][: ext4.SUPERBLOCK_BYTES]
         descriptors = (self._before.first_block + 1) * self.block_bytes
         self._group = memoryview(self.image)[descriptors:]
+        self._reserved: set[int] = set()
         self._touched = {ext4.SUPERBLOCK_OFFSET // self.block_bytes, self._before.first_block + 1}
 
-    def free_run(self, count: int) -> int:
-        """Return the first of ``count`` free blocks in a row.  Raises :class:`ValueError`."""
+    def reserve(self, count: int) -> int:
+        """Return the first of ``count`` free blocks in a row, which nobody gets again.
+
+        Raises :class:`ValueError` if there are none.
+        """
         first = self._before.first_block + 1
         for start in range(first, self._before.block_count - count + 1):
-            if not any(self._before.is_allocated(start + n) for n in range(count)):
+            run = range(start, start + count)
+            if not any(n in self._reserved or self._before.is_allocated(n) for n in run):
+                self._reserved.update(run)
                 return start
         raise ValueError(f"no {count} free blocks in a row")
 
@@ -102,7 +108,8 @@ class ImageWriter:
     def _put_inode(self, number: int, file: NewFile) -> None:
         size = ext4.Super.inode_size.get(self._super)
         raw = bytearray(size)
-        blocks = sum(extent.length for extent in file.extents)
+        root, leaves = self._extent_tree(file.extents)
+        blocks = sum(extent.length for extent in file.extents) + leaves
         ext4.Inode.mode.put(raw, _FILE_MODE)
         ext4.Inode.links_count.put(raw, 1 if file.name else 0)
         ext4.Inode.size_low.put(raw, file.size_bytes)
@@ -112,11 +119,21 @@ class ImageWriter:
         if file.is_orphan:
             ext4.Inode.dtime.put(raw, ext4.Super.last_orphan.get(self._super))
         at = ext4.Inode.block_offset
-        raw[at : at + ext4.Inode.block_bytes] = _extent_root(file.extents)
+        raw[at : at + ext4.Inode.block_bytes] = root
         table = ext4.Group.inode_table.get(self._group) * self.block_bytes
         start = table + (number - 1) * size
         self._touched.add(start // self.block_bytes)
         self.image[start : start + size] = raw
+
+    def _extent_tree(self, extents: Sequence[Extent]) -> tuple[bytes, int]:
+        """Return the root of a tree for these extents, and how many leaves it has."""
+        if len(extents) <= ext4.EXTENTS_IN_INODE:
+            return _extent_node(extents, ext4.Inode.block_bytes), 0
+        leaf = self.reserve(1)
+        self.use_block(leaf)
+        self._touched.add(leaf)
+        self.put_data(leaf, _extent_node(extents, self.block_bytes))
+        return _index_root(extents[0].logical, leaf), 1
 
     def _put_name(self, name: str, number: int) -> None:
         """Add a name to the root directory, behind its last entry."""
@@ -148,11 +165,12 @@ def _add(field: ext4.Field, structure: memoryview, amount: int) -> None:
     field.put(structure, field.get(structure) + amount)
 
 
-def _extent_root(extents: Sequence[Extent]) -> bytes:
-    """Return an extent tree of one level, which fits into the inode."""
-    if len(extents) > ext4.EXTENTS_IN_INODE:
-        raise ValueError(f"{len(extents)} extents do not fit into an inode")
-    head = ext4.EXTENT_HEADER.pack(ext4.EXTENT_MAGIC, len(extents), ext4.EXTENTS_IN_INODE, 0, 0)
+def _extent_node(extents: Sequence[Extent], node_bytes: int) -> bytes:
+    """Return a node of an extent tree that maps blocks of data."""
+    room = (node_bytes - ext4.EXTENT_HEADER_BYTES) // ext4.EXTENT_ENTRY_BYTES
+    if len(extents) > room:
+        raise ValueError(f"{len(extents)} extents do not fit into a node of {room}")
+    head = ext4.EXTENT_HEADER.pack(ext4.EXTENT_MAGIC, len(extents), room, 0, 0)
     entries = b"".join(
         ext4.EXTENT.pack(
             extent.logical,
@@ -162,7 +180,14 @@ def _extent_root(extents: Sequence[Extent]) -> bytes:
         )
         for extent in extents
     )
-    return (head + entries).ljust(ext4.Inode.block_bytes, b"\0")
+    return (head + entries).ljust(node_bytes, b"\0")
+
+
+def _index_root(first_logical: int, leaf: int) -> bytes:
+    """Return the root of an extent tree with one leaf, as it lies in the inode."""
+    head = ext4.EXTENT_HEADER.pack(ext4.EXTENT_MAGIC, 1, ext4.EXTENTS_IN_INODE, 1, 0)
+    entry = ext4.EXTENT_INDEX.pack(first_logical, leaf & 0xFFFFFFFF, leaf >> 32, 0)
+    return (head + entry).ljust(ext4.Inode.block_bytes, b"\0")
 
 
 def _record_bytes(name_bytes: int) -> int:

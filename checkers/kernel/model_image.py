@@ -80,7 +80,7 @@ def write_image(
     ``in_journal`` leaves the metadata to a replay.  Raises LabError if mke2fs is missing.
     """
     writer = ImageWriter(_template(block_bytes))
-    first = writer.free_run(geometry.nr_phys)
+    first = writer.reserve(geometry.nr_phys)
     per_block = geometry.cells_per_block
     for block in range(geometry.nr_phys):
         cells = disk.cells[block * per_block : (block + 1) * per_block]

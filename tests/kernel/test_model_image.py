@@ -49,7 +49,8 @@ def drawn_disks(count: int) -> Iterator[tuple[Disk, Geometry]]:
     draw = random.Random(1)
     for _ in range(count):
         per_block = draw.choice((1, 2, 4))
-        geometry = Geometry(draw.randint(1, 4), per_block, nr_phys=8, nr_inodes=draw.randint(1, 2))
+        files = draw.randint(1, 2)
+        geometry = Geometry(draw.randint(1, 8 // files), per_block, nr_phys=8, nr_inodes=files)
         free = list(range(geometry.nr_phys))
         draw.shuffle(free)
         inodes = []
@@ -75,6 +76,20 @@ def test_everybody_finds_the_same_files(block_bytes: int, in_journal: bool) -> N
     assert files["file0"] is not None
     assert files["file0"].content == b"O" * cell
     assert [logical for logical, _ in files["file0"].blocks] == [0]
+
+
+@pytest.mark.parametrize("in_journal", [False, True], ids=["clean", "committed"])
+@pytest.mark.parametrize("is_orphan", [False, True], ids=["file", "orphan"])
+def test_more_extents_than_an_inode_holds(is_orphan: bool, in_journal: bool) -> None:
+    """They go into a leaf block of their own, which a truncate of the orphan may free."""
+    geometry = Geometry(nr_blocks=6, nr_phys=8)
+    states = [WRITTEN, UNWRITTEN] * 3
+    extents = tuple((state, block) for state, block in zip(states, (7, 5, 3, 1, 0, 2), strict=True))
+    bitmap = 0b10101111
+    crashed = Disk((DiskInode(12 - 8 * is_orphan, is_orphan, extents),), bitmap, CELLS + CELLS[:4])
+    files = agreement(write_image(crashed, geometry, 1024, in_journal=in_journal))
+    assert files["file0"] is not None
+    assert len(files["file0"].blocks) == (2 if is_orphan else 6)
 
 
 def test_an_image_is_the_same_whenever_it_is_made() -> None:
