@@ -51,7 +51,6 @@ class Volume:
     def __init__(self, medium: Medium) -> None:
         self._medium = medium
         self._replayed = Replayed({})
-        self._bitmaps: dict[int, bytes] = {}
         self._read_superblock()
         if self._incompat & ext4.INCOMPAT_RECOVER:
             number = ext4.Super.journal_inode.get(self._super)
@@ -66,6 +65,10 @@ class Volume:
         return self._replayed.transactions
 
     def _read_superblock(self) -> None:
+        """Take the sizes from the superblock, and forget what was read before it changed."""
+        self._bitmaps: dict[int, bytes] = {}
+        self._tables: dict[int, int] = {}
+        self._inodes: dict[int, bytes] = {}
         self._super = self._bytes_at(ext4.SUPERBLOCK_OFFSET, ext4.SUPERBLOCK_BYTES)
         if ext4.Super.magic.get(self._super) != ext4.MAGIC:
             raise DamagedError("there is no ext4 superblock")
@@ -74,6 +77,9 @@ class Volume:
         self._incompat = ext4.Super.incompat.get(self._super)
         self._inode_bytes = ext4.Super.inode_size.get(self._super)
         self._inodes_per_group = ext4.Super.inodes_per_group.get(self._super)
+        self._blocks_per_group = ext4.Super.blocks_per_group.get(self._super) or 1
+        groups = -(-self.block_count // self._blocks_per_group)
+        self._inode_count = self._inodes_per_group * groups
         self.first_block = ext4.Super.first_data_block.get(self._super)
         self._descriptor_bytes = ext4.GROUP_DESCRIPTOR_BYTES
         if self._incompat & ext4.INCOMPAT_64BIT:
@@ -105,21 +111,26 @@ class Volume:
 
     def inode(self, number: int) -> bytes:
         """Return the bytes of an inode."""
-        count = self._inodes_per_group * -(-self.block_count // self._blocks_per_group)
-        if not 1 <= number <= count:
+        found = self._inodes.get(number)
+        if found is not None:
+            return found
+        if not 1 <= number <= self._inode_count:
             raise DamagedError(f"there is no inode {number}")
         group, index = divmod(number - 1, self._inodes_per_group)
+        table = self._tables.get(group)
+        if table is None:
+            table = self._tables[group] = self._inode_table(group)
+        raw = self._bytes_at(table + index * self._inode_bytes, self._inode_bytes)
+        self._inodes[number] = raw
+        return raw
+
+    def _inode_table(self, group: int) -> int:
+        """Return the byte at which a group's inode table begins."""
         descriptor = self.descriptor(group)
         table = ext4.Group.inode_table.get(descriptor)
         if self._descriptor_bytes >= 64:
             table |= ext4.Group.inode_table_high.get(descriptor) << 32
-        return self._bytes_at(
-            table * self.block_bytes + index * self._inode_bytes, self._inode_bytes
-        )
-
-    @property
-    def _blocks_per_group(self) -> int:
-        return ext4.Super.blocks_per_group.get(self._super) or 1
+        return table * self.block_bytes
 
     def file(self, number: int) -> File:
         """Return the regular file with this inode number."""
