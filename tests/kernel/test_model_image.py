@@ -156,6 +156,15 @@ def test_e2fsck_forgives_a_block_that_begins_at_the_size() -> None:
     agreement(image)
 
 
+def test_e2fsck_does_not_forgive_it_in_a_leaf() -> None:
+    geometry = Geometry(nr_blocks=6, nr_phys=8)
+    blocks = ((UNWRITTEN, 7), (HOLE, 0), (UNWRITTEN, 6), *((WRITTEN, n) for n in (4, 2, 0)))
+    crashed = Disk((DiskInode(10, False, blocks),), 0b11010101, CELLS + CELLS[:4])
+    image = write_image(crashed, geometry, 1024)
+    assert opinion(image.content, image.names).complaints
+    agreement(image)
+
+
 def planted_in_writer(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Plant one mistake after the other."""
     real_put = ext4_writer.ImageWriter._put_inode
