@@ -179,13 +179,14 @@ def structural_faults(image: ModelImage, *, forgiving: bool = False) -> list[str
     """Return what the model itself finds wrong in the structure of this crash state.
 
     A ``forgiving`` look lets pass a written block that begins exactly at the size of a file whose
-    extents are in its inode.  e2fsck does that: its check_blocks() compares the size with the
-    beginning of the last written block, and scan_extent_node() is strict in a leaf only.
+    extents are in its inode, or that has one block at most.  e2fsck does that: its check_blocks()
+    compares the size with the beginning of the last written block; scan_extent_node() is strict,
+    but in a leaf only, and not where the last block is block 0.
     """
     per_block = image.geometry.cells_per_block
     inodes = tuple(
         CrashInode(
-            inode.size + (forgiving and inode.size % per_block == 0 and _is_small(inode)),
+            inode.size + (forgiving and _is_forgiven(inode, per_block)),
             inode.orphan,
             inode.extents,
             ever=(),
@@ -199,8 +200,9 @@ def structural_faults(image: ModelImage, *, forgiving: bool = False) -> list[str
     return [finding.text for finding in structure(state) if finding.prop == STRUCTURE]
 
 
-def _is_small(inode: DiskInode) -> bool:
-    return len(list(_extents(inode.extents, 0))) <= ext4.EXTENTS_IN_INODE
+def _is_forgiven(inode: DiskInode, per_block: int) -> bool:
+    is_in_inode = len(list(_extents(inode.extents, 0))) <= ext4.EXTENTS_IN_INODE
+    return inode.size % per_block == 0 and (is_in_inode or inode.size <= per_block)
 
 
 def agreement(image: ModelImage) -> dict[str, Recovered | None]:

@@ -156,12 +156,15 @@ def test_e2fsck_forgives_a_block_that_begins_at_the_size() -> None:
     agreement(image)
 
 
-def test_e2fsck_does_not_forgive_it_in_a_leaf() -> None:
+@pytest.mark.parametrize(("size", "is_forgiven"), [(10, False), (2, True)])
+def test_e2fsck_forgives_it_in_a_leaf_for_a_file_of_one_block(size: int, is_forgiven: bool) -> None:
     geometry = Geometry(nr_blocks=6, nr_phys=8)
-    blocks = ((UNWRITTEN, 7), (HOLE, 0), (UNWRITTEN, 6), *((WRITTEN, n) for n in (4, 2, 0)))
-    crashed = Disk((DiskInode(10, False, blocks),), 0b11010101, CELLS + CELLS[:4])
+    states = [UNWRITTEN, WRITTEN] + [UNWRITTEN] * 4 if is_forgiven else [UNWRITTEN] * 5 + [WRITTEN]
+    extents = tuple(zip(states, (7, 4, 6, 3, 2, 0), strict=True))
+    crashed = Disk((DiskInode(size, False, extents),), 0b11011101, CELLS + CELLS[:4])
     image = write_image(crashed, geometry, 1024)
-    assert opinion(image.content, image.names).complaints
+    assert structural_faults(image)
+    assert bool(opinion(image.content, image.names).complaints) != is_forgiven
     agreement(image)
 
 
