@@ -20,7 +20,7 @@ Rejected: dataclasses as live state (ten times slower to hash and copy, measured
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 E = TypeVar("E")
 T = TypeVar("T")
@@ -134,3 +134,21 @@ class Program:
     threads: tuple[Thread, ...]
     constant: str = ""
     projected: str = ""
+    variants: "Variants | None" = None
+
+
+class Variants(Protocol):
+    """What else a program can be: other texts of its paths, chosen by the constant part.
+
+    ``key`` is another one for other texts.  The threads of a variant have the names and numbers of
+    the program's own.
+    """
+
+    @property
+    def key(self) -> str: ...
+
+    def woven(self) -> Program:
+        """Return one program that does what any of the texts does, as its constants say."""
+
+    def native(self, root: Any) -> Program:
+        """Return the program of the one text that the constants of the state ``root`` choose."""

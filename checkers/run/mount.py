@@ -18,9 +18,9 @@ from powercut.checkers.engine.frames import Place
 from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.engine.system import Build, Predicate, System, ThreadInfo
 from powercut.checkers.run.question import Question
+from powercut.checkers.weave.program import MODEL
 from powercut.model.designs import Design
 from powercut.model.fs.iomap.buffered_io.read import device_colour, is_absent
-from powercut.model.kernel.tasks import PROGRAM
 from powercut.model.mutants import Mutant
 from powercut.model.recovery import Disk, canonical, mkfs
 from powercut.model.scope import Scope
@@ -44,7 +44,7 @@ class Epoch:
 @lru_cache(maxsize=32)
 def build_for(dims: tuple[tuple[str, int], ...], *, checked: bool = False) -> Build:
     """Compile the model for the given array sizes; repeated calls share the build."""
-    return Build(PROGRAM, dict(dims), PREDICATES, checked=checked)
+    return Build(MODEL, dict(dims), PREDICATES, checked=checked)
 
 
 def build_of(scope: Scope, number: int, *, checked: bool = False) -> Build:
@@ -65,9 +65,9 @@ def _system_of(
     """Return a system that nobody may reconfigure: the mounts of equal questions share it."""
     constants = bytearray(build.layout.constant_size)
     conf = build.layout.view(bytearray(build.layout.shared_size), constants).conf
-    switch = mutant.switch if mutant else ""
+    planted = mutant.number if mutant else 0
     mount = scope.mounts[number]
-    configure(conf, scope, mount, design, switch, observes_calls=observes_calls)
+    configure(conf, scope, mount, design, planted, observes_calls=observes_calls)
     first = _variables(build, bytes(constants), mkfs(scope), scope)
     return System(build, bytes(constants), first)
 

@@ -133,9 +133,9 @@ def test_a_process_that_dies_fails_its_run_only() -> None:
 
 
 def test_an_error_inside_a_job_is_a_failure() -> None:
-    wrong = replace(MUTANTS["no-preflush"], switch="no_such_switch")
+    wrong = replace(MUTANTS["no-preflush"], number=256)
     done = execute(job("append-fsync", mutant=wrong), lambda _progress: None, never)
-    assert "seed append-fsync no-preflush: ValueError" in done.failure
+    assert "seed append-fsync no-preflush: RangeError" in done.failure
     assert "Traceback" in done.origin
 
 
@@ -163,11 +163,11 @@ def test_the_report_of_a_killed_process(endless: Path) -> None:
 
 
 def test_a_failing_run_does_not_stop_the_others() -> None:
-    wrong = replace(MUTANTS["no-preflush"], switch="no_such_switch")
+    wrong = replace(MUTANTS["no-preflush"], number=256)
     jobs = [job("append-fsync", mutant=wrong), job("append-fsync"), job("eio-overwrite")]
     for processes in (1, 2):
         bad, *good = run_all(jobs, processes, ProgressLine(len(jobs)))
-        assert "unknown mutant switch" in bad.failure
+        assert "conf.mutant" in bad.failure
         assert bad.result.stopped == "internal error"
         assert [(done.failure, done.result.exhaustive) for done in good] == [("", True)] * 2
 
