@@ -9,7 +9,11 @@ Rejected: trusting the recorded verdict, and replaying the compiled system alone
 being checked).
 """
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from msgspec import UNSET
 
 from powercut.checkers.run.follow import Follower, Where
 from powercut.checkers.run.judgement import Judgement, judge
@@ -22,6 +26,7 @@ from powercut.checkers.traces.digest import model_digest
 from powercut.checkers.traces.errors import TraceError
 from powercut.checkers.traces.format import ImageError, Trace, TraceEpoch, disk_of
 from powercut.checkers.traces.views import EpochReplay
+from powercut.checkers.weave.patch import ModelPatch, parse_patch
 from powercut.model.designs import DESIGNS
 from powercut.model.language import ASSERTION, LIVELOCK
 from powercut.model.mutants import MUTANTS
@@ -61,17 +66,27 @@ def subject_of(trace: Trace, name: str = "trace") -> Question:
         message = f"null, but {trace.property} is about what a crash leaves; expected a disk"
         raise TraceError(name, f"$.epochs[{len(trace.epochs) - 1}].crash", message)
     mutant = MUTANTS[trace.mutant] if trace.mutant else None
-    return Question(DESIGNS[trace.design], scope_of(trace, name), mutant, (trace.property,))
+    own = [] if trace.patches is UNSET else trace.patches
+    return Question(
+        DESIGNS[trace.design],
+        scope_of(trace, name),
+        mutant,
+        (trace.property,),
+        tuple(parse_patch(patch.text, f"{name}: {patch.name}") for patch in own),
+    )
 
 
-def replay(trace: Trace, name: str = "trace") -> ReplayResult:
+def replay(trace: Trace, name: str = "trace", patches: Sequence[ModelPatch] = ()) -> ReplayResult:
     """Re-run ``trace`` and judge its end; ``name`` heads messages.
+
+    ``patches`` change the model after those that the trace brings.
 
     Raises :class:`TraceMismatch` where the model does not follow the trace, :class:`TraceError` for
     an unknown name, and :class:`~powercut.checkers.engine.errors.NondeterminismError` (an internal
     error) if the native and the compiled run differ.
     """
     question = subject_of(trace, name)
+    question = dataclasses.replace(question, patches=(*question.patches, *patches))
     geometry = question.scope.geometry
     epochs: list[EpochReplay] = []
     judgement = Judgement(violated=False, detail="")

@@ -27,7 +27,7 @@ from powercut.checkers.engine.search.outcome import (
     Watch,
     is_state_limit,
 )
-from powercut.checkers.run.mount import Epoch, Mount, build_of, predicates_of
+from powercut.checkers.run.mount import Epoch, Mount, build_of, changes_of, predicates_of
 from powercut.checkers.run.observation import Outcome as Observed
 from powercut.checkers.run.observation import outcome_of
 from powercut.checkers.run.question import Question
@@ -54,7 +54,10 @@ def run_scope(question: Question, on_progress: OnProgress | None = None) -> RunR
     if question.engine != AUTO:
         return _Run(question, question.engine, on_progress).run()
     small: RunResult | None = None
-    builds = [build_of(question.scope, n) for n in range(len(question.scope.mounts))]
+    builds = [
+        build_of(question.scope, n, patches=changes_of(question))
+        for n in range(len(question.scope.mounts))
+    ]
     if question.strategy.is_exact and needs_compiling(builds):
         limits = question.limits
         few = replace(limits, max_states=min(limits.max_states, SMALL_STATES))

@@ -8,6 +8,8 @@ Rejected: places recorded while searching (a pointer a state for what a few doze
 from collections.abc import Sequence
 from typing import Literal
 
+from msgspec import UNSET
+
 from powercut.checkers.engine.errors import STEP_ERRORS, ScheduleError
 from powercut.checkers.run.mount import Epoch, Mount
 from powercut.checkers.run.question import Question
@@ -20,6 +22,7 @@ from powercut.checkers.traces.format import (
     Origin,
     Trace,
     TraceEpoch,
+    TracePatch,
     TraceStep,
     image_of,
 )
@@ -69,6 +72,7 @@ def make_trace(
         model_digest=model_digest(),
         epochs=[_trace_epoch(epoch, n, question, may_fail) for n, epoch in enumerate(epochs)],
         origin=origin or Origin(),
+        patches=[TracePatch(p.name, p.text) for p in question.patches] or UNSET,
     )
 
 

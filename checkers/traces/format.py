@@ -11,7 +11,7 @@ would need a replay to be understood).
 
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from powercut.model.recovery import Disk, DiskInode
 from powercut.model.scope import Geometry
@@ -140,6 +140,13 @@ class Origin(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     counterpart: FileStem = ""
 
 
+class TracePatch(Struct, frozen=True, forbid_unknown_fields=True):
+    """A change of the model that the run was made with: a unified diff; ``name`` heads messages."""
+
+    name: OneLine
+    text: Annotated[str, Meta(max_length=1 << 20)]
+
+
 class Trace(Struct, frozen=True, forbid_unknown_fields=True, rename={"schema_version": "schema"}):
     """A counterexample (or a run in which the property held), as it is saved."""
 
@@ -154,6 +161,7 @@ class Trace(Struct, frozen=True, forbid_unknown_fields=True, rename={"schema_ver
     model_digest: Digest
     epochs: Annotated[list[TraceEpoch], Meta(min_length=1, max_length=3)]
     origin: Origin = Origin()
+    patches: list[TracePatch] | UnsetType = UNSET
 
 
 def colour_name(mask: int) -> Colour:

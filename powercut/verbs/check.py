@@ -26,6 +26,7 @@ from powercut.execute.progress import ProgressLine
 from powercut.execute.swarm import MEMBER_STATES, member_jobs, merged
 from powercut.inputs.files import Findings, make_writable, write_whole
 from powercut.inputs.names import pick, pick_all, quoted, suggestion
+from powercut.inputs.patches import check_language, read_patches
 from powercut.inputs.scopes import chosen_scopes
 from powercut.model.designs import DEFAULT_DESIGNS, DESIGNS
 from powercut.model.mutants import MUTANTS
@@ -165,13 +166,15 @@ def _jobs(options: CheckOptions, processes: int) -> list[Job]:
             )
         deadline = time.monotonic() + options.time_limit
     scopes = chosen_scopes(options.scopes or (), options.workloads or ())
-    return [
+    patches = read_patches(options.patches or ())
+    jobs = [
         Job(
             Question(
                 design,
                 scope,
                 mutant,
                 properties,
+                patches,
                 strategy=COMPACT if options.compact else EXHAUSTIVE,
                 limits=limits,
                 engine=options.engine,
@@ -182,6 +185,9 @@ def _jobs(options: CheckOptions, processes: int) -> list[Job]:
         for design in designs
         for scope in scopes
     ]
+    if patches:
+        check_language(jobs[0].question)
+    return jobs
 
 
 def _limits(options: CheckOptions, processes: int) -> Limits:

@@ -18,7 +18,9 @@ from powercut.checkers.traces.digest import model_digest
 from powercut.checkers.traces.errors import TraceError, TraceMismatch
 from powercut.checkers.traces.format import Trace
 from powercut.checkers.traces.ladder import render_ladder
+from powercut.checkers.weave.patch import ModelPatch
 from powercut.errors import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, InputError, one_line
+from powercut.inputs.patches import read_patches
 from powercut.terminal.style import Style
 from powercut.verbs.options import ReplayOptions
 
@@ -50,10 +52,11 @@ def run(paths: Sequence[Path], options: ReplayOptions) -> int:
     """Replay every trace, print what came out and return the exit code."""
     if not paths:
         raise InputError("replay: no trace given", "give files that end in .trace.json")
+    patches = read_patches(options.patches or ())
     replays: list[Replayed] = []
     try:
         for path in paths:
-            done = replay_file(path)
+            done = replay_file(path, patches)
             replays.append(done)
             if done.code == BAD_INPUT:
                 print(f"powercut: {one_line(done.error)}", file=sys.stderr)
@@ -74,12 +77,12 @@ def run(paths: Sequence[Path], options: ReplayOptions) -> int:
     return code
 
 
-def replay_file(path: Path) -> Replayed:
-    """Load and replay one file."""
+def replay_file(path: Path, patches: Sequence[ModelPatch] = ()) -> Replayed:
+    """Load and replay one file, over the model with ``patches``."""
     trace = None
     try:
         trace = load_trace(path)
-        result = replay(trace, str(path))
+        result = replay(trace, str(path), patches)
     except TraceMismatch as error:
         if trace is not None and trace.model_digest != model_digest():
             text = f"{error} (the model has changed since the trace was made)"

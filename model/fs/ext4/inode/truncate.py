@@ -61,7 +61,6 @@ def ext4_truncate(k: Kernel, current: int, i: int) -> Path[None]:
     ext4_ext_truncate() raises i_disksize to i_size, which matters only after a failed write.
     """
     inode = k.inode[i]
-    error = OK
     yield from ext4_block_zero_eof(k, current, inode, inode.i_size, 0)
     error = yield from ext4_journal_start(k, current)
     if error:
