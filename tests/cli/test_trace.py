@@ -349,10 +349,11 @@ def test_usage(powercut: Runner, argv: tuple[str | Path, ...], words: tuple[str,
 # ---- the corpus ---------------------------------------------------------------------------------
 
 
-def test_a_corrupted_trace_among_all_is_named_and_stops_nothing(
+def test_a_corrupted_trace_among_others_is_named_and_stops_nothing(
     powercut: Runner, tmp_path: Path
 ) -> None:
-    files = sorted(FOLDER.glob(f"*{ENDING}"))
+    files = sorted(FOLDER.glob(f"*{ENDING}"))[::20]
+    assert len(files) > 6
     bad = tmp_path / "damaged.trace.json"
     bad.write_bytes(files[3].read_bytes()[:700])
     ended = powercut("replay", *files[:5], bad, *files[5:], "--no-ladder")
