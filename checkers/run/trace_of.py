@@ -1,4 +1,4 @@
-"""From a violation to the trace that is saved: every step gets its place in the source.
+"""From a violation to the trace that is saved: every step gets its names.
 
 Why so: a search remembers thread indexes only, which mean nothing outside its build; running the
 schedule once more gives names, functions and labels at no cost to the search.
@@ -14,7 +14,6 @@ from powercut.checkers.engine.errors import STEP_ERRORS, ScheduleError
 from powercut.checkers.run.mount import Epoch, Mount
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import RunResult, Violation
-from powercut.checkers.traces.digest import model_digest
 from powercut.checkers.traces.format import (
     MAX_LINE,
     SCHEMA,
@@ -69,7 +68,6 @@ def make_trace(
         property=prop,
         verdict=verdict,
         summary=_summary(summary),
-        model_digest=model_digest(),
         epochs=[_trace_epoch(epoch, n, question, may_fail) for n, epoch in enumerate(epochs)],
         origin=origin or Origin(),
         patches=[TracePatch(p.name, p.text) for p in question.patches] or UNSET,
@@ -105,7 +103,7 @@ def trace_steps(
             raise ScheduleError(f"step {number}: there is no thread {thread}")
         place = mount.place(state, thread)
         name = mount.threads[thread].name
-        steps.append(TraceStep(name, place.function, place.file, place.line, place.label))
+        steps.append(TraceStep(name, place.function, place.label))
         try:
             if not mount.is_enabled(state, thread):
                 raise ScheduleError(f"step {number}: {name} cannot run here")

@@ -20,8 +20,6 @@ from powercut.checkers.reading import TooLarge, Unreadable, read_bytes
 from powercut.checkers.traces.errors import TraceError
 from powercut.checkers.traces.format import (
     COLOURS,
-    DIGEST_PATTERN,
-    FILE_PATTERN,
     LINE_PATTERN,
     NAME_PATTERN,
     OPTIONAL_NAME_PATTERN,
@@ -48,9 +46,7 @@ _PATTERNS = {
     NAME_PATTERN: "expected a name of 1..64 ASCII letters, digits, '-', '_' or '.'",
     OPTIONAL_NAME_PATTERN: "expected nothing or a name of ASCII letters, digits, '-', '_' or '.'",
     LINE_PATTERN: "expected one line of printable text",
-    DIGEST_PATTERN: "expected a digest of 8..128 lower-case hexadecimal digits",
     STEM_PATTERN: "expected nothing or a file name without a folder and without its ending",
-    FILE_PATTERN: "expected a relative file name of ASCII letters, digits, '-', '_', '.' or '/'",
 }
 _ENUMERATIONS = {
     "schema": SCHEMA,
