@@ -49,7 +49,8 @@ def summary_of(violation: Violation) -> str:
 def explained_by(run: RunReport, prop: str) -> str | None:
     """Return the finding that explains the violation of ``prop``, if it is a known one.
 
-    A mutant, a patch of the user, and a workload that only has the name of a shipped scope, are nobody's finding.
+    A mutant, a patch of the user, and a workload that only has the name of a shipped scope, are
+    nobody's finding.
     """
     question = run.job.question
     if question.mutant or question.patches or SCOPES.get(question.scope.name) != question.scope:
