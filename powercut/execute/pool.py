@@ -33,6 +33,8 @@ Keep = Callable[[JobResult], None]
 
 _REPORT_EVERY_S = 0.1
 _LISTEN_S = 0.3
+_TIDY_UP_S = 2.0
+"""How long a process without a parent may take to remove its temporary files."""
 _TO_END = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -226,13 +228,18 @@ def _give_up(_number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
 
-def _end_with_parent() -> None:
-    """Wait for the parent to go, then go, and take the compiler along."""
+def _end_with_parent(stop: Event) -> None:
+    """Wait for the parent to go, then go, and take the compiler and its files along."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
     wait([parent.sentinel])
-    _end_children(os.getpid())
+    stop.set()
+    os.kill(os.getpid(), signal.SIGINT)
+    until = time.monotonic() + _TIDY_UP_S
+    while threading.main_thread().is_alive() and time.monotonic() < until:
+        _end_children(os.getpid())
+        threading.main_thread().join(_REPORT_EVERY_S)
     os._exit(1)
 
 
@@ -248,7 +255,7 @@ def _end_children(pid: int) -> None:
 def _serve(pipe: Connection, stop: Event) -> None:
     """Do the jobs that come through ``pipe`` until it closes."""
     signal.signal(signal.SIGINT, _give_up)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(stop,), daemon=True).start()
     reported = 0.0
 
     def report(progress: Progress) -> None:

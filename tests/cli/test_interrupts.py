@@ -70,20 +70,37 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_workers_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
-    file, temporary = tmp_path / "endless.workload", tmp_path / "tmp"
+def all_gone(pids: list[int]) -> bool:
+    """Wait a little until none of ``pids`` runs; tell whether that is so."""
+    until = time.monotonic() + PATIENCE_S
+    while any(map(is_running, pids)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return not any(map(is_running, pids))
+
+
+@pytest.mark.parametrize("at", ["search", "compiler"])
+def test_nothing_outlives_a_killed_parent(tmp_path: Path, at: str) -> None:
+    file, temporary, pids = tmp_path / "endless.workload", tmp_path / "tmp", tmp_path / "pids"
     file.write_text(ENDLESS)
     temporary.mkdir()
+    pids.mkdir()
+    compiler = tmp_path / "cc"
+    compiler.write_text(
+        f"#!/bin/sh\n[ $1 = --version ] && exit 0\n: > {pids}/$$\nexec sleep 1000\n"
+    )
+    compiler.chmod(0o755)
     argv = ("check", "--design", "seed", "seed-gap-ordered", "--workload", file, "--jobs", "2")
-    env = {**environment(), "TMPDIR": str(temporary)}
-    with start(*argv, "--engine", "python", env=env) as process:
+    env = {**environment(), "TMPDIR": str(temporary), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    if at == "compiler":
+        env["CC"] = str(compiler)
+    engine = {"search": "python", "compiler": "auto"}[at]
+    with start(*argv, "--engine", engine, env=env) as process:
         wait_until(lambda: len(children(process)) == 2, process)
-        workers = children(process)
-        assert all(map(is_running, workers))
+        if at == "compiler":
+            wait_until(lambda: any(pids.iterdir()), process)
+        left = [*children(process), *(int(path.name) for path in pids.iterdir())]
+        assert all(map(is_running, left))
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        until = time.monotonic() + PATIENCE_S
-        while any(map(is_running, workers)) and time.monotonic() < until:
-            time.sleep(0.05)
-        assert [pid for pid in workers if is_running(pid)] == []
+        assert all_gone(left)
     assert list(temporary.iterdir()) == []
