@@ -20,6 +20,7 @@ from powercut.errors import (
     InternalError,
     PowercutError,
     one_line,
+    system_limit,
 )
 from powercut.execute.interrupts import heard_alike
 from powercut.terminal.streams import discard_output, usable_streams
@@ -43,7 +44,9 @@ def run(argv: Sequence[str]) -> int:
         return INCONCLUSIVE  # nobody read to the end what there is to say
     except KeyboardInterrupt:
         return _fail(INCONCLUSIVE, "interrupted before anything was known: inconclusive")
-    except Exception as error:  # the last resort: whatever it is, it is a bug of ours
+    except Exception as error:  # the last resort: what is no limit of the system is a bug of ours
+        if limit := system_limit(error):
+            return _fail(INCONCLUSIVE, f"{limit}: inconclusive")
         return _internal(error)
     return code
 

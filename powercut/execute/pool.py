@@ -4,7 +4,8 @@ Why so: runs share nothing, a core each is all the speed there is, and a report 
 which run ended first.  The first Ctrl-C is a request: searches end at their next look at the clock
 and say what they know, and a model that is being translated or compiled is given up; the second one
 ends everything at once.  A process that dies makes its run a failure and no more: all others are
-done and kept.  A process whose parent is gone ends itself and its compiler.  A result is handed to
+done and kept.  Where the system allows fewer processes there are fewer, down to this one alone.  A
+process whose parent is gone ends itself and its compiler.  A result is handed to
 ``keep`` when it is known, which may be long before its turn in the report.
 Rejected: ``concurrent.futures`` (no progress, no partial results, a dead worker breaks the pool)
 and forking (a forked child shares its parent's peak memory and threads).
@@ -99,9 +100,14 @@ class _Worker:
     def __init__(self, context: Any, stop: Event) -> None:
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, stop), daemon=True)
-        with _ignored():
-            self.process.start()
-        theirs.close()
+        try:
+            with _ignored():
+                self.process.start()
+        except OSError:
+            self.pipe.close()
+            raise
+        finally:
+            theirs.close()
         self.number = -1
         self.keys: set[object] = set()
 
@@ -146,7 +152,10 @@ class _Pool:
                     self._start()
                 for number in range(len(self.jobs)):
                     while number not in self.done:
-                        self._listen()
+                        if self.workers:
+                            self._listen()
+                        else:
+                            self._do_here(number)
                     yield self.done.pop(number)
             finished = True
         finally:
@@ -157,7 +166,11 @@ class _Pool:
                 worker.end()
 
     def _start(self) -> None:
-        worker = _Worker(self.context, self.stop)
+        """Start a worker if the system allows one more."""
+        try:
+            worker = _Worker(self.context, self.stop)
+        except OSError:
+            return
         self.workers.append(worker)
         self._next_job(worker)
 
@@ -200,6 +213,19 @@ class _Pool:
                 self.keep(message)
                 self.done[worker.number] = message
                 self._next_job(worker)
+
+    def _do_here(self, number: int) -> None:
+        """Do a job in this process, because the system allows no other one."""
+        self.waiting.remove(number)
+        job = self.jobs[number]
+
+        def report(progress: Progress) -> None:
+            self.line.update(number, job.title, progress)
+
+        result = execute(job, report, self.stop.is_set)
+        self.line.done(number, result.result.states)
+        self.keep(result)
+        self.done[number] = result
 
     def _lost(self, worker: _Worker) -> None:
         worker.process.join(timeout=5)

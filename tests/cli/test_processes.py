@@ -1,5 +1,6 @@
 """Several processes, interrupts and the progress line."""
 
+import errno
 import io
 import os
 import signal
@@ -7,18 +8,21 @@ import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from powercut.checkers.engine.search.outcome import Limits, Progress
 from powercut.checkers.run.question import Question
 from powercut.checkers.workload.shipped import SCOPES
-from powercut.execute.job import Job, execute
+from powercut.execute import job as job_module
+from powercut.execute import pool as pool_module
+from powercut.execute.job import Job, JobResult, execute
 from powercut.execute.pool import _Pool, run_all
 from powercut.execute.progress import ProgressLine
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
-from tests.cli.support import Ended, end_of, start, wait_until
+from tests.cli.support import Ended, Runner, end_of, start, wait_until
 from tests.tiers import EXHAUSTIVE
 
 ENDLESS = """\
@@ -130,6 +134,40 @@ def test_a_process_that_dies_fails_its_run_only() -> None:
     assert first.result.verdict == "inconclusive"
     assert not any(done.failure for done in others)
     assert [done.result.exhaustive for done in others] == [True, True]
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_fewer_processes_do_the_same(monkeypatch: pytest.MonkeyPatch, allowed: int) -> None:
+    started: list[object] = []
+    start_one = pool_module._Worker
+
+    def start_some(*arguments: Any) -> object:
+        if len(started) >= allowed:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        started.append(start_one(*arguments))
+        return started[-1]
+
+    monkeypatch.setattr(pool_module, "_Worker", start_some)
+    jobs = [job("append-fsync", engine="python"), job("eio-overwrite", engine="python")]
+    kept: list[JobResult] = []
+    results = list(run_all(jobs, 2, ProgressLine(len(jobs)), kept.append))
+    assert len(started) == allowed
+    assert [done.result.states for done in results] == [667, 51]
+    assert kept == results
+
+
+def test_a_limit_of_the_system_is_no_bug(powercut: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(job_module, "run_scope", no_more)
+    ended = powercut("check", "--design", "seed", "--scope", "append-fsync", "--jobs", "1")
+    assert (ended.code, ended.err) == (3, "")
+    assert "the system allows no more: Too many open files" in ended.out
+    monkeypatch.setattr("powercut.verbs.check._jobs", no_more)
+    ended = powercut("check")
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err == "powercut: the system allows no more: Too many open files: inconclusive\n"
 
 
 def test_an_error_inside_a_job_is_a_failure() -> None:
