@@ -3,6 +3,7 @@
 import inspect
 import os
 import signal
+import subprocess
 import sys
 import time
 from importlib import import_module
@@ -14,7 +15,7 @@ import pytest
 from powercut.checkers.run import mount
 from powercut.execute import interrupts
 from powercut.execute.interrupts import first_interrupt, is_making
-from tests.cli.support import environment, start, wait_until
+from tests.cli.support import Ended, end_of, environment, start, started, wait_until
 from tests.cli.test_processes import ENDLESS, children
 
 PATIENCE_S = 5.0
@@ -104,3 +105,26 @@ def test_nothing_outlives_a_killed_parent(tmp_path: Path, at: str) -> None:
         process.wait()
         assert all_gone(left)
     assert list(temporary.iterdir()) == []
+
+
+WHILE_IMPORTING = """
+import os, signal, sys
+class Interrupter:
+    def find_spec(self, name, path=None, target=None):
+        if name == "powercut.cli":
+            os.kill(os.getpid(), signal.{})
+sys.meta_path.insert(0, Interrupter())
+sys.argv = ["powercut", "list"]
+from powercut.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_while_importing_is_one_line(name: str) -> None:
+    command = [sys.executable, "-c", WHILE_IMPORTING.format(name)]
+    pipe = subprocess.PIPE
+    with started(command, env=environment(), text=True, stdout=pipe, stderr=pipe) as process:
+        ended = end_of(process)
+    line = "powercut: interrupted before anything was known: inconclusive\n"
+    assert ended == Ended(3, "", line)
