@@ -30,7 +30,7 @@ from powercut.checkers.locks.graph import (
     known_classes,
     lock_class,
 )
-from powercut.checkers.reading import TooLarge, Unreadable, read_bytes
+from powercut.reading import TooLarge, Unreadable, read_bytes
 
 LOCKDEP, CHAINS = "lockdep", "lockdep_chains"
 MAX_BYTES = 256 << 20

@@ -17,6 +17,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from powercut.errors import PowercutError
+
 SAT = "sat"
 UNSAT = "unsat"
 UNKNOWN = "unknown"
@@ -31,7 +33,7 @@ class Interrupted(KeyboardInterrupt):
     """The proof was told to stop; what was being decided is not known."""
 
 
-class Undecided(Exception):
+class Undecided(PowercutError):
     """z3 gave no answer where one was needed; the message says which query, and z3's reason."""
 
 

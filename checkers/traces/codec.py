@@ -16,7 +16,6 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
-from powercut.checkers.reading import TooLarge, Unreadable, read_bytes
 from powercut.checkers.traces.errors import TraceError
 from powercut.checkers.traces.format import (
     COLOURS,
@@ -37,6 +36,7 @@ from powercut.checkers.workload import WorkloadError, parse_workload
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Scope
+from powercut.reading import TooLarge, Unreadable, read_bytes
 
 MAX_TRACE_BYTES = 4 * 1024 * 1024
 _TOO_LARGE = f"larger than {MAX_TRACE_BYTES >> 20} MiB; a trace is smaller"

@@ -9,12 +9,12 @@ Rejected: reading line by line (a file without line ends is one line), and repla
 
 from pathlib import Path
 
-from powercut.checkers.reading import TooLarge, Unreadable, read_bytes
 from powercut.checkers.workload.errors import Place, WorkloadError
 from powercut.checkers.workload.fsx import parse_fsx_ops
 from powercut.checkers.workload.limits import MAX_FILE_BYTES
 from powercut.checkers.workload.text import parse_workload
 from powercut.model.scope import Geometry, Scope
+from powercut.reading import TooLarge, Unreadable, read_bytes
 
 FSX_SUFFIXES = (".fsx", ".fsxops")
 

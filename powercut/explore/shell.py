@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from powercut.checkers.reading import TooLarge, Unreadable, read_bytes
 from powercut.errors import HOLDS, VIOLATED, InputError
 from powercut.explore.commands import command_name, execute, position
 from powercut.explore.session import Session
+from powercut.reading import TooLarge, Unreadable, read_bytes
 
 _MAX_SCRIPT_BYTES = 1 << 20
 

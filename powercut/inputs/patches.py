@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from powercut.checkers.engine.errors import DeclarationError, LanguageError
-from powercut.checkers.reading import Unreadable, read_bytes
 from powercut.checkers.run.mount import build_of, changes_of
 from powercut.checkers.run.question import Question
 from powercut.checkers.weave.patch import ModelPatch, parse_patch
 from powercut.checkers.weave.program import patched_program
 from powercut.errors import InputError
+from powercut.reading import Unreadable, read_bytes
 
 MAX_BYTES = 1 << 20
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from powercut.checkers.reading import Unreadable, read_bytes
 from powercut.pytest.shared import DESIGNS, SCENARIOS
+from powercut.reading import Unreadable, read_bytes
 
 if TYPE_CHECKING:
     from powercut.pytest.fixture import Scenarios

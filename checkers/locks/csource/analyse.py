@@ -16,7 +16,7 @@ from powercut.checkers.locks.csource.program import Program
 from powercut.checkers.locks.csource.source import MAX_NESTING
 from powercut.checkers.locks.errors import LocksError
 from powercut.checkers.locks.graph import LockGraph, Seen
-from powercut.checkers.reading import TooLarge, Unreadable, read_bytes
+from powercut.reading import TooLarge, Unreadable, read_bytes
 
 PATCH, FILE, TREE = "patch", "file", "tree"
 MAX_FILE_BYTES = 16 << 20

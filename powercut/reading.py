@@ -13,11 +13,13 @@ import select
 import stat
 from pathlib import Path
 
+from powercut.errors import InputError
+
 _PATIENCE_S = 10
 _AT_ONCE_BYTES = 1 << 20
 
 
-class Unreadable(Exception):
+class Unreadable(InputError):
     """A file that is not read; the message says why, in some words."""
 
 
