@@ -16,11 +16,12 @@ from powercut.model.mutants import MUTANTS
 from powercut.model.setup import dimensions
 from powercut.properties.catalog import PREDICATES, SITUATIONS, STATE_PROPERTIES
 from tests.model.walking import walk_together
+from tests.tiers import every
 
 CHOICES = (*DESIGNS.values(), *MUTANTS.values())
 
 
-@pytest.mark.parametrize("scope_name", SCOPES)
+@pytest.mark.parametrize("scope_name", every(8, SCOPES))
 def test_random_schedules_agree(scope_name: str) -> None:
     chooser = random.Random(scope_name)
     for choice in chooser.sample(CHOICES, 4):

@@ -18,6 +18,7 @@ from powercut.checkers.proof.obligations import decide, obligations
 from powercut.checkers.proof.rules import rules_of
 from powercut.checkers.proof.steps import STEPS
 from tests.cli.support import Runner, end_of, start
+from tests.tiers import every
 
 RULES = rules_of("seed-eof-deferred")
 MOMENTS = 3
@@ -120,7 +121,7 @@ def test_a_refutation_without_answers_is_inconclusive(powercut: Runner) -> None:
     assert "no answer on" in str(ended.document["obligations"])
 
 
-@pytest.mark.parametrize("seed", range(MOMENTS))
+@pytest.mark.parametrize("seed", every(MOMENTS, range(MOMENTS)))
 def test_a_proof_that_is_interrupted_never_holds(
     powercut: Runner, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
