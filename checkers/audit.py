@@ -24,8 +24,8 @@ from powercut.checkers.engine.search.depth import DepthFirst
 from powercut.checkers.engine.search.outcome import Limits, Outcome, Progress, Watch
 from powercut.checkers.engine.system import Build, System
 from powercut.checkers.run.mount import predicates_of
+from powercut.checkers.weave.program import MODEL
 from powercut.model.designs import Design
-from powercut.model.kernel.tasks import PROGRAM
 from powercut.model.language import LIVELOCK
 from powercut.model.mutants import Mutant
 from powercut.model.recovery import Disk, canonical, mkfs, read_file, recover
@@ -285,7 +285,7 @@ class _Judge:
 
 @lru_cache(maxsize=8)
 def _build(dims: tuple[tuple[str, int], ...], zero_dead: bool) -> Build:
-    return Build(PROGRAM, dict(dims), PREDICATES, zero_dead=zero_dead)
+    return Build(MODEL, dict(dims), PREDICATES, zero_dead=zero_dead)
 
 
 def _system(
@@ -303,7 +303,7 @@ def _system(
         scope,
         mount,
         design,
-        mutant.switch if mutant else "",
+        mutant.number if mutant else 0,
         observes_calls=variant.remembers_calls,
     )
     conf.lock_yields = int(variant.lock_points)

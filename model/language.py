@@ -18,6 +18,7 @@ Rejected: dataclasses as live state (ten times slower to hash and copy, measured
 ``ctypes.Structure`` (no ranges, no run-time array lengths).
 """
 
+import typing
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar
@@ -134,6 +135,24 @@ class Program:
     threads: tuple[Thread, ...]
     constant: str = ""
     projected: str = ""
+    variants: "Variants | None" = None
+
+
+class Variants(typing.Protocol):
+    """What else a program can be: other texts of its paths, chosen by the constant part.
+
+    ``key`` is another one for other texts.  The threads of a variant have the names and numbers of
+    the program's own.
+    """
+
+    @property
+    def key(self) -> str: ...
+
+    def woven(self) -> Program:
+        """Return one program that does what any of the texts does, as its constants say."""
+
+    def native(self, root: Any) -> Program:
+        """Return the program of the one text that the constants of the state ``root`` choose."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from powercut.model.state import (
     NR_OPS,
     WRITTEN,
     ZERO,
-    Mutants,
 )
 
 
@@ -64,14 +63,13 @@ def configure(
     scope: Scope,
     mount: Mount,
     design: Design,
-    switch: str = "",
+    mutant: int = 0,
     *,
     observes_calls: bool = False,
 ) -> None:
-    """Fill the constant part: ``switch`` is the field of :class:`Mutants` to set, if any.
+    """Fill the constant part: ``mutant`` is the number of the mutant to run, if any.
 
     With ``observes_calls`` a crash keeps how far each task was and what its syncs returned.
-    Raises :class:`ValueError` for an unknown switch.
     """
     geometry = scope.geometry
     dims = dimensions(scope, mount)
@@ -94,10 +92,7 @@ def configure(
     conf.flusher_passes = mount.flusher_passes
     conf.max_evictions = mount.evictions
     conf.unlinks = int(unlinks_files(scope))
-    if switch:
-        if switch not in Mutants.__annotations__:
-            raise ValueError(f"unknown mutant switch {switch!r}")
-        setattr(conf.mutant, switch, 1)
+    conf.mutant = mutant
     _fill_programs(conf, mount)
 
 

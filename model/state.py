@@ -92,57 +92,6 @@ BUDGET = "bookkeeping of the scope"
 ORACLE = "the oracle's own"
 
 
-class Mutants(Struct):
-    """One switch a mutant; see ``model.mutants`` for what each one breaks."""
-
-    written_allocation: Bit
-    disksize_at_map: Bit
-    no_min_i_size: Bit
-    split_size_update: Bit
-    no_preflush: Bit
-    early_conversion: Bit
-    no_relookup: Bit
-    cookie_unchecked: Bit
-    fsync_no_commit_wait: Bit
-    reuse_before_commit: Bit
-    truncate_no_writeback_wait: Bit
-    discard_keeps_reservation: Bit
-    merge_across_error: Bit
-    no_pending_bias: Bit
-    no_mapping_error: Bit
-    retry_without_commit: Bit
-    truncate_under_handle: Bit
-    zero_under_handle_truncate: Bit
-    zero_under_handle_punch: Bit
-    zero_under_handle_zero_range: Bit
-    zero_under_handle_fallocate: Bit
-    data_sem_first_fallocate: Bit
-    data_sem_first_mapping: Bit
-    write_keeps_handle: Bit
-    unreserved_conversion: Bit
-    marks_survive_cut: Bit
-    old_mark_stays: Bit
-    unmark_at_submit: Bit
-    no_tail_zeroing: Bit
-    no_orphan: Bit
-    two_handles: Bit
-    disksize_at_write: Bit
-    fsync_no_flush: Bit
-    fsync_no_writeback_wait: Bit
-    writeback_ends_early: Bit
-    new_over_written: Bit
-    failed_conversion: Bit
-    sync_no_commit_wait: Bit
-    sync_no_barrier: Bit
-    unlink_no_orphan: Bit
-    evict_no_writeback_wait: Bit
-    no_ordered_truncate: Bit
-    no_partial_submit: Bit
-    no_early_submit: Bit
-    evict_keeps_marks: Bit
-    reads_new_block: Bit
-
-
 class OpSlot(Struct):
     """One operation of a task's program (``model.scope.Op``).
 
@@ -164,7 +113,10 @@ class TaskProgram(Struct):
 
 
 class Conf(Struct):
-    """What never changes during a run: geometry, design switches, mutants, budgets, programs."""
+    """What never changes during a run: geometry, design switches, budgets, programs, mutant.
+
+    ``mutant`` is the number of the mutant that runs (``model.mutants``), 0 for none.
+    """
 
     nr_inodes: Byte
     nr_blocks: Byte
@@ -189,7 +141,7 @@ class Conf(Struct):
     lock_yields: Bit
     nodelalloc: Bit
     observes_calls: Bit
-    mutant: Mutants
+    mutant: Byte
     task: Annotated[Array[TaskProgram], Len("nr_tasks")]
 
 

@@ -13,19 +13,18 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from powercut.errors import (
+    INCONCLUSIVE,
     INTERNAL,
     TRACEBACK_VARIABLE,
     InputError,
     InternalError,
     PowercutError,
     one_line,
+    system_limit,
 )
+from powercut.execute.interrupts import heard_alike
 from powercut.terminal.streams import discard_output, usable_streams
 from powercut.verbs import VERBS
-
-INTERRUPTED = 130
-BROKEN_PIPE = 141
-"""What a shell reports for a command that SIGINT or SIGPIPE ended."""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -36,16 +35,18 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        with usable_streams():
+        with heard_alike(), usable_streams():
             code = _dispatch(argv)
     except PowercutError as error:
         return _ended_by(error)
     except BrokenPipeError:
         discard_output(sys.stdout)
-        return BROKEN_PIPE
+        return INCONCLUSIVE  # nobody read to the end what there is to say
     except KeyboardInterrupt:
-        return _fail(INTERRUPTED, "interrupted")
-    except Exception as error:  # the last resort: whatever it is, it is a bug of ours
+        return _fail(INCONCLUSIVE, "interrupted before anything was known: inconclusive")
+    except Exception as error:  # the last resort: what is no limit of the system is a bug of ours
+        if limit := system_limit(error):
+            return _fail(INCONCLUSIVE, f"{limit}: inconclusive")
         return _internal(error)
     return code
 

@@ -10,6 +10,7 @@ error is found (two lines for one mistake, sooner or later).
 """
 
 import copyreg
+import errno
 from typing import Any
 
 HOLDS = 0
@@ -20,6 +21,8 @@ INTERNAL = 4
 
 ERROR = "error"
 """The verdict of a run that powercut itself failed to do."""
+
+_SYSTEM_LIMITS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 
 TRACEBACK_VARIABLE = "POWERCUT_TRACEBACK"
 
@@ -85,6 +88,13 @@ class InternalError(PowercutError):
     def __init__(self, message: str, origin: str = "") -> None:
         super().__init__(message)
         self.origin = origin
+
+
+def system_limit(error: Exception) -> str:
+    """Say which limit of the system ``error`` is about: files, processes or memory; else empty."""
+    if isinstance(error, OSError) and error.errno in _SYSTEM_LIMITS:
+        return f"the system allows no more: {error.strerror}"
+    return ""
 
 
 def one_line(text: str) -> str:

@@ -66,7 +66,7 @@ CELL_PROPERTIES: dict[str, Callable[[CrashInode, int, int], bool]] = {
 
 def factored(state: CrashState) -> list[Finding]:
     """Check every image a power cut can leave, cell by cell, without enumerating images."""
-    found = list(_structure(state))
+    found = list(structure(state))
     for i, inode in enumerate(state.inodes):
         for cell in range(len(inode.ever)):
             if _is_cut_orphan(state, inode, cell):
@@ -78,7 +78,7 @@ def factored(state: CrashState) -> list[Finding]:
 
 def on_image(state: CrashState, image: Disk) -> list[Finding]:
     """Check one image: recover it, read the files, compare with the oracle."""
-    found = list(_structure(state))
+    found = list(structure(state))
     disk = recover(image, state.geometry)
     for i, inode in enumerate(state.inodes):
         for cell in range(len(inode.ever)):
@@ -106,7 +106,7 @@ def _check_cell(i: int, inode: CrashInode, cell: int, colour: int) -> Iterator[F
             yield Finding(name, i, cell, colour)
 
 
-def _structure(state: CrashState) -> Iterator[Finding]:
+def structure(state: CrashState) -> Iterator[Finding]:
     """No block owned twice, bitmap and extents agree, nothing written wholly behind the size.
 
     The bitmap is compared before orphan processing: both are of one transaction.

@@ -7,6 +7,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import grimp
+import networkx
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -145,3 +147,29 @@ def test_model_imports_standard_library_only() -> None:
         if (names := imported(path.read_text(encoding="utf-8")) - allowed)
     }
     assert foreign == {}
+
+
+def circles(package: str) -> list[list[str]]:
+    """Return the circles of modules that import each other, deferred imports included."""
+    graph = grimp.build_graph(package, cache_dir=None)
+    arrows: networkx.DiGraph[str] = networkx.DiGraph(
+        (module, other)
+        for module in graph.modules
+        for other in graph.find_modules_directly_imported_by(module)
+    )
+    found = networkx.strongly_connected_components(arrows)
+    return [sorted(circle) for circle in found if len(circle) > 1]
+
+
+def test_no_circle_of_modules() -> None:
+    assert circles("powercut") == []
+
+
+def test_a_circle_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ring = tmp_path / "ring"
+    ring.mkdir()
+    (ring / "__init__.py").touch()
+    (ring / "one.py").write_text("from ring import two\n")
+    (ring / "two.py").write_text("def late() -> None:\n    from ring import one\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert circles("ring") == [["ring.one", "ring.two"]]

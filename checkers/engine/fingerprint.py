@@ -8,7 +8,8 @@ planted mistake of a test) has another key.  In it are:
 - every function that can be reached: its code, annotations, place, and the text of its file;
 - every number and enumeration those functions name;
 - the declared state, except the sizes that a translation keeps as names;
-- the threads and the predicates in their order, and what kind of build was asked for;
+- the threads and the predicates in their order, the key of the program's variants, and what kind
+  of build was asked for;
 - the sources of the engine, and the version of Python.
 
 A program has no key, and is translated again by every process, if one of its functions is not in a
@@ -50,7 +51,7 @@ def fingerprint(
     program: Program,
     predicates: Sequence[Callable[..., int]],
     layout: Layout,
-    options: tuple[bool, ...],
+    options: tuple[object, ...],
 ) -> str:
     """Return the key of a translation, or nothing if it is not to be kept.  Takes milliseconds."""
     if sys.flags.optimize or not _is_engine_as_written():

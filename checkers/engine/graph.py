@@ -262,7 +262,7 @@ class _Builder:
                 raise call.source.error(node, "the condition of a wait must not change the state")
         target = self._block()
         point = len(self.graph.points) + 1
-        label = call.source.comment(node.lineno) or call.source.comment(node.end_lineno or 1)
+        label = call.source.label(node)
         place = Place(call.source.name, call.source.file, node.lineno, label, call.callers)
         self.graph.points[point] = Point(guard, target, place)
         self._close(block, Wait(point))

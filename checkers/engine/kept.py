@@ -56,14 +56,17 @@ def _shared(
     first: _Layout,
 ) -> Translation:
     layout = first.layout
-    key = fingerprint(program, predicates, layout, (checked, zero_dead))
+    variants = program.variants
+    options = (checked, zero_dead, variants.key if variants else "")
+    key = fingerprint(program, predicates, layout, options)
     name = f"{key}.translation"
     kept = cache.user_cache().read(name) if key else None
     if kept is not None:
         return unpacked(kept)
     from powercut.checkers.engine.translator import translate_anew
 
-    made = translate_anew(program, predicates, layout, checked=checked, zero_dead=zero_dead)
+    woven = variants.woven() if variants else program
+    made = translate_anew(woven, predicates, layout, checked=checked, zero_dead=zero_dead)
     if key:
         cache.user_cache().keep(name, packed(made))
     return made

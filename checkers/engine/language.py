@@ -79,6 +79,17 @@ _OPERATORS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The parsed text of a function whose file has another one; it is its ``__text__``.
+
+    A ``yield`` that the file does not have carries its label as the attribute ``label``.
+    """
+
+    node: ast.FunctionDef
+    file: str
+
+
 @dataclass(slots=True)
 class Source:
     """A parsed function of the model.
@@ -109,6 +120,12 @@ class Source:
         """Return the comment behind a statement of the language, which has no strings."""
         comment = self.lines[line - 1].partition("#")[2]
         return "" if "noqa" in comment else comment.lstrip("# ").strip()
+
+    def label(self, node: ast.Yield) -> str:
+        """Return the comment beside a preemption point."""
+        if hasattr(node, "label"):
+            return str(node.label)
+        return self.comment(node.lineno) or self.comment(node.end_lineno or 1)
 
     def resolve(self, name: str) -> Any:
         """Return the global object ``name`` stands for, or ``None``."""
@@ -152,8 +169,9 @@ def load(function: Callable[..., Any]) -> Source:
     if not isinstance(function, types.FunctionType):
         raise LanguageError("<unknown>", 0, f"{function!r} is not a plain Python function")
     path, first = function.__code__.co_filename, function.__code__.co_firstlineno
-    file = _short(path, function.__module__)
-    node = _functions(path).get(first)
+    text: Text | None = getattr(function, "__text__", None)
+    file = text.file if text else _short(path, function.__module__)
+    node = text.node if text else _functions(path).get(first)
     if node is None:
         raise LanguageError(file, first, "expected a plain function")
     is_path = any(isinstance(n, ast.Yield | ast.YieldFrom) for n in ast.walk(node))

@@ -36,7 +36,9 @@ class NativeRun:
         self._paths: list[Generator[Guard | None, None, None]] = []
         self._waits: list[Guard | None] = []
         self._done: list[bool] = []
-        paths = {thread.name: thread.path for thread in build.program.threads}
+        variants = build.program.variants
+        program = variants.native(self.root) if variants else build.program
+        paths = {thread.name: thread.path for thread in program.threads}
         for info in self.threads:
             self._paths.append(paths[info.kind](self.root, info.number))
             self._waits.append(None)

@@ -1,7 +1,7 @@
 """Two traces side by side: where they part, in steps, in state, and in what the crash leaves.
 
-Steps are aligned by thread, function and label, so that moved source lines do not count.  States
-are compared after each pair of aligned steps, as long as both runs have the same variables.
+Steps are aligned by thread, function and label.  States are compared after each pair of aligned
+steps, as long as both runs have the same variables.
 Rejected: comparing by step number (one step more, and everything differs).
 """
 
@@ -12,6 +12,7 @@ from typing import Literal
 
 from powercut.checkers.explain.what_if import Course, Plan, Walker, plan_of
 from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.places import placed_steps
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import HOLDS, VIOLATED
 from powercut.checkers.run.trace_of import make_trace
@@ -24,6 +25,7 @@ from powercut.checkers.traces.format import (
     colour_name,
     image_of,
 )
+from powercut.checkers.traces.views import PlacedStep
 from powercut.model.recovery import cell_content, recover
 
 SUBJECT = ("design", "mutant", "scope", "workload", "property", "verdict")
@@ -35,9 +37,9 @@ class Parted:
 
     mount: int
     first: int
-    only_first: tuple[TraceStep, ...]
+    only_first: tuple[PlacedStep, ...]
     second: int
-    only_second: tuple[TraceStep, ...]
+    only_second: tuple[PlacedStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def compare_traces(first: Trace, second: Trace) -> Comparison:
     state = next(_states(first, second, (one, other)), None) if comparable else None
     parted: list[Parted] = []
     for n in range(max(len(first.epochs), len(second.epochs))):
-        parted += _parted(n, _steps(first, n), _steps(second, n))
+        parted += _parted(n, first, second, (one.question, other.question))
     outcomes = []
     for n in range(max(len(first.epochs), len(second.epochs))):
         ends = _end(first, one, n), _end(second, other, n)
@@ -105,18 +107,21 @@ def _steps(trace: Trace, n: int) -> Sequence[TraceStep]:
     return trace.epochs[n].steps if n < len(trace.epochs) else ()
 
 
-def _keys(steps: Sequence[TraceStep]) -> list[tuple[str, str, str]]:
-    return [(step.thread, step.function, step.label) for step in steps]
+def _blocks(first: Sequence[TraceStep], second: Sequence[TraceStep]) -> SequenceMatcher[TraceStep]:
+    return SequenceMatcher(None, first, second, autojunk=False)
 
 
-def _blocks(first: Sequence[TraceStep], second: Sequence[TraceStep]) -> SequenceMatcher[object]:
-    return SequenceMatcher(None, _keys(first), _keys(second), autojunk=False)
-
-
-def _parted(n: int, first: Sequence[TraceStep], second: Sequence[TraceStep]) -> Iterator[Parted]:
-    for tag, a, a_end, b, b_end in _blocks(first, second).get_opcodes():
+def _parted(n: int, first: Trace, second: Trace, questions: Sequence[Question]) -> Iterator[Parted]:
+    one, other = _steps(first, n), _steps(second, n)
+    for tag, a, a_end, b, b_end in _blocks(one, other).get_opcodes():
         if tag != "equal":
-            yield Parted(n + 1, a + 1, tuple(first[a:a_end]), b + 1, tuple(second[b:b_end]))
+            only_one = _placed(questions[0], n, one[a:a_end])
+            only_other = _placed(questions[1], n, other[b:b_end])
+            yield Parted(n + 1, a + 1, only_one, b + 1, only_other)
+
+
+def _placed(question: Question, n: int, steps: Sequence[TraceStep]) -> tuple[PlacedStep, ...]:
+    return tuple(placed_steps(Mount.of(question, n), steps)) if steps else ()
 
 
 def _states(first: Trace, second: Trace, courses: Sequence[Course]) -> Iterator[StateDifference]:

@@ -30,6 +30,7 @@ from powercut.checkers.locks.graph import (
     known_classes,
     lock_class,
 )
+from powercut.reading import TooLarge, Unreadable, read_bytes
 
 LOCKDEP, CHAINS = "lockdep", "lockdep_chains"
 MAX_BYTES = 256 << 20
@@ -104,11 +105,11 @@ def read_lockdep(folder: Path, rules: Iterable[NameRule] | None = None) -> RealG
 
 def _lines(path: Path) -> list[str]:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise LocksError(str(path), "larger than any dump of lockdep")
-        data = path.read_bytes()
-    except OSError as error:
-        raise LocksError(str(path), f"{error.strerror}; copy it from /proc") from None
+        data = read_bytes(path, MAX_BYTES)
+    except TooLarge:
+        raise LocksError(str(path), "larger than any dump of lockdep") from None
+    except Unreadable as error:
+        raise LocksError(str(path), f"{error}; copy it from /proc") from None
     if not data:
         raise LocksError(str(path), "empty; was it copied as root?")
     try:

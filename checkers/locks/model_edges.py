@@ -50,8 +50,8 @@ from powercut.checkers.locks.model_state import (
     variable_of,
 )
 from powercut.checkers.locks.model_waits import Pair, Parked, WaitCycle, wait_cycles
+from powercut.checkers.weave.program import MODEL
 from powercut.model.designs import Design
-from powercut.model.kernel.tasks import PROGRAM
 from powercut.model.recovery import mkfs
 from powercut.model.scope import Scope
 from powercut.model.setup import configure, dimensions, mount_disk
@@ -121,7 +121,7 @@ class Exploration:
 
 @lru_cache(maxsize=16)
 def _build(dims: tuple[tuple[str, int], ...]) -> Build:
-    return Build(PROGRAM, dict(dims))
+    return Build(MODEL, dict(dims))
 
 
 def lock_system(design: Design, scope: Scope, mutant: Mutant | None = None) -> System:
@@ -135,7 +135,7 @@ def lock_system(design: Design, scope: Scope, mutant: Mutant | None = None) -> S
         scope,
         mount,
         design,
-        mutant.switch if mutant else "",
+        mutant.number if mutant else 0,
     )
     mount_disk(build.layout.view(variables, constants), mkfs(scope), scope)
     return System(build, bytes(constants), bytes(variables))

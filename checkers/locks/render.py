@@ -103,9 +103,11 @@ def render_cycle(cycle: Cycle) -> list[str]:
         lines += _wrapped(note, "    ")
     lines += ["", *side_by_side([_column(step.edge, step.where) for step in cycle.steps])]
     if cycle.trace is not None:
+        from powercut.checkers.run.replay import placed
         from powercut.checkers.traces.ladder import render_list
 
-        lines += ["", "a schedule that deadlocks:", *render_list(cycle.trace).splitlines()]
+        schedule = render_list(cycle.trace, placed(cycle.trace))
+        lines += ["", "a schedule that deadlocks:", *schedule.splitlines()]
     return lines
 
 

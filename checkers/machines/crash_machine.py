@@ -28,7 +28,7 @@ from powercut.checkers.crash.image import image_with, relevant_cells
 from powercut.checkers.engine.errors import STEP_ERRORS, EngineError
 from powercut.checkers.engine.search.outcome import Found
 from powercut.checkers.machines.chance import kinds_of, workload
-from powercut.checkers.machines.judge import ANY_KIND, Judge, Seen
+from powercut.checkers.machines.judge import Judge, Seen
 from powercut.checkers.machines.known import Known, known
 from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.machines.neighbourhood import explore, key_of
@@ -39,6 +39,7 @@ from powercut.checkers.run.mount import predicates_of
 from powercut.model.language import ASSERTION, LIVELOCK
 from powercut.model.scope import Op, OpCode
 from powercut.properties.crash_state import colours_of
+from powercut.properties.kinds import ANY_KIND
 
 BURSTS = (0, 1, 2, 3, 4, 6, 8, 12)
 """How far a turn goes: so many steps, and then the thread has to let everybody else run first.

@@ -11,17 +11,20 @@ Rejected: step for step the same schedule (there is no such thing); comparing th
 recoverable over all schedules (that is what exhausting both does, in far smaller scopes).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from powercut.checkers.machines.conditions import Around, all_hold
 from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.machines.reference import SYNCS
 from powercut.checkers.machines.setups import Setup
 from powercut.model.designs import Design
-from powercut.model.scope import Op, OpCode
+from powercut.model.scope import Op
 from powercut.model.state import FOREIGN, HOLE, POLLUTION, ZERO
 from powercut.properties.crash_state import CrashState
+from powercut.properties.findings.loader import shipped
+from powercut.properties.findings.words import Word
 
 READ, RESULT, STUCK = "read", "result", "stuck"
 CRASH, SYNCED, REST = "crash", "synced", "rest"
@@ -120,29 +123,25 @@ LEGAL: tuple[Legal, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A kind of difference that is a violation of some designs, ``when`` it may show in a mount.
+    """A kind of difference that is a violation of some designs, where its conditions hold.
 
-    ``finding`` is where docs/findings.md explains it.
+    ``finding`` is the title of the finding that explains it.
     """
 
     designs: tuple[str, ...]
     kind: str
     finding: str
-    when: Callable[[LiveRun], bool] = lambda run: True
+    needs: tuple[Word, ...] = ()
+
+    def when(self, run: LiveRun) -> bool:
+        """Tell whether the difference may show in this mount."""
+        return all_hold(self.needs, Around(run))
 
 
-FOUND: tuple[Wrong, ...] = (
-    Wrong(
-        ("seed-eof-ordered", "seed-eof-deferred"),
-        "rest-larger-size-on-buffer_head",
-        "a size that was held back is forgotten",
-        lambda run: bool(run.calls(OpCode.PUNCH, OpCode.ZERO_RANGE)),
-    ),
-    Wrong(
-        ("seed-without-07",),
-        "rest-larger-size-on-buffer_head",
-        "a commit writes an iomap page without its size",
-    ),
+FOUND: tuple[Wrong, ...] = tuple(
+    Wrong(entry.designs, entry.difference, finding.title, entry.needs)
+    for finding in shipped().values()
+    for entry in finding.differs
 )
 """Differences that are wrong, and known."""
 

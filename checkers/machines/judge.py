@@ -28,21 +28,17 @@ from powercut.model.state import FOREIGN, OLD, POLLUTION
 from powercut.properties.catalog import PROPERTIES
 from powercut.properties.crash import DURABILITY, STALE, STRUCTURE, ZEROS, Finding, factored
 from powercut.properties.crash_state import CrashState
-
-OWN = "own"
-MISPLACED = "misplaced"
-PREVIOUS_OWNER = "previous-owner"
-BEHIND_SIZE = "behind-size"
-OWNED_TWICE = "owned-twice"
-BITMAP = "bitmap"
-SIZE = "size"
-CONTENT = "content"
-ANY_KIND = ""
-
-# What the reference machine calls its properties.
-READ = "reference-read"
-CRASH = "reference-crash"
-GROWN = "reference-size"
+from powercut.properties.kinds import (
+    ANY_KIND,
+    BEHIND_SIZE,
+    BITMAP,
+    CONTENT,
+    MISPLACED,
+    OWN,
+    OWNED_TWICE,
+    PREVIOUS_OWNER,
+    SIZE,
+)
 
 Key = tuple[str, str, int | None]
 """Property, kind and file."""

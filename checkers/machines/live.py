@@ -144,7 +144,7 @@ class LiveRun:
             self._scope_with(now),
             now,
             setup.design,
-            setup.mutant.switch if setup.mutant else "",
+            setup.mutant.number if setup.mutant else 0,
             observes_calls=self._observes_calls,
         )
         for n, (task, number) in enumerate(self.colours):

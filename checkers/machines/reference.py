@@ -33,6 +33,14 @@ class Version:
         return len(self.cells)
 
 
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """Why a recovered file is not allowed, and at which cell unless its size is what is wrong."""
+
+    text: str
+    cell: int | None = None
+
+
 class FileSpec:
     """One file under one program.
 
@@ -95,18 +103,24 @@ class FileSpec:
 
     def wrong_after_crash(self, found: Sequence[int]) -> str:
         """Return why a recovered file is not allowed, or nothing."""
+        wrong = self.wrong_at(found)
+        return wrong.text if wrong else ""
+
+    def wrong_at(self, found: Sequence[int]) -> Wrong | None:
+        """Return why a recovered file is not allowed, with the place."""
         size, last = len(found), len(self.versions) - 1
         candidates = [v for v in range(self.floor, last + 1) if self._has_size(v, size)]
         if not candidates:
             sizes = sorted({version.size for version in self.versions[self.floor :]})
-            return f"size {size} was never there since the last sync, only {sizes}"
+            return Wrong(f"size {size} was never there since the last sync, only {sizes}")
         if any(all(self._allowed(v, c, x) for c, x in enumerate(found)) for v in candidates):
-            return ""
+            return None
         best = min(
             (next(c for c, x in enumerate(found) if not self._allowed(v, c, x)), v)
             for v in candidates
         )
-        return f"cell {best[0]} shows a value that no version since the last sync explains"
+        text = f"cell {best[0]} shows a value that no version since the last sync explains"
+        return Wrong(text, best[0])
 
     def _has_size(self, v: int, size: int) -> bool:
         """A file grows a block at a time, and the size may follow later: any size in between."""

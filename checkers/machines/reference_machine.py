@@ -16,17 +16,7 @@ from hypothesis import strategies as st
 
 from powercut.checkers.crash.image import file_images
 from powercut.checkers.machines.crash_machine import CrashMachine
-from powercut.checkers.machines.judge import (
-    ANY_KIND,
-    CONTENT,
-    CRASH,
-    CRASHES,
-    GROWN,
-    READ,
-    SIZE,
-    Judge,
-    Seen,
-)
+from powercut.checkers.machines.judge import CRASHES, Judge, Seen
 from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.machines.reference import SYNCS, ZEROS, FileSpec
 from powercut.checkers.machines.setups import Setup
@@ -35,6 +25,7 @@ from powercut.model.mutants import Mutant
 from powercut.model.recovery import Disk, read_file, recover
 from powercut.model.scope import Geometry, OpCode, Timer
 from powercut.model.state import ZERO
+from powercut.properties.kinds import ANY_KIND, CONTENT, CRASH, GROWN, READ, SIZE
 
 _IMAGES = 64
 NEEDS = ("data-in-flight", "completed-before-commit", "dirty-tail")

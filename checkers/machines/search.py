@@ -21,7 +21,7 @@ from powercut.checkers.engine.search.outcome import INTERRUPTED
 from powercut.checkers.explain.minimise import Minimiser
 from powercut.checkers.machines.crash_machine import CrashMachine
 from powercut.checkers.machines.factory import crash_machine
-from powercut.checkers.machines.judge import CRASHES, GROWN
+from powercut.checkers.machines.judge import CRASHES
 from powercut.checkers.machines.setups import GEOMETRIES
 from powercut.checkers.machines.tally import Tally
 from powercut.checkers.machines.violated import Violated
@@ -35,6 +35,7 @@ from powercut.model.mutants import Mutant
 from powercut.model.scope import Geometry
 from powercut.properties.catalog import PROPERTIES
 from powercut.properties.crash import on_image
+from powercut.properties.kinds import GROWN
 
 RULES = 20
 """Rules an example may apply."""

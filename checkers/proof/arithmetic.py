@@ -12,7 +12,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from powercut.checkers.proof.obligations import PROVED, REFUTED, UNKNOWN, Decision
+from powercut.checkers.proof.answers import SAT, UNKNOWN, UNSAT, ask
+from powercut.checkers.proof.obligations import PROVED, REFUTED, Decision
 
 RLIMIT = 60_000_000
 MAX_WRITEPAGES_EXTENT_LEN = 2048
@@ -102,15 +103,14 @@ def _decide(name: str, statement: str, build: Any, *, exists: bool = False) -> D
         solver = z3.SolverFor("QF_BV")
         solver.set("rlimit", RLIMIT)
         solver.add(*hypotheses, z3.Not(goal))
-        answer = solver.check()
-        if answer == z3.sat and exists:
+        answer = ask(solver)
+        if answer.kind == SAT and exists:
             reason = f"block size {1 << bits}: {_inputs(solver.model())}"
             continue
-        if answer != z3.unsat or exists:
-            refuted = answer == z3.sat or (exists and answer == z3.unsat)
-            result = REFUTED if refuted else UNKNOWN
-            inputs = _inputs(solver.model()) if answer == z3.sat else str(answer)
-            reason = f"block size {1 << bits}: {inputs}"
+        if answer.kind != UNSAT or exists:
+            result = UNKNOWN if answer.kind == UNKNOWN else REFUTED
+            inputs = _inputs(solver.model()) if answer.kind == SAT else answer.reason
+            reason = f"block size {1 << bits}: {inputs or 'no inputs'}"
             break
     return Decision(
         name,
@@ -167,10 +167,10 @@ def _completion() -> Iterator[Decision]:
                 i_size <= largest,
                 z3.Not(goal(bits)),
             )
-            answer = solver.check()
-            if answer != z3.unsat:
-                result = REFUTED if answer == z3.sat else UNKNOWN
-                reason = _inputs(solver.model()) if answer == z3.sat else "resource limit"
+            answer = ask(solver)
+            if answer.kind != UNSAT:
+                result = REFUTED if answer.kind == SAT else UNKNOWN
+                reason = _inputs(solver.model()) if answer.kind == SAT else answer.reason
                 break
         yield Decision(
             name,

@@ -3,19 +3,24 @@
 What: the protocol expanded over a few cells in blocks of two.  A counterexample to induction is a
 state of the invariant from which one step leaves it; it may be unreachable.  A *run* starts from a
 fresh mount and is found by unrolling.
-Why so: everything here is propositional, so z3 always answers, and a refutation is a picture of a
-few cells.  Runs are kept realistic beyond what the proof needs (one block an ioend, only dirty
+Why so: everything here is propositional, so z3 answers unless it is stopped (then
+:class:`Undecided` says so: "not found" is only said after an answer), and a refutation is a picture
+of a few cells.  Runs are kept realistic beyond what the proof needs (one block an ioend, only dirty
 blocks are written back, marks exactly as the model sets them): a proof should cover more than the
 kernel does, a counterexample no more.
 Rejected: unrolling the unbounded protocol (fifty seconds for twelve steps on a prototype).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from powercut.checkers.proof.answers import Undecided, demand, look
 from powercut.checkers.proof.invariant import (
     PROPERTIES,
+    Conjunct,
+    Property,
     Sentence,
     conjuncts_of,
     conjuncts_wished,
@@ -23,7 +28,7 @@ from powercut.checkers.proof.invariant import (
     properties_of,
 )
 from powercut.checkers.proof.logic import HOLE, Finite, Term
-from powercut.checkers.proof.protocol import Move, Params, in_tail
+from powercut.checkers.proof.protocol import Move, Params, Step, in_tail
 from powercut.checkers.proof.rules import NO_RULE, Rules
 from powercut.checkers.proof.state import BOOL, FIELDS, FREE, PHYS, SCALAR, SUBMITTED, State
 from powercut.checkers.proof.steps import STEPS
@@ -157,75 +162,117 @@ def escapes(rules: Rules, *, first: bool = True) -> list[Escape]:
     """Return counterexamples to induction: a state of the invariant that one step leads out of.
 
     One a step; ``first`` stops at the first.  Also a state of the invariant that breaks a property.
+    Raises :class:`Undecided` if some query had no answer, unless the first one is found anyway.
     """
+    found: list[Escape] = []
+    undecided = ""
+    for query in _escape_queries(rules):
+        try:
+            escape = query()
+        except Undecided as error:
+            undecided = undecided or str(error)
+            continue
+        found += [escape] if escape else []
+        if found and first:
+            return found
+    if undecided:
+        raise Undecided(undecided)
+    return found
+
+
+def _escape_queries(rules: Rules) -> Iterator[Callable[[], Escape | None]]:
     instance = Instance()
     x = instance.x
     s, tables = instance.variables("s_", fields_of_state())
     claimed = conjuncts_wished(rules)
     holds = [instance.bounds(tables), instance.maps_in_range(s)]
     holds += [c.sentence(x, s) for c in claimed]
-    found: list[Escape] = []
     for step in STEPS.values():
-        p, ptables = instance.variables("p_", step.params)
-        move = step.take(x, rules, s, p)
-        after = s.updated(move.changes)
-        kept = {c.name: c.sentence(x, after) for c in claimed}
-        solver = x.z3.SolverFor("QF_BV")
-        solver.add(*holds, instance.bounds(ptables), move.guard, _in_tables(x, step.params, p))
-        solver.add(instance.maps_in_range(after), x.lnot(x.land(*kept.values())))
-        if solver.check() == x.z3.sat:
-            model = solver.model()
-            broken = [n for n, term in kept.items() if x.z3.is_false(model.eval(term, True))]
-            taken = _taken(instance, model, step.name, ptables)
-            found.append(Escape(step.name, broken, instance.values(model, tables), taken))
-            if first:
-                return found
+        yield partial(_leaves, instance, s, tables, rules, step, holds, claimed)
     for prop in properties_of(rules):
-        solver = x.z3.SolverFor("QF_BV")
-        solver.add(*holds, x.lnot(prop.sentence(x, s)))
-        if solver.check() == x.z3.sat:
-            before = instance.values(solver.model(), tables)
-            found.append(Escape("", [prop.name], before, None))
-    return found
+        yield partial(_breaks, instance, s, tables, prop, holds)
 
 
-def induction_fails(rules: Rules, pairs: set[tuple[str, str]]) -> dict[tuple[str, str], Escape]:
-    """Return counterexamples to induction for the given (step, conjunct) pairs, where there are."""
+def _leaves(
+    instance: Instance,
+    s: State,
+    tables: dict[str, list[Term]],
+    rules: Rules,
+    step: Step,
+    holds: Sequence[Term],
+    claimed: Sequence[Conjunct],
+) -> Escape | None:
+    """Return a state in ``holds`` from which ``step`` breaks one of ``claimed``, if there is one.
+
+    Raises :class:`Undecided`.
+    """
+    x = instance.x
+    p, ptables = instance.variables("p_", step.params)
+    move = step.take(x, rules, s, p)
+    after = s.updated(move.changes)
+    kept = {c.name: c.sentence(x, after) for c in claimed}
+    solver = x.z3.SolverFor("QF_BV")
+    solver.add(*holds, instance.bounds(ptables), move.guard, _in_tables(x, step.params, p))
+    solver.add(instance.maps_in_range(after), x.lnot(x.land(*kept.values())))
+    if not demand(solver, f"a state that {step.name} leads out of"):
+        return None
+    model = solver.model()
+    broken = [n for n, term in kept.items() if x.z3.is_false(model.eval(term, True))]
+    taken = _taken(instance, model, step.name, ptables)
+    return Escape(step.name, broken, instance.values(model, tables), taken)
+
+
+def _breaks(
+    instance: Instance,
+    s: State,
+    tables: dict[str, list[Term]],
+    prop: Property,
+    holds: Sequence[Term],
+) -> Escape | None:
+    """Return a state in ``holds`` that breaks ``prop``, if there is one.  Raises Undecided."""
+    solver = instance.x.z3.SolverFor("QF_BV")
+    solver.add(*holds, instance.x.lnot(prop.sentence(instance.x, s)))
+    if not demand(solver, f"a state of the invariant that breaks {prop.name}"):
+        return None
+    return Escape("", [prop.name], instance.values(solver.model(), tables), None)
+
+
+def induction_fails(
+    rules: Rules, pairs: set[tuple[str, str]]
+) -> dict[tuple[str, str], Escape | Undecided]:
+    """Return counterexamples to induction for the given (step, conjunct) pairs, where there are.
+
+    A pair whose query had no answer has the :class:`Undecided` instead.
+    """
     instance = Instance()
     x = instance.x
     s, tables = instance.variables("s_", fields_of_state())
     claimed = {c.name: c for c in conjuncts_of(rules)}
     holds = [instance.bounds(tables), instance.maps_in_range(s)]
     holds += [c.sentence(x, s) for c in claimed.values()]
-    found: dict[tuple[str, str], Escape] = {}
+    found: dict[tuple[str, str], Escape | Undecided] = {}
     for name, conjunct in sorted(pairs):
-        step = STEPS[name]
-        p, ptables = instance.variables("p_", step.params)
-        move = step.take(x, rules, s, p)
-        after = s.updated(move.changes)
-        solver = x.z3.SolverFor("QF_BV")
-        solver.add(*holds, instance.bounds(ptables), move.guard, _in_tables(x, step.params, p))
-        solver.add(instance.maps_in_range(after), x.lnot(claimed[conjunct].sentence(x, after)))
-        if solver.check() == x.z3.sat:
-            model = solver.model()
-            taken = _taken(instance, model, name, ptables)
-            before = instance.values(model, tables)
-            found[name, conjunct] = Escape(name, [conjunct], before, taken)
+        try:
+            escape = _leaves(instance, s, tables, rules, STEPS[name], holds, [claimed[conjunct]])
+        except Undecided as error:
+            found[name, conjunct] = error
+            continue
+        if escape is not None:
+            found[name, conjunct] = escape
     return found
 
 
 def property_fails(rules: Rules, prop: str) -> Escape | None:
-    """Return a state of the claimed invariant that breaks ``prop``, if there is one."""
+    """Return a state of the claimed invariant that breaks ``prop``, if there is one.
+
+    Raises :class:`Undecided`.
+    """
     instance = Instance()
     x = instance.x
     s, tables = instance.variables("s_", fields_of_state())
-    solver = x.z3.SolverFor("QF_BV")
-    solver.add(instance.bounds(tables), instance.maps_in_range(s))
-    solver.add(*(c.sentence(x, s) for c in conjuncts_of(rules)))
-    solver.add(x.lnot(PROPERTIES[prop].sentence(x, s)))
-    if solver.check() != x.z3.sat:
-        return None
-    return Escape("", [prop], instance.values(solver.model(), tables), None)
+    holds = [instance.bounds(tables), instance.maps_in_range(s)]
+    holds += [c.sentence(x, s) for c in conjuncts_of(rules)]
+    return _breaks(instance, s, tables, PROPERTIES[prop], holds)
 
 
 def _in_tables(x: Finite, params: Params, p: State) -> Term:
@@ -257,7 +304,10 @@ def _shown(value: Any) -> str:
 
 
 def enabled_steps(rules: Rules) -> dict[str, bool]:
-    """Tell for every step whether some state of the invariant enables it, and for the start."""
+    """Tell for every step whether some state of the invariant enables it, and for the start.
+
+    Raises :class:`Undecided`.
+    """
     instance = Instance()
     x = instance.x
     s, tables = instance.variables("s_", fields_of_state())
@@ -266,7 +316,7 @@ def enabled_steps(rules: Rules) -> dict[str, bool]:
     out: dict[str, bool] = {}
     start = x.z3.SolverFor("QF_BV")
     start.add(*base, initial(x, s), *inv, s.isz > 0)
-    out["initial"] = start.check() == x.z3.sat
+    out["initial"] = demand(start, "a fresh mount")
     for step in STEPS.values():
         p, ptables = instance.variables("p_", step.params)
         solver = x.z3.SolverFor("QF_BV")
@@ -274,7 +324,7 @@ def enabled_steps(rules: Rules) -> dict[str, bool]:
         solver.add(step.take(x, rules, s, p).guard)
         chosen = [t for name, t in ptables.items() if name == "cells"]
         solver.add(*(x.lor(*table) for table in chosen))
-        out[step.name] = solver.check() == x.z3.sat
+        out[step.name] = demand(solver, f"a state that enables {step.name}")
     return out
 
 
@@ -300,12 +350,15 @@ class Search:
         )
 
     def runs(self, depth: int) -> Iterator[Run]:
-        """Yield runs of at most ``depth`` steps, shortest first, each with other steps."""
+        """Yield runs of at most ``depth`` steps, shortest first, each with other steps.
+
+        Raises :class:`Undecided` at the first depth that z3 does not decide.
+        """
         for n in range(depth):
             self._unroll(n)
             self.solver.push()
             self.solver.add(self.x.lnot(self.sentence(self.x, self.current)))
-            while self.solver.check() == self.x.z3.sat:
+            while demand(self.solver, f"a run of {n + 1} steps"):
                 model = self.solver.model()
                 yield self._decode(model)
                 taken = [c == model.eval(c, model_completion=True) for c, _ in self.chosen]
@@ -351,6 +404,7 @@ class Search:
         moves: list[tuple[Term, Move]] = []
         parameters: dict[str, dict[str, list[Term]]] = {}
         for number, name in enumerate(self.names):
+            look()
             step = STEPS[name]
             p, ptables = self.instance.variables(f"p{n}_{name}_", step.params)
             parameters[name] = ptables
@@ -491,6 +545,7 @@ def search(
 ) -> Iterator[Run]:
     """Yield runs that break the property ``prop``, of at most ``depth`` steps, shortest first.
 
+    Raises :class:`Undecided` as :meth:`Search.runs` does.
     ``without`` are steps they do not take: a run that needs none of them is found sooner.
     """
     unused = _NOT_IN_RUNS | without | (frozenset() if prop == "fsync" else _SYNCS)

@@ -15,7 +15,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from powercut.checkers.proof.obligations import PROVED, REFUTED, UNKNOWN, Decision
+from powercut.checkers.proof.answers import SAT, UNKNOWN, ask
+from powercut.checkers.proof.obligations import PROVED, REFUTED, Decision
 
 RLIMIT = 5_000_000
 EXT_UNWRITTEN_MAX_LEN = 32767
@@ -113,14 +114,14 @@ def _decide(
     solver.add(*hypotheses, z3.Not(goal))
     if smallest is not None:
         solver.minimize(smallest)
-    answer = solver.check()
+    answer = ask(solver)
     result, reason = PROVED, ""
-    if answer == z3.sat:
+    if answer.kind == SAT:
         model = solver.model()
         shown = ", ".join(f"{d.name()}={model[d]}" for d in sorted(model.decls(), key=str))
         result, reason = REFUTED, f"inputs: {shown}"
-    elif answer != z3.unsat:
-        result, reason = UNKNOWN, str(solver.reason_unknown())
+    elif answer.kind == UNKNOWN:
+        result, reason = UNKNOWN, answer.reason
     return Decision(
         name,
         statement,

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from powercut.checkers.proof.answers import UNKNOWN, UNSAT, ask, look
 from powercut.checkers.proof.invariant import conjuncts_of, initial, properties_of
 from powercut.checkers.proof.logic import Term, Unbounded
 from powercut.checkers.proof.protocol import Params
@@ -23,7 +24,6 @@ from powercut.checkers.proof.steps import STEPS
 
 PROVED = "proved"
 REFUTED = "refuted"
-UNKNOWN = "unknown"
 
 DEFAULT_RLIMIT = 20_000_000
 
@@ -100,6 +100,7 @@ def obligations(rules: Rules, x: Unbounded | None = None) -> Iterator[Obligation
         )
     holds = [*axioms, *(c.sentence(x, s) for c in claimed)]
     for step in STEPS.values():
+        look()
         move = step.take(x, rules, s, parameters(x, step.params))
         after = s.updated(move.changes)
         for c in claimed:
@@ -144,11 +145,11 @@ def decide(x: Unbounded, obligation: Obligation, rlimit: int = DEFAULT_RLIMIT) -
         # The last settings seldom help and never end by themselves.
         share = rlimit // 10 if attempt + 1 == len(ATTEMPTS) else rlimit
         solver = solver_for(x, obligation, share, attempt)
-        answer = solver.check()
-        if answer == x.z3.unsat:
+        answer = ask(solver)
+        if answer.kind == UNSAT:
             reason = ""
             break
-        reason = _reason(x, solver, answer)
+        reason = answer.reason or "the negation has a model"
     return Decision(
         obligation.name,
         obligation.statement,
@@ -158,12 +159,6 @@ def decide(x: Unbounded, obligation: Obligation, rlimit: int = DEFAULT_RLIMIT) -
         f"z3 {x.z3.get_version_string()}",
         reason,
     )
-
-
-def _reason(x: Unbounded, solver: Any, answer: Any) -> str:
-    if answer == x.z3.sat:
-        return "the negation has a model"
-    return str(solver.reason_unknown()) or "unknown"
 
 
 def smt2(x: Unbounded, obligation: Obligation) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 
 from powercut.checkers.locks.model_edges import Exploration, explore, observations
 from powercut.checkers.locks.model_state import COMMIT, EOF_WRITE, HANDLE
+from powercut.checkers.proof.answers import SAT, UNKNOWN, UNSAT, Undecided, ask, model_work
 from powercut.checkers.proof.obligations import PROVED, REFUTED, Decision
 from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import Design
@@ -65,7 +66,10 @@ class Edges:
 def edges_of(design: Design, mutant: Mutant | None = None, scopes: Iterable[str] = ()) -> Edges:
     """Return the edges of a design's model in :data:`RANK_SCOPES` and in ``scopes``."""
     names = tuple(dict.fromkeys((*RANK_SCOPES, *scopes)))
-    found = [explore(design, SCOPES[name], mutant) for name in names]
+    found = []
+    for name in names:
+        with model_work():
+            found.append(explore(design, SCOPES[name], mutant))
     where: dict[RankEdge, str] = {}
     for exploration in found:
         for edge in _edges(exploration):
@@ -101,25 +105,37 @@ def _indexed(name: str) -> bool:
 
 
 def decisions(edges: Edges) -> Iterator[Decision]:
-    """Yield a row an edge: its rank rises for every pair of folios that it relates."""
+    """Yield a row an edge: its rank rises for every pair of folios that it relates.
+
+    Without an answer of z3 the row is unknown.  A search that was cut short is a row of its own.
+    """
     import z3
 
     left = sorted(edges.where)
     circles: dict[RankEdge, str] = {}
-    rank = _rank(z3, left)
-    while isinstance(rank, list):
-        worst = _closing(rank)
-        others = ", ".join(f"{e.held} → {e.wanted}" for e in rank if e != worst)
-        circles[worst] = f"no rank: it closes a circle with {others}"
-        left.remove(worst)
+    undecided = ""
+    rank: Rank | list[RankEdge] = {}
+    try:
         rank = _rank(z3, left)
+        while isinstance(rank, list):
+            worst = _closing(rank)
+            others = ", ".join(f"{e.held} → {e.wanted}" for e in rank if e != worst)
+            circles[worst] = f"no rank: it closes a circle with {others}"
+            left.remove(worst)
+            rank = _rank(z3, left)
+    except Undecided as error:
+        undecided = str(error)
+    if not edges.exhaustive:
+        yield _cut_short(edges)
     for edge in sorted(edges.where):
         started = time.perf_counter()
         if edge in circles:
             result, reason = REFUTED, circles[edge]
+        elif undecided or isinstance(rank, list):
+            result, reason = UNKNOWN, undecided
         else:
-            result = PROVED if _rises(z3, rank, edge) else REFUTED
-            reason = _guard(edge, edges)
+            result, reason = _rises(z3, rank, edge)
+            reason = reason or _guard(edge, edges)
         folio = f" of {'the same' if edge.folio == SAME else f'a {edge.folio}'} folio"
         yield Decision(
             edge.name,
@@ -130,6 +146,18 @@ def decisions(edges: Edges) -> Iterator[Decision]:
             f"z3 {z3.get_version_string()}",
             reason,
         )
+
+
+def _cut_short(edges: Edges) -> Decision:
+    return Decision(
+        "lock-order/edges",
+        f"the scopes {', '.join(edges.scopes)} show every edge",
+        "lock-order",
+        UNKNOWN,
+        0.0,
+        "search of the model",
+        "a search was cut short: edges may be missing",
+    )
 
 
 def _guard(edge: RankEdge, edges: Edges) -> str:
@@ -151,7 +179,10 @@ Rank = dict[str, tuple[int, int]]
 
 
 def _rank(z3: Any, edges: Sequence[RankEdge]) -> Rank | list[RankEdge]:
-    """Return a level and an order within a folio for every class, or edges that forbid one."""
+    """Return a level and an order within a folio for every class, or edges that forbid one.
+
+    Raises :class:`Undecided`.
+    """
     classes = sorted({name for edge in edges for name in (edge.held, edge.wanted)})
     level = {name: z3.Int(f"level {name}") for name in classes}
     within = {name: z3.Int(f"within {name}") for name in classes}
@@ -166,18 +197,21 @@ def _rank(z3: Any, edges: Sequence[RankEdge]) -> Rank | list[RankEdge]:
             lower = z3.Or(lower, z3.And(level[edge.held] == level[edge.wanted], order))
         names[edge.name] = edge
         solver.assert_and_track(lower, edge.name)
-    answer = solver.check()
-    if answer == z3.sat:
+    answer = ask(solver)
+    if answer.kind == SAT:
         model = solver.model()
         value = lambda term: model.eval(term, True).as_long()  # noqa: E731
         return {name: (value(level[name]), value(within[name])) for name in classes}
-    if answer == z3.unsat:
+    if answer.kind == UNSAT:
         return [names[str(name)] for name in solver.unsat_core()]
-    raise RuntimeError(f"lock order: {solver.reason_unknown()}")
+    raise Undecided(f"whether there is a rank: {answer.reason}")
 
 
-def _rises(z3: Any, rank: Rank, edge: RankEdge) -> bool:
-    """Prove that (level, folio, within) rises lexicographically, whatever the indices are."""
+def _rises(z3: Any, rank: Rank, edge: RankEdge) -> tuple[str, str]:
+    """Decide whether (level, folio, within) rises lexicographically, whatever the indices are.
+
+    Return the result, and z3's reason where that is "unknown".
+    """
     f, g = z3.Ints("f g")
     relation = {SAME: f == g, LATER: f < g, EARLIER: g < f}.get(edge.folio, z3.BoolVal(True))
     (low, inner), (high, outer) = rank[edge.held], rank[edge.wanted]
@@ -189,4 +223,5 @@ def _rises(z3: Any, rank: Rank, edge: RankEdge) -> bool:
     solver = z3.Solver()
     solver.set("rlimit", _RLIMIT)
     solver.add(relation, f >= 0, g >= 0, z3.Not(rises))
-    return bool(solver.check() == z3.unsat)
+    answer = ask(solver)
+    return {UNSAT: PROVED, SAT: REFUTED}.get(answer.kind, UNKNOWN), answer.reason

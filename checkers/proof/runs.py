@@ -12,6 +12,7 @@ and the choice among them is what a search is for).
 from dataclasses import dataclass
 
 from powercut.checkers.engine.search.outcome import Limits
+from powercut.checkers.proof.answers import model_work
 from powercut.checkers.proof.bounded import NR_CELLS, Run
 from powercut.checkers.proof.invariant import PROPERTIES
 from powercut.checkers.proof.rules import WrongDesign
@@ -94,7 +95,8 @@ def replay_run(run: Run, wrong: WrongDesign) -> Replayed:
     mutant = MUTANTS[wrong.mutant] if wrong.mutant else None
     limits = Limits(max_states=_MAX_STATES)
     question = Question(design, scope, mutant, (prop,), limits=limits, stop_at=prop)
-    result = run_scope(question)
+    with model_work():
+        result = run_scope(question)
     found = next((v for v in result.violations if v.prop == prop), None)
     if found is None:
         others = ", ".join(v.prop for v in result.observations) or "nothing"
@@ -105,7 +107,8 @@ def replay_run(run: Run, wrong: WrongDesign) -> Replayed:
         )
         return Replayed(None, reason, states=result.states)
     trace = trace_of(found, result, "proof")
-    again = replay(trace)
+    with model_work():
+        again = replay(trace)
     if not again.reproduced:
         return Replayed(None, f"the native replay does not agree: {again.detail}")
     return Replayed(trace, again.detail, again.steps, result.states)

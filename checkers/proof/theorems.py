@@ -2,19 +2,24 @@
 
 Why so: a proof is worth what its rows say, so every row names its statement and its solver, the
 assumptions belong to the result, and a design's properties (``theorem`` rows) hold only if every
-row they rest on is proved.  A property that does not hold is refuted by a run of the protocol, and
+row they rest on is proved.  An interrupt leaves the rows that are decided, and one that says that
+the others are not.  A property that does not hold is refuted by a run of the protocol, and
 the run counts fully only once the executable model has replayed it.
 Rejected: time limits (z3's resource counter decides).
 """
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
+from powercut.checkers.engine.search.outcome import INTERRUPTED
 from powercut.checkers.proof import crosscheck
+from powercut.checkers.proof.answers import UNKNOWN, Undecided
 from powercut.checkers.proof.bounded import (
     RUN_DEPTH,
+    Escape,
     Run,
     escapes,
     induction_fails,
@@ -26,7 +31,6 @@ from powercut.checkers.proof.logic import Unbounded
 from powercut.checkers.proof.obligations import (
     PROVED,
     REFUTED,
-    UNKNOWN,
     Decision,
     Obligation,
     decide,
@@ -99,14 +103,18 @@ class Proof:
 def prove(asked: Asked) -> Proof:
     """Decide the obligations of a design; see :func:`require_covered` for which."""
     rules = rules_of(asked.design)
-    rows = tuple(_rows(rules, asked))
+    rows: list[Decision] = []
+    findings: list[Decision] = []
+    with until_interrupted(rows):
+        _decide_rows(rules, asked, rows)
+        findings.extend(_findings(rules, asked))
     return Proof(
         asked.design,
         asked.mounts,
         verdict_of(rows),
         (*ASSUMPTIONS, *(() if rules.bio_errors else (NO_ERRORS,))),
-        rows,
-        tuple(_findings(rules, asked)),
+        tuple(rows),
+        tuple(findings),
     )
 
 
@@ -141,13 +149,24 @@ def verdict_of(rows: Iterable[Decision]) -> str:
     return HOLDS if all(row.result == PROVED for row in rows) else INCONCLUSIVE
 
 
-def _rows(rules: Rules, asked: Asked) -> Iterator[Decision]:
+@contextmanager
+def until_interrupted(rows: list[Decision]) -> Iterator[None]:
+    """Decide until the end or an interrupt; after one a row says that the rest is not known."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        what = "every row that is missing here"
+        rows.append(Decision("not-decided", what, "interrupt", UNKNOWN, 0.0, "none", INTERRUPTED))
+
+
+def _decide_rows(rules: Rules, asked: Asked, rows: list[Decision]) -> None:
+    """Append a row for everything that the verdict rests on, each when it is decided."""
     from powercut.checkers.proof import arithmetic, conversion_credits, ranks
 
-    yield from protocol_rows(rules, asked)
-    yield from ranks.decisions(ranks.edges_of(DESIGNS[asked.design]))
-    yield from arithmetic.decisions()
-    yield from conversion_credits.decisions()
+    _decide_protocol(rules, asked, rows)
+    rows.extend(ranks.decisions(ranks.edges_of(DESIGNS[asked.design])))
+    rows.extend(arithmetic.decisions())
+    rows.extend(conversion_credits.decisions())
 
 
 def _findings(rules: Rules, asked: Asked) -> Iterator[Decision]:
@@ -163,7 +182,7 @@ def _findings(rules: Rules, asked: Asked) -> Iterator[Decision]:
     yield from conversion_credits.findings()
 
 
-def protocol_rows(rules: Rules, asked: Asked) -> list[Decision]:
+def _decide_protocol(rules: Rules, asked: Asked, rows: list[Decision]) -> None:
     """Decide the obligations of the protocol, then what follows for every property."""
     x = Unbounded()
     chosen = [
@@ -171,7 +190,6 @@ def protocol_rows(rules: Rules, asked: Asked) -> list[Decision]:
         for o in obligations(rules, x)
         if not (asked.mounts == ONE_MOUNT and o.kind == "property" and o.target in _OVER_MOUNTS)
     ]
-    rows = []
     for obligation in chosen:
         row = decide(x, obligation)
         rows.append(row)
@@ -184,7 +202,7 @@ def protocol_rows(rules: Rules, asked: Asked) -> list[Decision]:
     supported = all(r.result == PROVED for r in rows if r.kind in ("initial", "step"))
     by_target = {o.target: r for o, r in zip(chosen, rows, strict=True) if o.kind == "property"}
     wanted = [prop for prop in properties_of(rules) if prop.name in by_target]
-    return rows + [_theorem(rules, p, supported, by_target[p.name], asked) for p in wanted]
+    rows.extend(_theorem(rules, p, supported, by_target[p.name], asked) for p in wanted)
 
 
 def _cross_check(row: Decision, text: str) -> None:
@@ -203,12 +221,23 @@ def _refute_steps(rules: Rules, chosen: Sequence[Obligation], rows: list[Decisio
     }
     found = induction_fails(rules, open_steps) if open_steps else {}
     for o, row in zip(chosen, rows, strict=True):
+        if row.result != UNKNOWN:
+            continue
         escape = found.get((o.step, o.target))
-        if row.result == UNKNOWN and o.kind == "property":
-            escape = property_fails(rules, o.target)
-        if row.result == UNKNOWN and escape is not None:
+        if o.kind == "property":
+            escape = _property_fails(rules, o.target)
+        if isinstance(escape, Undecided):
+            row.reason += f"; no answer on {escape}"
+        elif escape is not None:
             row.result = REFUTED
             row.reason = f"counterexample: {escape}"
+
+
+def _property_fails(rules: Rules, prop: str) -> Escape | Undecided | None:
+    try:
+        return property_fails(rules, prop)
+    except Undecided as error:
+        return error
 
 
 def _theorem(
@@ -229,11 +258,14 @@ def _theorem(
     if not supported or follows.result != PROVED:
         wrong = WrongDesign("", "", asked.design, (), prop.name, asked.design)
         row.result, row.reason = UNKNOWN, f"not proved, and no run of {RUN_DEPTH} steps breaks it"
-        for run in islice(search(rules, prop.name), MAX_RUNS):
-            row.reason, row.trace, is_real = _shown(run, wrong, asked.keep_trace)
-            row.result = REFUTED if is_real else UNKNOWN
-            if is_real:
-                break
+        try:
+            for run in islice(search(rules, prop.name), MAX_RUNS):
+                row.reason, row.trace, is_real = _shown(run, wrong, asked.keep_trace)
+                row.result = REFUTED if is_real else UNKNOWN
+                if is_real:
+                    break
+        except Undecided as error:
+            row.result, row.reason = UNKNOWN, f"not proved, and no answer on {error}"
     elif rules.eof in (HOLD, DEFER):
         row.statement += f"; {span} of a sound disk"
     row.seconds = time.perf_counter() - started
@@ -267,10 +299,7 @@ def _shown(run: Run, wrong: WrongDesign, keep: KeepTrace | None) -> tuple[str, s
 def refute(wrong: WrongDesign, keep: KeepTrace | None = None) -> tuple[Decision, str, str]:
     """Refute a wrong design; return the row, the first broken step, and the run, in words."""
     started = time.perf_counter()
-    escape = next(iter(escapes(wrong.rules)), None)
-    broken = "none"
-    if escape is not None:
-        broken = f"{escape.step or 'invariant'}: {', '.join(escape.broken[:3])}"
+    induction, broken = _induction_of(wrong)
     row = Decision(
         f"wrong/{wrong.slug}",
         f"{wrong.summary}: {wrong.prop} holds",
@@ -278,22 +307,38 @@ def refute(wrong: WrongDesign, keep: KeepTrace | None = None) -> tuple[Decision,
         UNKNOWN,
         0.0,
         "z3 (finite instance)",
-        f"counterexample to induction: {escape}",
+        induction,
     )
     shown = f"none in {RUN_DEPTH} | "
-    induction = row.reason
-    for run in islice(search(wrong.rules, wrong.prop, without=wrong.without), MAX_RUNS):
-        reason, row.trace, is_real = _shown(run, wrong, keep)
-        row.result = REFUTED if is_real else UNKNOWN
-        row.reason = f"{induction}; {reason}"
-        again = reason.rpartition("replayed on the model in ")[2].partition(" steps")[0]
-        replayed = (
-            f"replayed, {again} steps"
-            if "replayed on the model" in reason
-            else ("no such switch" if not wrong.design else "spurious")
-        )
-        shown = f"{len(run.steps)} steps | {replayed}"
-        if is_real:
-            break
+    try:
+        for run in islice(search(wrong.rules, wrong.prop, without=wrong.without), MAX_RUNS):
+            reason, row.trace, is_real = _shown(run, wrong, keep)
+            row.result = REFUTED if is_real else UNKNOWN
+            row.reason = f"{induction}; {reason}"
+            shown = f"{len(run.steps)} steps | {_in_the_model(reason, wrong)}"
+            if is_real:
+                break
+    except Undecided as error:
+        row.result, row.reason = UNKNOWN, f"{induction}; no answer on {error}"
+        shown = f"no answer on {error} | "
     row.seconds = time.perf_counter() - started
     return row, broken, shown
+
+
+def _induction_of(wrong: WrongDesign) -> tuple[str, str]:
+    """Return the counterexample to induction in words, and what it breaks in short."""
+    try:
+        escape = next(iter(escapes(wrong.rules)), None)
+    except Undecided as error:
+        return f"counterexample to induction: no answer on {error}", "no answer"
+    broken = "none"
+    if escape is not None:
+        broken = f"{escape.step or 'invariant'}: {', '.join(escape.broken[:3])}"
+    return f"counterexample to induction: {escape}", broken
+
+
+def _in_the_model(reason: str, wrong: WrongDesign) -> str:
+    if "replayed on the model" in reason:
+        again = reason.rpartition("replayed on the model in ")[2].partition(" steps")[0]
+        return f"replayed, {again} steps"
+    return "no such switch" if not wrong.design else "spurious"

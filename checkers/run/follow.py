@@ -1,16 +1,18 @@
 """Take the steps of a trace, natively and compiled side by side, and refuse what does not fit.
 
-Lines may have moved since the trace was made, functions and labels may not.  Nothing is judged
-here, and nothing is said in words: :mod:`~powercut.checkers.run.judgement` and
-:mod:`~powercut.checkers.run.replay_view` do that with what is left.
+A step is known by its thread, function and label.  Nothing is judged here, and nothing is said in
+words: :mod:`~powercut.checkers.run.judgement` and :mod:`~powercut.checkers.run.replay_view` do that
+with what is left.
 """
 
 import traceback
 from dataclasses import dataclass
 
 from powercut.checkers.engine.errors import STEP_ERRORS
+from powercut.checkers.engine.frames import Place
 from powercut.checkers.engine.lockstep import compare
 from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.places import place_of
 from powercut.checkers.run.standing import call_of
 from powercut.checkers.traces.errors import TraceMismatch
 from powercut.checkers.traces.format import TraceStep, colour_set
@@ -39,9 +41,13 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One step as it was taken: where the thread stood, the variables before and after."""
+    """One step as it was taken: where the thread stood, the variables before and after.
+
+    ``place`` is the point in the source, ``function`` and ``call`` say it in kernel words.
+    """
 
     thread: int
+    place: Place
     function: str
     call: str
     before: bytes
@@ -109,6 +115,7 @@ class Follower:
 
     def _take(self, number: int, thread: int, step: TraceStep) -> str:
         self._check_place(number, thread, step)
+        place = self.mount.place(self.state, thread)
         function, call = call_of(self.mount, self.native, self.state, thread)
         before, failure = self.variables, ""
         try:
@@ -116,7 +123,7 @@ class Follower:
             self.states.append(self.mount.step(self.state, thread))
         except _FAILURES as error:
             failure = _failure(error)
-        self.taken.append(Taken(thread, function, call, before, self.variables, failure))
+        self.taken.append(Taken(thread, place, function, call, before, self.variables, failure))
         return failure
 
     def _check_place(self, number: int, thread: int, step: TraceStep) -> None:
@@ -127,18 +134,14 @@ class Follower:
             raise self._mismatch(number, f"{step.thread} should be at {wanted}, has finished")
         stack = self.native.stack(thread)
         if (stack[-1][0], place.label) != (step.function, step.label):
-            found = f"{stack[-1][0]} '{place.label}'{self._gone(thread, step)}"
+            found = f"{stack[-1][0]} '{place.label}'{self._gone(step)}"
             raise self._mismatch(number, f"{step.thread} should be at {wanted}, is at {found}")
         if not self.native.is_enabled(thread):
             raise self._mismatch(number, f"{step.thread} cannot run at {wanted}: it has to wait")
 
-    def _gone(self, thread: int, step: TraceStep) -> str:
+    def _gone(self, step: TraceStep) -> str:
         """Say so if no thread of this kind can be at the point of ``step`` in this model."""
-        frames = self.mount.system.build.frames[self.mount.threads[thread].kind]
-        places = frames.places.values()
-        if any((p.function, p.label) == (step.function, step.label) for p in places):
-            return ""
-        return "; this model has no such step any more"
+        return "" if place_of(self.mount, step) else "; this model has no such step any more"
 
     def _mismatch(self, number: int, message: str) -> TraceMismatch:
         place = f".steps[{number - 1}]"

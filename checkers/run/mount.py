@@ -18,9 +18,10 @@ from powercut.checkers.engine.frames import Place
 from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.engine.system import Build, Predicate, System, ThreadInfo
 from powercut.checkers.run.question import Question
+from powercut.checkers.weave.patch import ModelPatch
+from powercut.checkers.weave.program import model_with, mutant_patch
 from powercut.model.designs import Design
 from powercut.model.fs.iomap.buffered_io.read import device_colour, is_absent
-from powercut.model.kernel.tasks import PROGRAM
 from powercut.model.mutants import Mutant
 from powercut.model.recovery import Disk, canonical, mkfs
 from powercut.model.scope import Scope
@@ -42,15 +43,36 @@ class Epoch:
 
 
 @lru_cache(maxsize=32)
-def build_for(dims: tuple[tuple[str, int], ...], *, checked: bool = False) -> Build:
+def build_for(
+    dims: tuple[tuple[str, int], ...],
+    *,
+    checked: bool = False,
+    patches: tuple[ModelPatch, ...] = (),
+) -> Build:
     """Compile the model for the given array sizes; repeated calls share the build."""
-    return Build(PROGRAM, dict(dims), PREDICATES, checked=checked)
+    return Build(model_with(patches), dict(dims), PREDICATES, checked=checked)
 
 
-def build_of(scope: Scope, number: int, *, checked: bool = False) -> Build:
-    """Return the compiled model for mount ``number`` (from 0) of ``scope``."""
+def build_of(
+    scope: Scope, number: int, *, checked: bool = False, patches: tuple[ModelPatch, ...] = ()
+) -> Build:
+    """Return the compiled model for mount ``number`` (from 0) of ``scope``.
+
+    With ``patches`` it is the model with exactly these changes, without the mutants.
+    """
     dims = dimensions(scope, scope.mounts[number])
-    return build_for(tuple(sorted(dims.items())), checked=checked)
+    return build_for(tuple(sorted(dims.items())), checked=checked, patches=patches)
+
+
+def changes_of(question: Question) -> tuple[ModelPatch, ...]:
+    """Return the texts that the model of ``question`` has been changed by, if it is not ours.
+
+    Our own mutants are woven into our own model; over a user's patch a mutant is one patch more.
+    """
+    mutant = question.mutant
+    if not question.patches or mutant is None:
+        return question.patches
+    return (*question.patches, mutant_patch(mutant))
 
 
 @lru_cache(maxsize=64)
@@ -65,9 +87,9 @@ def _system_of(
     """Return a system that nobody may reconfigure: the mounts of equal questions share it."""
     constants = bytearray(build.layout.constant_size)
     conf = build.layout.view(bytearray(build.layout.shared_size), constants).conf
-    switch = mutant.switch if mutant else ""
+    planted = mutant.number if mutant else 0
     mount = scope.mounts[number]
-    configure(conf, scope, mount, design, switch, observes_calls=observes_calls)
+    configure(conf, scope, mount, design, planted, observes_calls=observes_calls)
     first = _variables(build, bytes(constants), mkfs(scope), scope)
     return System(build, bytes(constants), first)
 
@@ -113,7 +135,7 @@ class Mount:
         """
         scope = question.scope
         system = _system_of(
-            build_of(scope, number, checked=checked),
+            build_of(scope, number, checked=checked, patches=changes_of(question)),
             question.design,
             scope,
             question.mutant,

@@ -11,6 +11,7 @@ from powercut.checkers.engine.search.engines import AUTO, ENGINES
 from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.engine.search.strategy import EXHAUSTIVE, Strategy
 from powercut.checkers.run.observation import Observation
+from powercut.checkers.weave.patch import ModelPatch
 from powercut.model.designs import Design
 from powercut.model.mutants import Mutant
 from powercut.model.scope import Scope
@@ -21,6 +22,7 @@ from powercut.properties.catalog import PROPERTIES
 class Question:
     """Does ``design`` (with ``mutant``) hold in ``scope``, as far as ``strategy`` and limits go?
 
+    ``patches`` are the user's own changes of the model, applied in order, the mutant after them.
     ``properties`` decide the verdict (none: all but the advisory ones); ``stop_at`` names one whose
     first violation ends the run, which is then not exhaustive.  ``observation`` asks for outcomes
     too.  ``engine`` (one of ``ENGINES``) changes how long it takes and nothing else, so questions
@@ -31,6 +33,7 @@ class Question:
     scope: Scope
     mutant: Mutant | None = None
     properties: tuple[str, ...] = ()
+    patches: tuple[ModelPatch, ...] = ()
     observation: Observation | None = None
     strategy: Strategy = EXHAUSTIVE
     limits: Limits = field(default_factory=Limits)
@@ -55,7 +58,8 @@ class Question:
     @property
     def title(self) -> str:
         """What is asked, in a few words."""
-        words = (self.design.name, self.scope.name, self.slug, self.strategy.title)
+        patched = " ".join(f"+{patch.name}" for patch in self.patches)
+        words = (self.design.name, self.scope.name, self.slug, patched, self.strategy.title)
         return " ".join(word for word in words if word)
 
     def __str__(self) -> str:

@@ -3,25 +3,29 @@
 What: every step of every mount is taken by the model's own generators, in lockstep with the
 compiled system; the crash image must be possible where the trace cuts the power; the next mount
 must start from what that image gives; then the property is evaluated on what is there.
-Why so: a counterexample that only the search believes proves a bug of the search.  Lines may have
-moved since the trace was made, functions and labels may not.
+Why so: a counterexample that only the search believes proves a bug of the search.
 Rejected: trusting the recorded verdict, and replaying the compiled system alone (it is what is
 being checked).
 """
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from msgspec import UNSET
 
 from powercut.checkers.run.follow import Follower, Where
 from powercut.checkers.run.judgement import Judgement, judge
 from powercut.checkers.run.mount import Mount
+from powercut.checkers.run.places import placed_steps
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.replay_view import view_of
 from powercut.checkers.run.result import HOLDS, VIOLATED
 from powercut.checkers.traces.codec import scope_of
-from powercut.checkers.traces.digest import model_digest
 from powercut.checkers.traces.errors import TraceError
 from powercut.checkers.traces.format import ImageError, Trace, TraceEpoch, disk_of
-from powercut.checkers.traces.views import EpochReplay
+from powercut.checkers.traces.views import EpochReplay, PlacedStep
+from powercut.checkers.weave.patch import ModelPatch, parse_patch
 from powercut.model.designs import DESIGNS
 from powercut.model.language import ASSERTION, LIVELOCK
 from powercut.model.mutants import MUTANTS
@@ -34,8 +38,7 @@ from powercut.properties.catalog import PROPERTIES
 class ReplayResult:
     """What the replay found.
 
-    ``expected`` is the trace's verdict with its property, ``detail`` what was seen; ``same_model``
-    says whether the model's sources are those the trace was made with.
+    ``expected`` is the trace's verdict with its property, ``detail`` what was seen.
     """
 
     reproduced: bool
@@ -43,7 +46,6 @@ class ReplayResult:
     detail: str
     steps: int
     epochs: list[EpochReplay]
-    same_model: bool = True
 
 
 def subject_of(trace: Trace, name: str = "trace") -> Question:
@@ -61,17 +63,27 @@ def subject_of(trace: Trace, name: str = "trace") -> Question:
         message = f"null, but {trace.property} is about what a crash leaves; expected a disk"
         raise TraceError(name, f"$.epochs[{len(trace.epochs) - 1}].crash", message)
     mutant = MUTANTS[trace.mutant] if trace.mutant else None
-    return Question(DESIGNS[trace.design], scope_of(trace, name), mutant, (trace.property,))
+    own = [] if trace.patches is UNSET else trace.patches
+    return Question(
+        DESIGNS[trace.design],
+        scope_of(trace, name),
+        mutant,
+        (trace.property,),
+        tuple(parse_patch(patch.text, f"{name}: {patch.name}") for patch in own),
+    )
 
 
-def replay(trace: Trace, name: str = "trace") -> ReplayResult:
+def replay(trace: Trace, name: str = "trace", patches: Sequence[ModelPatch] = ()) -> ReplayResult:
     """Re-run ``trace`` and judge its end; ``name`` heads messages.
+
+    ``patches`` change the model after those that the trace brings.
 
     Raises :class:`TraceMismatch` where the model does not follow the trace, :class:`TraceError` for
     an unknown name, and :class:`~powercut.checkers.engine.errors.NondeterminismError` (an internal
     error) if the native and the compiled run differ.
     """
     question = subject_of(trace, name)
+    question = dataclasses.replace(question, patches=(*question.patches, *patches))
     geometry = question.scope.geometry
     epochs: list[EpochReplay] = []
     judgement = Judgement(violated=False, detail="")
@@ -92,6 +104,17 @@ def replay(trace: Trace, name: str = "trace") -> ReplayResult:
     return _result(trace, epochs, judgement)
 
 
+def placed(trace: Trace) -> list[list[PlacedStep]]:
+    """Return the steps of each mount of ``trace``, which need not replay, with their places.
+
+    Raises :class:`TraceError` for an unknown name.
+    """
+    question = subject_of(trace)
+    return [
+        placed_steps(Mount.of(question, n), epoch.steps) for n, epoch in enumerate(trace.epochs)
+    ]
+
+
 def _result(trace: Trace, epochs: list[EpochReplay], judgement: Judgement) -> ReplayResult:
     violated = judgement.violated
     if trace.property == LIVELOCK:  # the replay sees the lasso; that nothing leaves it is recorded
@@ -102,7 +125,6 @@ def _result(trace: Trace, epochs: list[EpochReplay], judgement: Judgement) -> Re
         detail=judgement.detail,
         steps=sum(len(epoch.steps) for epoch in epochs),
         epochs=epochs,
-        same_model=trace.model_digest == model_digest(),
     )
 
 

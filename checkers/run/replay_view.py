@@ -36,6 +36,8 @@ def _step_view(run: Follower, taken: Taken) -> StepView:
         place=f"{taken.function}(): {taken.call}",
         function=taken.function,
         call=taken.call,
+        file=taken.place.file,
+        line=taken.place.line,
         locks=locks_held(after, context_of(info.kind, info.number)),
         changes=describe_changes(before, after) + ([taken.failure] if taken.failure else []),
     )

@@ -20,13 +20,14 @@ from powercut.checkers.engine.search.engines import (
 )
 from powercut.checkers.engine.search.making import make_search
 from powercut.checkers.engine.search.outcome import (
+    INTERRUPTED,
     Found,
     Outcome,
     Progress,
     Watch,
     is_state_limit,
 )
-from powercut.checkers.run.mount import Epoch, Mount, build_of, predicates_of
+from powercut.checkers.run.mount import Epoch, Mount, build_of, changes_of, predicates_of
 from powercut.checkers.run.observation import Outcome as Observed
 from powercut.checkers.run.observation import outcome_of
 from powercut.checkers.run.question import Question
@@ -52,14 +53,23 @@ def run_scope(question: Question, on_progress: OnProgress | None = None) -> RunR
         return _Run(question, PYTHON, on_progress).run()
     if question.engine != AUTO:
         return _Run(question, question.engine, on_progress).run()
-    builds = [build_of(question.scope, n) for n in range(len(question.scope.mounts))]
+    small: RunResult | None = None
+    builds = [
+        build_of(question.scope, n, patches=changes_of(question))
+        for n in range(len(question.scope.mounts))
+    ]
     if question.strategy.is_exact and needs_compiling(builds):
         limits = question.limits
         few = replace(limits, max_states=min(limits.max_states, SMALL_STATES))
-        result = _Run(replace(question, limits=few), PYTHON, on_progress).run()
-        if few == limits or not result.stopped.endswith(f"limit of {SMALL_STATES} states reached"):
-            return replace(result, question=question)
-    engine, note = best_engine(builds)
+        small = _Run(replace(question, limits=few), PYTHON, on_progress).run()
+        if few == limits or not small.stopped.endswith(f"limit of {SMALL_STATES} states reached"):
+            return replace(small, question=question)
+    try:
+        engine, note = best_engine(builds)
+    except KeyboardInterrupt:
+        if small is None:
+            raise
+        return replace(small, question=question, stopped=INTERRUPTED)
     return replace(_Run(question, engine, on_progress).run(), engine_note=note)
 
 

@@ -1,4 +1,4 @@
-"""From a violation to the trace that is saved: every step gets its place in the source.
+"""From a violation to the trace that is saved: every step gets its names.
 
 Why so: a search remembers thread indexes only, which mean nothing outside its build; running the
 schedule once more gives names, functions and labels at no cost to the search.
@@ -8,11 +8,12 @@ Rejected: places recorded while searching (a pointer a state for what a few doze
 from collections.abc import Sequence
 from typing import Literal
 
+from msgspec import UNSET
+
 from powercut.checkers.engine.errors import STEP_ERRORS, ScheduleError
 from powercut.checkers.run.mount import Epoch, Mount
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import RunResult, Violation
-from powercut.checkers.traces.digest import model_digest
 from powercut.checkers.traces.format import (
     MAX_LINE,
     SCHEMA,
@@ -20,6 +21,7 @@ from powercut.checkers.traces.format import (
     Origin,
     Trace,
     TraceEpoch,
+    TracePatch,
     TraceStep,
     image_of,
 )
@@ -66,9 +68,9 @@ def make_trace(
         property=prop,
         verdict=verdict,
         summary=_summary(summary),
-        model_digest=model_digest(),
         epochs=[_trace_epoch(epoch, n, question, may_fail) for n, epoch in enumerate(epochs)],
         origin=origin or Origin(),
+        patches=[TracePatch(p.name, p.text) for p in question.patches] or UNSET,
     )
 
 
@@ -101,7 +103,7 @@ def trace_steps(
             raise ScheduleError(f"step {number}: there is no thread {thread}")
         place = mount.place(state, thread)
         name = mount.threads[thread].name
-        steps.append(TraceStep(name, place.function, place.file, place.line, place.label))
+        steps.append(TraceStep(name, place.function, place.label))
         try:
             if not mount.is_enabled(state, thread):
                 raise ScheduleError(f"step {number}: {name} cannot run here")

@@ -1,8 +1,8 @@
 """Traces: counterexamples as files, and as something a person reads.
 
-What: :mod:`.format` is the document, :mod:`.codec` reads and writes it, :mod:`.digest` names the
-model it was made with, :mod:`.describe` says what a step changed, :mod:`.ladder` and
-:mod:`.mermaid` draw a run, :mod:`.migrate` reads what older versions wrote.
+What: :mod:`.format` is the document, :mod:`.codec` reads and writes it, :mod:`.describe`
+says what a step changed, :mod:`.ladder` and :mod:`.mermaid` draw a run, :mod:`.migrate` reads what
+older versions wrote.
 Why so: a trace outlives the model that made it, so the file is plain, versioned data without
 thread indexes or state vectors, and everything that judges it again is elsewhere.
 Rejected: pickled states (unreadable, tied to one geometry), bare schedules (a trace that no longer
@@ -17,7 +17,6 @@ from powercut.checkers.traces.codec import (
     load_trace,
     trace_file_name,
 )
-from powercut.checkers.traces.digest import model_digest
 from powercut.checkers.traces.errors import TraceError, TraceMismatch
 from powercut.checkers.traces.format import (
     SCHEMA,
@@ -30,7 +29,7 @@ from powercut.checkers.traces.format import (
 )
 from powercut.checkers.traces.ladder import render_ladder, render_list
 from powercut.checkers.traces.mermaid import render_mermaid
-from powercut.checkers.traces.views import EpochReplay, StepView, WrongCell
+from powercut.checkers.traces.views import EpochReplay, PlacedStep, StepView, WrongCell
 
 __all__ = [
     "MAX_TRACE_BYTES",
@@ -38,6 +37,7 @@ __all__ = [
     "DiskImage",
     "EpochReplay",
     "Origin",
+    "PlacedStep",
     "StepView",
     "StepsWhy",
     "Trace",
@@ -50,7 +50,6 @@ __all__ = [
     "encode_trace",
     "json_schema",
     "load_trace",
-    "model_digest",
     "render_ladder",
     "render_list",
     "render_mermaid",

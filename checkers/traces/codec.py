@@ -19,8 +19,6 @@ import msgspec
 from powercut.checkers.traces.errors import TraceError
 from powercut.checkers.traces.format import (
     COLOURS,
-    DIGEST_PATTERN,
-    FILE_PATTERN,
     LINE_PATTERN,
     NAME_PATTERN,
     OPTIONAL_NAME_PATTERN,
@@ -38,17 +36,17 @@ from powercut.checkers.workload import WorkloadError, parse_workload
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Scope
+from powercut.reading import TooLarge, Unreadable, read_bytes
 
 MAX_TRACE_BYTES = 4 * 1024 * 1024
+_TOO_LARGE = f"larger than {MAX_TRACE_BYTES >> 20} MiB; a trace is smaller"
 _WIDTH = 100
 
 _PATTERNS = {
     NAME_PATTERN: "expected a name of 1..64 ASCII letters, digits, '-', '_' or '.'",
     OPTIONAL_NAME_PATTERN: "expected nothing or a name of ASCII letters, digits, '-', '_' or '.'",
     LINE_PATTERN: "expected one line of printable text",
-    DIGEST_PATTERN: "expected a digest of 8..128 lower-case hexadecimal digits",
     STEM_PATTERN: "expected nothing or a file name without a folder and without its ending",
-    FILE_PATTERN: "expected a relative file name of ASCII letters, digits, '-', '_', '.' or '/'",
 }
 _ENUMERATIONS = {
     "schema": SCHEMA,
@@ -73,22 +71,17 @@ def load_trace(path: Path) -> Trace:
     """Return the trace in the file at ``path``.  Raises :class:`TraceError`."""
     name = str(path)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_TRACE_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or "unknown error"
-        raise TraceError(name, "$", f"cannot be read: {reason}; give a readable file") from None
-    except ValueError:
-        raise TraceError(
-            name, "$", "cannot be read: not a file name; give a readable file"
-        ) from None
-    return decode_trace(data, name)
+        return decode_trace(read_bytes(path, MAX_TRACE_BYTES), name)
+    except TooLarge:
+        raise TraceError(name, "$", _TOO_LARGE) from None
+    except Unreadable as error:
+        raise TraceError(name, "$", f"cannot be read: {error}; give a readable file") from None
 
 
 def decode_trace(data: bytes, name: str) -> Trace:
     """Return the trace in ``data``; ``name`` heads every message.  Raises :class:`TraceError`."""
     if len(data) > MAX_TRACE_BYTES:
-        raise TraceError(name, "$", f"larger than {MAX_TRACE_BYTES >> 20} MiB; a trace is smaller")
+        raise TraceError(name, "$", _TOO_LARGE)
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -1,7 +1,7 @@
 """The errors of trace files: a file, a place in the document, and one line that says what to do.
 
 Why so: bad input ends the program with one line, and the place of a JSON document is a path such as
-``$.epochs[0].steps[3].line``, because that is what a person can follow in an editor.
+``$.epochs[0].steps[3].label``, because that is what a person can follow in an editor.
 Rejected: line and column (a decoder of typed documents no longer knows them).
 """
 

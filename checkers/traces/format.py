@@ -1,44 +1,40 @@
 """The trace document, and its disks as the model knows them.
 
 Why so: a counterexample must be readable in a mail and survive edits of the model, so threads and
-colours have names, steps say where in the source they start, and the workload is the text format a
-person writes.  Numbers and strings are bounded here, once, and the JSON Schema is exported from
-these types.
-Rejected: the schedule as thread indexes (renumbered by every new thread kind), colour masks (an
-image has one colour a cell), a disk given by its difference to the one before (a diff of two traces
-would need a replay to be understood).
+colours have names, a step names the function and the label it starts at, and the workload is the
+text format a person writes.  Numbers and strings are bounded here, once, and the JSON Schema is
+exported from these types.
+Rejected: the schedule as thread indexes (renumbered by every new thread kind), source lines and a
+digest of the model (a comment that moves would change every file, and whoever shows a step can look
+the line up), colour masks (an image has one colour a cell), a disk given by its difference to the
+one before (a diff of two traces would need a replay to be understood).
 """
 
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from powercut.model.recovery import Disk, DiskInode
 from powercut.model.scope import Geometry
 from powercut.model.state import HOLE, UNWRITTEN, WRITTEN
 
-SCHEMA: Final = "powercut.trace/2"
+SCHEMA: Final = "powercut.trace/3"
 
 MAX_LINE = 400
 
 NAME_PATTERN = r"^[A-Za-z0-9._-]{1,64}$(?!\n)"
 OPTIONAL_NAME_PATTERN = r"^[A-Za-z0-9._-]{0,64}$(?!\n)"
 LINE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]*$(?!\n)"
-DIGEST_PATTERN = r"^[0-9a-f]{8,128}$(?!\n)"
-FILE_PATTERN = r"^[A-Za-z0-9._/-]{0,200}$(?!\n)"
 STEM_PATTERN = r"^[A-Za-z0-9._-]{0,200}$(?!\n)"
 
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 OptionalName = Annotated[str, Meta(pattern=OPTIONAL_NAME_PATTERN)]
 OneLine = Annotated[str, Meta(pattern=LINE_PATTERN, max_length=MAX_LINE)]
-FileName = Annotated[str, Meta(pattern=FILE_PATTERN)]
-LineNumber = Annotated[int, Meta(ge=0, le=1_000_000)]
 Cells = Annotated[int, Meta(ge=0, le=16)]
 Block = Annotated[int, Meta(ge=0, le=7)]
 StepNumber = Annotated[int, Meta(ge=1, le=100_000)]
 FileStem = Annotated[str, Meta(pattern=STEM_PATTERN)]
 Finder = Literal["unknown", "search", "random", "machine", "proof", "locks", "explorer"]
-Digest = Annotated[str, Meta(pattern=DIGEST_PATTERN)]
 Colour = Literal["zero", "foreign", "pollution", "old", "write1", "write2", "write3", "write4"]
 ExtentState = Literal["hole", "unwritten", "written"]
 
@@ -74,8 +70,6 @@ class TraceStep(Struct, frozen=True, forbid_unknown_fields=True):
 
     thread: Name
     function: Name
-    file: FileName
-    line: LineNumber
     label: OneLine
 
 
@@ -140,10 +134,17 @@ class Origin(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     counterpart: FileStem = ""
 
 
+class TracePatch(Struct, frozen=True, forbid_unknown_fields=True):
+    """A change of the model that the run was made with: a unified diff; ``name`` heads messages."""
+
+    name: OneLine
+    text: Annotated[str, Meta(max_length=1 << 20)]
+
+
 class Trace(Struct, frozen=True, forbid_unknown_fields=True, rename={"schema_version": "schema"}):
     """A counterexample (or a run in which the property held), as it is saved."""
 
-    schema_version: Literal["powercut.trace/2"]
+    schema_version: Literal["powercut.trace/3"]
     design: Name
     mutant: OptionalName
     scope: Name
@@ -151,9 +152,9 @@ class Trace(Struct, frozen=True, forbid_unknown_fields=True, rename={"schema_ver
     property: Name
     verdict: Literal["violated", "holds"]
     summary: OneLine
-    model_digest: Digest
     epochs: Annotated[list[TraceEpoch], Meta(min_length=1, max_length=3)]
     origin: Origin = Origin()
+    patches: list[TracePatch] | UnsetType = UNSET
 
 
 def colour_name(mask: int) -> Colour:

@@ -17,11 +17,10 @@ from powercut.checkers.traces.format import (
     StepsWhy,
     Trace,
     TraceEpoch,
-    TraceStep,
     colour_name,
     disk_of,
 )
-from powercut.checkers.traces.views import EpochReplay, StepView, WrongCell
+from powercut.checkers.traces.views import EpochReplay, PlacedStep, StepView, WrongCell
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.recovery import Disk, cell_content, recover
@@ -71,17 +70,20 @@ def render_ladder(
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def render_list(trace: Trace) -> str:
-    """Return the steps of ``trace`` as a numbered list, straight from the file."""
+def render_list(trace: Trace, mounts: Sequence[Sequence[PlacedStep]]) -> str:
+    """Return the steps of ``trace``, which need not replay, as a numbered list.
+
+    ``mounts`` has the steps of each mount with their places; "-" is a step without one.
+    """
     lines = _wrap(_title(trace), 0, 2)
-    for n, epoch in enumerate(trace.epochs, 1):
+    for n, (epoch, steps) in enumerate(zip(trace.epochs, mounts, strict=True), 1):
         if len(trace.epochs) > 1:
             lines.append(f"mount {n}")
         widths = [
             max((len(cell) for cell in column), default=0)
-            for column in zip(*(_list_cells(step) for step in epoch.steps), strict=True)
+            for column in zip(*(_list_cells(step) for step in steps), strict=True)
         ]
-        for number, step in enumerate(epoch.steps, 1):
+        for number, step in enumerate(steps, 1):
             cells = (c.ljust(w) for c, w in zip(_list_cells(step), widths, strict=True))
             label_at = 6 + sum(widths[:-1]) + 2 * len(widths[:-1])
             lines += _hang(f"{number:>4}  {'  '.join(cells)}".rstrip(), min(label_at, WIDTH - 20))
@@ -100,8 +102,9 @@ def _hang(text: str, at: int) -> list[str]:
     return [*out, text]
 
 
-def _list_cells(step: TraceStep) -> tuple[str, ...]:
-    return step.thread, f"{step.file}:{step.line}", step.function, step.label
+def _list_cells(step: PlacedStep) -> tuple[str, ...]:
+    place = "-" if step.file is None else f"{step.file}:{step.line}"
+    return step.thread, place, step.function, step.label
 
 
 def _title(trace: Trace) -> str:

@@ -11,6 +11,7 @@ version   what it brought
 1         design, mutant, scope, workload, property, verdict, summary, model digest, mounts
 2         ``origin``: who found it, with which seed, whether it was minimised, which trace's
           schedule it follows; ``why`` in each mount: the steps that carry what is wrong
+3         no source file and line in a step, no model digest: the model of the day has the lines
 ========  =======================================================================================
 """
 
@@ -40,7 +41,31 @@ def _from_1(document: Document, name: str) -> Document:
     }
 
 
-MIGRATIONS: dict[str, Callable[[Document, str], Document]] = {"powercut.trace/1": _from_1}
+def _from_2(document: Document, _name: str) -> Document:
+    """Version 2 says where in the source of its model a step stood, and which model that was."""
+    migrated = {key: value for key, value in document.items() if key != "model_digest"}
+    epochs = document.get("epochs")
+    if isinstance(epochs, list):
+        migrated["epochs"] = [_without_lines(epoch) for epoch in epochs]
+    return {**migrated, "schema": "powercut.trace/3"}
+
+
+def _without_lines(epoch: Any) -> Any:
+    if not isinstance(epoch, dict) or not isinstance(epoch.get("steps"), list):
+        return epoch  # which the reader of the newest version refuses
+    steps = [
+        {key: value for key, value in step.items() if key not in ("file", "line")}
+        if isinstance(step, dict)
+        else step
+        for step in epoch["steps"]
+    ]
+    return {**epoch, "steps": steps}
+
+
+MIGRATIONS: dict[str, Callable[[Document, str], Document]] = {
+    "powercut.trace/1": _from_1,
+    "powercut.trace/2": _from_2,
+}
 """From the version in a file to the step that makes the next one of it."""
 
 

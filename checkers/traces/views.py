@@ -9,18 +9,35 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedStep:
+    """A saved step and where its point stands in this model's source.
+
+    ``file`` and ``line`` are ``None`` if no thread of this kind has such a point any more.
+    """
+
+    thread: str
+    function: str
+    file: str | None
+    line: int | None
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class StepView:
     """One step as it was taken.
 
     ``function`` is the kernel function the thread was in and ``call`` what it stood at there (a
-    lock with its operand, or the label of the point); ``place`` is both.  ``locks`` are held after
-    the step, ``changes`` are in kernel words.
+    lock with its operand, or the label of the point); ``place`` is both.  ``file`` and ``line`` are
+    those of the point, in the model that was replayed.  ``locks`` are held after the step,
+    ``changes`` are in kernel words.
     """
 
     thread: str
     place: str
     function: str
     call: str
+    file: str
+    line: int
     locks: list[str]
     changes: list[str]
 

@@ -14,6 +14,7 @@ from powercut.checkers.workload.fsx import parse_fsx_ops
 from powercut.checkers.workload.limits import MAX_FILE_BYTES
 from powercut.checkers.workload.text import parse_workload
 from powercut.model.scope import Geometry, Scope
+from powercut.reading import TooLarge, Unreadable, read_bytes
 
 FSX_SUFFIXES = (".fsx", ".fsxops")
 
@@ -43,21 +44,13 @@ def read_text(path: Path) -> str:
 
 
 def _read_capped(path: Path, name: str) -> bytes:
-    """Read at most the cap and one byte more, so that the size is known to be too large."""
     top = Place(name, 1, 1)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or "unknown error"
-        raise WorkloadError(top, f"cannot be read: {reason}; give a readable file") from None
-    except ValueError:
-        raise WorkloadError(top, "cannot be read: not a file name; give a readable file") from None
-    if len(data) > MAX_FILE_BYTES:
-        raise WorkloadError(
-            top, f"larger than {MAX_FILE_BYTES} bytes; a workload is some lines of text"
-        )
-    return data
+        return read_bytes(path, MAX_FILE_BYTES)
+    except TooLarge as error:
+        raise WorkloadError(top, f"{error}; a workload is some lines of text") from None
+    except Unreadable as error:
+        raise WorkloadError(top, f"cannot be read: {error}; give a readable file") from None
 
 
 def _decode(data: bytes, name: str) -> str:

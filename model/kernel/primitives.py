@@ -74,5 +74,4 @@ def folio_end_writeback(k: Kernel, folio: Folio) -> None:
 def mapping_set_error(k: Kernel, inode: Inode) -> None:
     """Record a writeback error for the next fsync.  kernel: mapping_set_error()."""
     note_writeback_error(k, inode)
-    if not k.conf.mutant.no_mapping_error:
-        inode.wb_err = ALL_TASKS
+    inode.wb_err = ALL_TASKS

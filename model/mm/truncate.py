@@ -41,12 +41,12 @@ def drop_cells(k: Kernel, inode: Inode, f: int, start: int, stop: int) -> None:
 
 
 def truncate_inode_pages_range(
-    k: Kernel, current: int, inode: Inode, start: int, stop: int, skips_clean: int, waits: int
+    k: Kernel, current: int, inode: Inode, start: int, stop: int, skips_clean: int
 ) -> Path[None]:
     """Drop cached cells ``start``..``stop``, each folio after its writeback.  kernel: same name.
 
     With ``skips_clean`` a folio that would not change is not locked.  Of an inode that is being
-    freed nobody looks at what is not cached.  Only mutants do not wait.
+    freed nobody looks at what is not cached.
     """
     for f in range(k.conf.nr_folios):
         if f * k.conf.cells_per_folio < stop and start < (f + 1) * k.conf.cells_per_folio:
@@ -55,17 +55,14 @@ def truncate_inode_pages_range(
                     drop_cells(k, inode, f, start, stop)
             elif not skips_clean or needs_truncation(k, inode, f, start):
                 yield from folio_lock(k, current, inode.folio[f])
-                if waits:
-                    yield from folio_wait_writeback(k, inode.folio[f])
+                yield from folio_wait_writeback(k, inode.folio[f])
                 drop_cells(k, inode, f, start, stop)
                 folio_unlock(k, inode.folio[f])
 
 
 def truncate_pagecache(k: Kernel, current: int, inode: Inode, size: int) -> Path[None]:
     """Drop what is cached behind ``size``.  kernel: same name."""
-    yield from truncate_inode_pages_range(
-        k, current, inode, size, k.conf.nr_cells, 1, not k.conf.mutant.truncate_no_writeback_wait
-    )
+    yield from truncate_inode_pages_range(k, current, inode, size, k.conf.nr_cells, 1)
 
 
 def truncate_pagecache_range(
@@ -73,16 +70,12 @@ def truncate_pagecache_range(
 ) -> Path[None]:
     """Drop cached blocks ``first``..``end``.  kernel: same name."""
     per_block = k.conf.cells_per_block
-    yield from truncate_inode_pages_range(
-        k, current, inode, first * per_block, end * per_block, 0, 1
-    )
+    yield from truncate_inode_pages_range(k, current, inode, first * per_block, end * per_block, 0)
 
 
 def truncate_inode_pages_final(k: Kernel, current: int, inode: Inode) -> Path[None]:
     """Drop every folio.  kernel: same name."""
-    yield from truncate_inode_pages_range(
-        k, current, inode, 0, k.conf.nr_cells, 0, not k.conf.mutant.evict_no_writeback_wait
-    )
+    yield from truncate_inode_pages_range(k, current, inode, 0, k.conf.nr_cells, 0)
 
 
 def zero_exposed_range(k: Kernel, inode: Inode, f: int, start: int, stop: int) -> None:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.errors import ERROR, exit_code_of
 from powercut.execute.job import Job
 from powercut.execute.swarm import Swarm
 from powercut.properties.catalog import PROPERTIES
+from powercut.properties.findings.loader import finding_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,18 @@ def summary_of(violation: Violation) -> str:
     if len(violation.epochs) > 1:
         text += f" (in mount {len(violation.epochs)})"
     return text
+
+
+def explained_by(run: RunReport, prop: str) -> str | None:
+    """Return the finding that explains the violation of ``prop``, if it is a known one.
+
+    A mutant, a patch of the user, and a workload that only has the name of a shipped scope, are
+    nobody's finding.
+    """
+    question = run.job.question
+    if question.mutant or question.patches or SCOPES.get(question.scope.name) != question.scope:
+        return None
+    return finding_of(question.design.name, question.scope.name, prop)
 
 
 def bound_of(result: RunResult) -> str:
@@ -108,13 +122,16 @@ def _run(run: RunReport) -> dict[str, Any]:
             for name in PROPERTIES
             if result.verdict_of(name) == HOLDS and (missing := unreached([result], name))
         },
-        "violations": [{**_finding(v), "trace": run.traces.get(v.prop)} for v in result.violations],
-        "observations": [_finding(v) for v in result.observations],
+        "violations": [
+            {**_told(v), "finding": explained_by(run, v.prop), "trace": run.traces.get(v.prop)}
+            for v in result.violations
+        ],
+        "observations": [_told(v) for v in result.observations],
         "swarm": run.swarm.document() if run.swarm else None,
     }
 
 
-def _finding(violation: Violation) -> dict[str, Any]:
+def _told(violation: Violation) -> dict[str, Any]:
     return {
         "property": violation.prop,
         "steps": violation.steps,

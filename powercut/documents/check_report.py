@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
-from powercut.documents.check import RunReport, overall, summary_of, unreached
+from powercut.documents.check import RunReport, explained_by, overall, summary_of, unreached
 from powercut.errors import ERROR, exit_code_of
 from powercut.execute.job import Job
 from powercut.properties.catalog import PROPERTIES, SITUATIONS
@@ -163,7 +163,7 @@ class CheckReport:
                 place = f"{run.result.design}, {run.result.scope}"
                 if run.result.mutant:
                     place += f", {run.result.mutant}"
-                self._wrapped(f"{place}: {_told(violation)}")
+                self._wrapped(f"{place}: {_told(run, violation)}")
                 if violation.prop in run.traces:
                     self._print(f"      {run.traces[violation.prop]}")
         if not any(run.traces for run in self.runs):
@@ -263,8 +263,10 @@ def _how_cut(results: Sequence[RunResult]) -> str:
     return "known by digests only" if compact else "cut short"
 
 
-def _told(violation: Violation) -> str:
-    return f"{violation.prop} in {violation.steps} steps: {summary_of(violation)}"
+def _told(run: RunReport, violation: Violation) -> str:
+    finding = explained_by(run, violation.prop)
+    prop = f"{violation.prop} ({finding})" if finding else violation.prop
+    return f"{prop} in {violation.steps} steps: {summary_of(violation)}"
 
 
 def _row(columns: dict[str, int], cells: dict[str, str]) -> str:

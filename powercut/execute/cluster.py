@@ -8,7 +8,8 @@ its verdicts would be about another model.  A worker process does one job at a t
 threads it has: limits are on processes.
 
 Rejected: a protocol of our own (somebody else's is tested); sending the sources along (a worker
-must run what its owner installed); Dask's own collections (a job is no data frame).
+must run what its owner installed); Dask's own collections (a job is no data frame); plain TCP for
+workers of this machine (whoever connects runs code as this user).
 """
 
 import asyncio
@@ -28,8 +29,9 @@ from typing import Any
 
 from powercut.checkers.engine.search.outcome import INTERRUPTED, Limits, Progress
 from powercut.errors import InputError, MissingExtraError
+from powercut.execute.interrupts import first_interrupt
 from powercut.execute.job import Job, JobResult, execute, failed
-from powercut.execute.pool import first_interrupt
+from powercut.execute.pool import Keep, keep_nothing
 from powercut.execute.progress import ProgressLine
 from powercut.inputs.names import quoted
 
@@ -132,7 +134,7 @@ def open_cluster(address: str, processes: int) -> Iterator["Cluster"]:
     _silence()
     with _closed_at_the_end(_local(distributed, processes) if address == LOCAL else None) as local:
         target = local.scheduler_address if local is not None else address
-        client = _connected(distributed, target, address)
+        client = _connected(distributed, target, address, local.security if local else None)
         try:
             if local is not None:
                 client.register_plugin(_deaf(distributed))
@@ -147,7 +149,7 @@ def _silence() -> None:
     import logging
 
     for name in list(logging.root.manager.loggerDict):
-        if name.partition(".")[0] in ("distributed", "tornado"):
+        if name.partition(".")[0] in ("asyncio", "distributed", "tornado"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
@@ -163,20 +165,36 @@ def _closed_at_the_end(local: Any) -> Iterator[Any]:
 
 
 def _local(distributed: Any, processes: int) -> Any:
+    """Start workers here; a certificate made for this run keeps everybody else out."""
     import logging
 
+    try:
+        security = distributed.Security.temporary()
+    except ImportError:
+        raise MissingExtraError("--cluster local", "cryptography", "cluster") from None
     # Ctrl-C reaches every process of the terminal; a worker hears of it from us.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    closed: dict[str, list[str]] = {
+        f"distributed.{who}.http.routes": [] for who in ("scheduler", "worker")
+    }
     try:
-        return distributed.LocalCluster(
-            n_workers=processes,
-            threads_per_worker=1,
-            processes=True,
-            memory_limit=None,
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-            host="127.0.0.1",
-        )
+        with import_module("dask").config.set(closed):  # pages that any user could read
+            return distributed.LocalCluster(
+                n_workers=processes,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=None,
+                security=security,
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                silence_logs=logging.CRITICAL,
+                host="127.0.0.1",
+            )
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"--cluster local: the workers do not start ({str(error) or type(error).__name__})",
+            "allow more open files and processes, or give fewer --jobs",
+        ) from None
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -193,10 +211,13 @@ def _deaf(distributed: Any) -> Any:
     return Deaf()
 
 
-def _connected(distributed: Any, target: str, address: str) -> Any:
+def _connected(distributed: Any, target: str, address: str, security: Any) -> Any:
     try:
-        asyncio.run(asyncio.wait_for(_greet(distributed, target), _ANSWER_S))
-        return distributed.Client(target, timeout=_ANSWER_S, set_as_default=False)
+        if security is None:  # not started here
+            asyncio.run(asyncio.wait_for(_greet(distributed, target), _ANSWER_S))
+        return distributed.Client(
+            target, timeout=_ANSWER_S, set_as_default=False, security=security
+        )
     except (OSError, ValueError, TypeError) as error:
         reason = str(error).partition("\n")[0].partition(";")[0] or f"waited {_ANSWER_S} s"
         raise InputError(
@@ -254,16 +275,19 @@ class Cluster:
     client: Any
     workers: int
 
-    def run(self, jobs: Sequence[Job], line: ProgressLine) -> Iterator[JobResult]:
+    def run(
+        self, jobs: Sequence[Job], line: ProgressLine, keep: Keep = keep_nothing
+    ) -> Iterator[JobResult]:
         """Do all jobs and yield their results in order; a failed one is a result too."""
-        return _Session(self.client, jobs, line).results()
+        return _Session(self.client, jobs, line, keep).results()
 
 
 class _Session:
     """One command's jobs on a cluster."""
 
-    def __init__(self, client: Any, jobs: Sequence[Job], line: ProgressLine) -> None:
+    def __init__(self, client: Any, jobs: Sequence[Job], line: ProgressLine, keep: Keep) -> None:
         self.client = client
+        self.keep = keep
         self.jobs = jobs
         self.line = line
         self.name = f"powercut-{uuid.uuid4().hex[:12]}"
@@ -324,6 +348,7 @@ class _Session:
             return
         number, future = news
         result = self._result_of(number, future)
+        self.keep(result)
         self.done[number] = result
         self.line.done(number, result.result.states)
 

@@ -15,6 +15,7 @@ from powercut.checkers.engine.search.outcome import INTERRUPTED, Progress
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import RunResult, Violation
 from powercut.checkers.run.runner import run_scope
+from powercut.errors import system_limit
 from powercut.model.setup import dimensions
 from powercut.properties.catalog import SITUATIONS
 
@@ -98,7 +99,10 @@ def execute(job: Job, report: Callable[[Progress], None], stopped: Callable[[], 
         return _replayed(job, result)
     except KeyboardInterrupt:
         return unexplored(job, INTERRUPTED)
-    except Exception as error:  # reported by the front door as a bug, with this traceback
+    except Exception as error:
+        if limit := system_limit(error):
+            return unexplored(job, limit)
+        # Reported by the front door as a bug, with this traceback.
         return failed(job, f"{type(error).__name__}: {error}", traceback.format_exc())
 
 

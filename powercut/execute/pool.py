@@ -2,8 +2,11 @@
 
 Why so: runs share nothing, a core each is all the speed there is, and a report must not depend on
 which run ended first.  The first Ctrl-C is a request: searches end at their next look at the clock
-and say what they know; the second one ends everything at once.  A process that dies makes its run a
-failure and no more: all others are done and kept.
+and say what they know, and a model that is being translated or compiled is given up; the second one
+ends everything at once.  A process that dies makes its run a failure and no more: all others are
+done and kept.  Where the system allows fewer processes there are fewer, down to this one alone.  A
+process whose parent is gone ends itself and its compiler.  A result is handed to
+``keep`` when it is known, which may be long before its turn in the report.
 Rejected: ``concurrent.futures`` (no progress, no partial results, a dead worker breaks the pool)
 and forking (a forked child shares its parent's peak memory and threads).
 """
@@ -11,21 +14,31 @@ and forking (a forked child shares its parent's peak memory and threads).
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.synchronize import Event
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from powercut.checkers.engine.search.outcome import Progress
+from powercut.execute.interrupts import first_interrupt, is_making, on_main_thread
 from powercut.execute.job import Job, JobResult, execute, failed
 from powercut.execute.progress import ProgressLine
 
+Keep = Callable[[JobResult], None]
+"""Takes a result the moment it is known; it may not raise."""
+
 _REPORT_EVERY_S = 0.1
+_LISTEN_S = 0.3
+_TIDY_UP_S = 2.0
+"""How long a process without a parent may take to remove its temporary files."""
+_TO_END = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 def default_jobs() -> int:
@@ -35,36 +48,25 @@ def default_jobs() -> int:
     return os.cpu_count() or 1
 
 
-def run_all(jobs: Sequence[Job], processes: int, line: ProgressLine) -> Iterator[JobResult]:
+def keep_nothing(_result: JobResult) -> None:
+    """Keep no result."""
+
+
+def run_all(
+    jobs: Sequence[Job], processes: int, line: ProgressLine, keep: Keep = keep_nothing
+) -> Iterator[JobResult]:
     """Do all jobs and yield their results in order; a failed one is a result too."""
     processes = min(processes, len(jobs))
-    results = _in_process(jobs, line) if processes <= 1 else _Pool(jobs, processes, line).results()
+    if processes <= 1:
+        results = _in_process(jobs, line, keep)
+    else:
+        results = _Pool(jobs, processes, line, keep).results()
     for result in results:
         line.clear()
         yield result
 
 
-@contextmanager
-def first_interrupt(act: Callable[[], None]) -> Iterator[None]:
-    """Within the block, the first SIGINT calls ``act`` and the second one interrupts."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        if sys.stderr.isatty():
-            print("\nstopping; Ctrl-C again to stop at once", file=sys.stderr)
-        act()
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _in_process(jobs: Sequence[Job], line: ProgressLine) -> Iterator[JobResult]:
+def _in_process(jobs: Sequence[Job], line: ProgressLine, keep: Keep) -> Iterator[JobResult]:
     stop = threading.Event()
     with first_interrupt(stop.set):
         for number, job in enumerate(jobs):
@@ -73,8 +75,23 @@ def _in_process(jobs: Sequence[Job], line: ProgressLine) -> Iterator[JobResult]:
                 line.update(number, title, progress)
 
             result = execute(job, report, stop.is_set)
+            keep(result)
             line.done(number, result.result.states)
             yield result
+
+
+@contextmanager
+def _ignored() -> Iterator[None]:
+    """Ignore every signal that asks to end, for a child to inherit: it hears of them from us."""
+    if not on_main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _TO_END}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Worker:
@@ -83,23 +100,26 @@ class _Worker:
     def __init__(self, context: Any, stop: Event) -> None:
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, stop), daemon=True)
-        # A child inherits "ignore" but not a handler: Ctrl-C must not hit it while it starts.
-        before = signal.getsignal(signal.SIGINT)
-        on_main = threading.current_thread() is threading.main_thread()
-        if on_main:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            self.process.start()
+            with _ignored():
+                self.process.start()
+        except OSError:
+            self.pipe.close()
+            raise
         finally:
-            if on_main:
-                signal.signal(signal.SIGINT, before)
-        theirs.close()
+            theirs.close()
         self.number = -1
         self.keys: set[object] = set()
 
     def give(self, number: int, job: Job) -> None:
         self.number = number
         self.pipe.send(job)
+
+    def interrupt(self) -> None:
+        """Let it give up what it translates or compiles."""
+        if self.number >= 0 and self.process.pid is not None:
+            with suppress(OSError):
+                os.kill(self.process.pid, signal.SIGINT)
 
     def end(self) -> None:
         self.pipe.close()
@@ -110,9 +130,12 @@ class _Worker:
 
 
 class _Pool:
-    def __init__(self, jobs: Sequence[Job], processes: int, line: ProgressLine) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], processes: int, line: ProgressLine, keep: Keep = keep_nothing
+    ) -> None:
         self.jobs = jobs
         self.line = line
+        self.keep = keep
         self.processes = processes
         self.context = multiprocessing.get_context("spawn")
         self.stop = self.context.Event()
@@ -129,17 +152,25 @@ class _Pool:
                     self._start()
                 for number in range(len(self.jobs)):
                     while number not in self.done:
-                        self._listen()
+                        if self.workers:
+                            self._listen()
+                        else:
+                            self._do_here(number)
                     yield self.done.pop(number)
             finished = True
         finally:
             for worker in self.workers:
                 if not finished:
+                    _end_children(worker.process.pid or 0)
                     worker.process.kill()
                 worker.end()
 
     def _start(self) -> None:
-        worker = _Worker(self.context, self.stop)
+        """Start a worker if the system allows one more."""
+        try:
+            worker = _Worker(self.context, self.stop)
+        except OSError:
+            return
         self.workers.append(worker)
         self._next_job(worker)
 
@@ -164,7 +195,10 @@ class _Pool:
     def _listen(self) -> None:
         """Wait for a message of any busy worker and act on it."""
         pipes = {worker.pipe: worker for worker in self.workers if worker.number >= 0}
-        for pipe in wait(list(pipes), timeout=1):
+        if self.stop.is_set():
+            for worker in self.workers:
+                worker.interrupt()
+        for pipe in wait(list(pipes), timeout=_LISTEN_S):
             assert isinstance(pipe, Connection)
             worker = pipes[pipe]
             try:
@@ -176,8 +210,22 @@ class _Pool:
                 self.line.update(worker.number, self.jobs[worker.number].title, message)
             else:
                 self.line.done(worker.number, message.result.states)
+                self.keep(message)
                 self.done[worker.number] = message
                 self._next_job(worker)
+
+    def _do_here(self, number: int) -> None:
+        """Do a job in this process, because the system allows no other one."""
+        self.waiting.remove(number)
+        job = self.jobs[number]
+
+        def report(progress: Progress) -> None:
+            self.line.update(number, job.title, progress)
+
+        result = execute(job, report, self.stop.is_set)
+        self.line.done(number, result.result.states)
+        self.keep(result)
+        self.done[number] = result
 
     def _lost(self, worker: _Worker) -> None:
         worker.process.join(timeout=5)
@@ -200,9 +248,40 @@ def _ending(code: int | None) -> str:
     return f"its process was ended by {name}{hint}"
 
 
+def _give_up(_number: int, frame: FrameType | None) -> None:
+    """Hear SIGINT in a worker: a search looks at the event, translating and compiling do not."""
+    if is_making(frame):
+        raise KeyboardInterrupt
+
+
+def _end_with_parent(stop: Event) -> None:
+    """Wait for the parent to go, then go, and take the compiler and its files along."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    wait([parent.sentinel])
+    stop.set()
+    os.kill(os.getpid(), signal.SIGINT)
+    until = time.monotonic() + _TIDY_UP_S
+    while threading.main_thread().is_alive() and time.monotonic() < until:
+        _end_children(os.getpid())
+        threading.main_thread().join(_REPORT_EVERY_S)
+    os._exit(1)
+
+
+def _end_children(pid: int) -> None:
+    """Kill what process ``pid`` has started, where the system lists it."""
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError, ValueError):
+            for child in listed.read_text(encoding="ascii").split():
+                _end_children(int(child))
+                os.kill(int(child), signal.SIGKILL)
+
+
 def _serve(pipe: Connection, stop: Event) -> None:
     """Do the jobs that come through ``pipe`` until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, _give_up)
+    threading.Thread(target=_end_with_parent, args=(stop,), daemon=True).start()
     reported = 0.0
 
     def report(progress: Progress) -> None:

@@ -203,9 +203,10 @@ def _images(session: Session, words: list[str]) -> list[str]:
 
 
 def _save(session: Session, words: list[str]) -> list[str]:
-    _count(words, 1, 2, "save")
-    trace = session.trace(*words[1:])
-    write_whole(Path(words[0]), encode_trace(trace))
+    _count(words, 1, 3, "save")
+    over = len(words) > 1 and words[-1] == "over"
+    trace = session.trace(*words[1 : -1 if over else None])
+    write_whole(Path(words[0]), encode_trace(trace), over=over)
     return [f"saved {words[0]}: {trace.property} {trace.verdict}"]
 
 
@@ -248,6 +249,10 @@ COMMANDS: dict[str, Command] = {
     "verdict": Command("verdict", "every property at this point", _verdict),
     "images": Command("images", "every file that a power cut here can leave", _images),
     "mount": Command("mount", "go on in the next mount, after a power cut", _mount),
-    "save": Command("save FILE [PROPERTY]", "write the walk as a trace", _save),
+    "save": Command(
+        "save FILE [PROPERTY] [over]",
+        'write the walk as a trace; an existing file only with "over"',
+        _save,
+    ),
     "quit": Command("quit", "leave", _quit),
 }

@@ -14,6 +14,7 @@ from typing import Any
 from powercut.errors import HOLDS, VIOLATED, InputError
 from powercut.explore.commands import command_name, execute, position
 from powercut.explore.session import Session
+from powercut.reading import TooLarge, Unreadable, read_bytes
 
 _MAX_SCRIPT_BYTES = 1 << 20
 
@@ -21,15 +22,13 @@ _MAX_SCRIPT_BYTES = 1 << 20
 def script_lines(path: Path) -> list[str]:
     """Return the lines of a script.  Raises :class:`InputError`."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_SCRIPT_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a file name"
-        raise InputError(f"--script {path}: cannot be read: {reason}") from None
-    if len(data) > _MAX_SCRIPT_BYTES:
-        raise InputError(f"--script {path}: larger than 1 MiB", "a script is some lines of text")
-    try:
-        return data.decode("utf-8").splitlines()
+        return read_bytes(path, _MAX_SCRIPT_BYTES).decode("utf-8").splitlines()
+    except TooLarge:
+        raise InputError(
+            f"--script {path}: larger than 1 MiB", "a script is some lines of text"
+        ) from None
+    except Unreadable as error:
+        raise InputError(f"--script {path}: cannot be read: {error}") from None
     except UnicodeDecodeError:
         raise InputError(f"--script {path}: not UTF-8", "a script is some lines of text") from None
 

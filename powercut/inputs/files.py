@@ -1,11 +1,14 @@
 """Writing files: a place is checked before the work, a file appears whole or not at all.
 
+What: whole files, and findings, which are written the moment they are known.
+
 Why so: a temporary file beside the target takes its name at the end.  The target is what the path
 leads to, so that a link goes on being one, and it keeps its owner and mode.  What is no regular
 file (a pipe, /dev/null) cannot be replaced, and is written to.  Rejected: truncating and writing
 in place (an interrupt leaves half a file).
 """
 
+import errno
 import os
 import stat
 import sys
@@ -42,11 +45,13 @@ def make_writable_file(option: str, path: Path) -> None:
     make_writable(option, Path(os.path.realpath(path)).parent)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write ``path`` atomically, over an existing file.  Raises :class:`InputError`."""
+def write_whole(path: Path, content: bytes, *, over: bool = True) -> None:
+    """Write ``path`` atomically, over an existing file only if ``over``.  Raises InputError."""
     _refuse_folder(path)
     try:
         there = _stat(path)
+        if not over and os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, "there is a file of that name")
         if there is not None and _is_output(there):
             sys.stdout.flush()
             with open(sys.stdout.fileno(), "wb", closefd=False) as file:
@@ -54,26 +59,65 @@ def write_whole(path: Path, content: bytes) -> None:
         elif there is not None and not stat.S_ISREG(there.st_mode):
             path.write_bytes(content)
         else:
-            _replace(Path(os.path.realpath(path)), content, there)
+            _replace(Path(os.path.realpath(path)), content, there, over=over)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be written: {_reason(error)}") from None
 
 
-def _replace(path: Path, content: bytes, old: os.stat_result | None) -> None:
+class Findings:
+    """Findings in a folder, each there when :meth:`add` returns; ``failures`` says what is not.
+
+    A place that cannot be written changes no verdict.  Without a folder nothing is written.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.failures: list[str] = []
+        self._written: dict[str, bytes] = {}
+
+    def add(self, name: str, content: bytes) -> str:
+        """Write a finding unless it is there already; return its path, or nothing."""
+        if self.folder is None:
+            return ""
+        path = self.folder / name
+        if self._written.get(name) != content:
+            try:
+                write_whole(path, content)
+            except InputError as error:
+                if str(error) not in self.failures:
+                    self.failures.append(str(error))
+                return ""
+            self._written[name] = content
+        return str(path)
+
+
+def _replace(path: Path, content: bytes, old: os.stat_result | None, *, over: bool) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # a rename may outlive a power cut that the data does not
+        try:
+            _write_all(handle, content)
+            os.fsync(handle)  # a rename may outlive a power cut that the data does not
+        finally:
+            os.close(handle)
         if old is not None:
             with suppress(OSError):  # only root may give a file away
                 os.chown(name, old.st_uid, old.st_gid)
         os.chmod(name, 0o666 & ~_umask() if old is None else stat.S_IMODE(old.st_mode))
-        os.replace(name, path)
+        if over:
+            os.replace(name, path)
+        else:
+            os.link(name, path)  # which fails if there is one by now
+            os.unlink(name)
     except BaseException:
-        os.unlink(name)
+        with suppress(OSError):
+            os.unlink(name)
         raise
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
 
 
 def _refuse_folder(path: Path, option: str = "") -> None:

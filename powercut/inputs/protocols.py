@@ -27,9 +27,6 @@ from powercut.model.language import Program, Property, Protocol, Thread
 _MODULE = "powercut_protocol"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _REMEDY = "correct the file"
-_NO_FILE = (
-    "give a Python file with a Protocol; designs and scopes of ext4 take --design and --scope"
-)
 
 
 def read_protocols(path: Path) -> list[Closed]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from powercut.pytest.shared import DESIGNS, SCENARIOS
+from powercut.reading import Unreadable, read_bytes
 
 if TYPE_CHECKING:
     from powercut.pytest.fixture import Scenarios
@@ -81,9 +82,8 @@ def is_foreign(path: Path) -> bool:
     is not even that is damaged, and is collected so that somebody hears of it.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_PEEKED_BYTES)
-    except OSError:
+        content = read_bytes(path, _PEEKED_BYTES, pipes=False)
+    except Unreadable:
         return False
     return content.lstrip()[:1] in (b"{", b"[") and _SCHEMA not in content
 

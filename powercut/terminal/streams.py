@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
 from powercut.errors import InputError
+from powercut.terminal.encoding import fit
 
 _LEAST_COLUMNS = 20
 
@@ -53,7 +54,7 @@ def _nowhere(mode: str) -> TextIO:
 
 
 class _Output:
-    """Standard output that says that it is what cannot be written."""
+    """Standard output that takes every text, and says that it is what cannot be written."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -62,8 +63,11 @@ class _Output:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
+        encoding = getattr(self._stream, "encoding", None)
+        shown = fit(text, encoding, colours=self._stream.isatty())
         with self._told():
-            return self._stream.write(text)
+            self._stream.write(shown)
+        return len(text)
 
     def flush(self) -> None:
         with self._told():

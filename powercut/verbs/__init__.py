@@ -5,6 +5,8 @@ VERBS = {
     "exam": "plant every mutant in its design and say which property catches it",
     "explore": "walk a run step by step, cut the power, choose what survives, see the file",
     "fuzz": "search at random what is too big to exhaust: operations, schedules, power cuts",
+    "image": "write the crash state of a trace as a real ext4 image, checked by e2fsck",
+    "kernel": "recover and judge what a real kernel wrote to a disk",
     "list": "show designs, scopes, mutants, properties, situations and kernel paths",
     "litmus": "run litmus files: exactly the allowed outcomes, or write the sets for review",
     "locks": "lock and wait order of a patch, a C tree, a lockdep dump or a design; cycles",

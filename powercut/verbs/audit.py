@@ -19,8 +19,8 @@ from powercut.checkers.engine.c_library import CannotCompile, NoCompiler, try_co
 from powercut.checkers.engine.search.outcome import INTERRUPTED, Progress
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED
 from powercut.errors import exit_code_of
+from powercut.execute.interrupts import first_interrupt
 from powercut.execute.job import Job
-from powercut.execute.pool import first_interrupt
 from powercut.execute.progress import ProgressLine
 from powercut.terminal.style import Style
 

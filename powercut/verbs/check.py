@@ -15,14 +15,15 @@ from powercut.checkers.engine.search.strategy import COMPACT, EXHAUSTIVE
 from powercut.checkers.run.question import Question
 from powercut.documents.check import RunReport, check_document
 from powercut.documents.check_report import CheckReport
-from powercut.errors import InputError, InternalError, exit_code_of
+from powercut.errors import InputError, InternalError, exit_code_of, one_line
 from powercut.execute.job import Job, JobResult
 from powercut.execute.pool import default_jobs, run_all
 from powercut.execute.progress import ProgressLine
 from powercut.execute.swarm import MEMBER_STATES, member_jobs, merged
-from powercut.inputs.files import make_writable, write_whole
+from powercut.inputs.files import Findings, make_writable, write_whole
 from powercut.inputs.limits import at_least_one, check_engine, fair_share_mib, some_seconds
 from powercut.inputs.names import pick, pick_all
+from powercut.inputs.patches import check_language, read_patches
 from powercut.inputs.scopes import chosen_scopes
 from powercut.model.designs import DEFAULT_DESIGNS, DESIGNS
 from powercut.model.mutants import MUTANTS
@@ -51,9 +52,10 @@ def _report(options: CheckOptions, jobs: list[Job], members: int, run: Run, at_a
     started = time.perf_counter()
     report = CheckReport(jobs, at_a_time, sys.stdout, members)
     reports: list[RunReport] = []
+    findings = Findings(options.save_traces)
     if not options.json:
         report.begin()
-    for ended in _runs(jobs, run, options):
+    for ended in _runs(jobs, run, options, findings):
         reports.append(ended)
         if not options.json:
             report.add(ended)
@@ -64,6 +66,7 @@ def _report(options: CheckOptions, jobs: list[Job], members: int, run: Run, at_a
         print()
     else:
         report.finish(verdict, time.perf_counter() - started)
+    _tell_unwritten(findings)
     for ended in reports:
         if ended.failure:
             sys.stdout.flush()
@@ -136,13 +139,15 @@ def _jobs(options: CheckOptions, processes: int) -> list[Job]:
     if options.time_limit is not None:
         deadline = time.monotonic() + some_seconds("--time-limit", options.time_limit)
     scopes = chosen_scopes(options.scopes or (), options.workloads or ())
-    return [
+    patches = read_patches(options.patches or ())
+    jobs = [
         Job(
             Question(
                 design,
                 scope,
                 mutant,
                 properties,
+                patches,
                 strategy=COMPACT if options.compact else EXHAUSTIVE,
                 limits=limits,
                 engine=options.engine,
@@ -153,6 +158,9 @@ def _jobs(options: CheckOptions, processes: int) -> list[Job]:
         for design in designs
         for scope in scopes
     ]
+    if patches:
+        check_language(jobs[0].question)
+    return jobs
 
 
 def _limits(options: CheckOptions, processes: int) -> Limits:
@@ -168,12 +176,14 @@ def _limits(options: CheckOptions, processes: int) -> Limits:
     return Limits(states, memory, options.time_limit or defaults.time_limit_s)
 
 
-def _runs(jobs: list[Job], run: Run, options: CheckOptions) -> Iterator[RunReport]:
+def _runs(
+    jobs: list[Job], run: Run, options: CheckOptions, findings: Findings
+) -> Iterator[RunReport]:
     count, seed = options.swarm, options.seed or 1
     shares = [[job] if count is None else member_jobs(job, count, seed) for job in jobs]
     flat = [share for group in shares for share in group]
     line = ProgressLine(len(flat))
-    results = run(flat, line=line)
+    results = run(flat, line=line, keep=lambda done: _written(done.traces, findings))
     notes: set[str] = set()
     for job, group in zip(jobs, shares, strict=True):
         parts = list(islice(results, len(group)))
@@ -183,9 +193,25 @@ def _runs(jobs: list[Job], run: Run, options: CheckOptions) -> Iterator[RunRepor
         if done.result.engine_note and not notes:  # one line is enough, whatever the others say
             notes.add(done.result.engine_note)
             print(f"powercut: {done.result.engine_note}", file=sys.stderr)
-        traces = saved(done.traces, options.save_traces)
+        traces = _written(done.traces, findings)
         yield RunReport(job, done.result, traces, done.failure, done.origin, swarm)
     line.clear()
+
+
+def _written(traces: Mapping[str, tuple[str, bytes]], findings: Findings) -> dict[str, str]:
+    """Write ``traces`` (by property: name, content); return the paths of those that are there."""
+    paths = {prop: findings.add(name, content) for prop, (name, content) in traces.items()}
+    return {prop: path for prop, path in paths.items() if path}
+
+
+def _tell_unwritten(findings: Findings) -> None:
+    """Say in a line of its own what could not be written; the verdict stands."""
+    if not findings.failures:
+        return
+    sys.stdout.flush()
+    more = len(findings.failures) - 1
+    others = f" (and {more} more)" if more else ""
+    print(f"powercut: {one_line(findings.failures[0])}{others}", file=sys.stderr)
 
 
 def saved(traces: Mapping[str, tuple[str, bytes]], folder: Path | None) -> dict[str, str]:

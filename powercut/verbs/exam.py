@@ -15,6 +15,7 @@ from typing import Any
 
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED, RunResult
+from powercut.checkers.weave.patch import ModelPatch
 from powercut.checkers.workload.shipped import SCOPES
 from powercut.documents.check import overall
 from powercut.errors import ERROR, InternalError, exit_code_of
@@ -22,6 +23,7 @@ from powercut.execute.job import Job
 from powercut.execute.progress import ProgressLine
 from powercut.inputs.files import make_writable
 from powercut.inputs.names import pick_all
+from powercut.inputs.patches import check_language, read_patches
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS, Mutant
 from powercut.properties.catalog import PROPERTIES
@@ -82,6 +84,10 @@ def run(options: ExamOptions) -> int:
         if options.mutants
         else list(MUTANTS.values())
     )
+    patches = read_patches(options.patches or ())
+    if patches:
+        for mutant in mutants:
+            check_language(_question(mutant, mutant, patches))
     processes = process_count(options.jobs, options.cluster)
     if options.save_traces is not None:
         make_writable("--save-traces", options.save_traces)
@@ -89,7 +95,7 @@ def run(options: ExamOptions) -> int:
     with executor(options.cluster, processes) as (do, _):
         if not options.json:
             _begin(mutants)
-        for grade in examine(mutants, do, options.save_traces):
+        for grade in examine(mutants, do, options.save_traces, patches):
             grades.append(grade)
             if not options.json:
                 _print_grade(grade)
@@ -111,15 +117,24 @@ def run(options: ExamOptions) -> int:
     return exit_code_of(verdict)
 
 
-def examine(mutants: Sequence[Mutant], run: Run, folder: Path | None) -> Iterator[Grade]:
+def _question(at: Mutant, planted: Mutant | None, patches: tuple[ModelPatch, ...]) -> Question:
+    """Ask about ``planted`` where the mutant ``at`` is at home."""
+    return Question(DESIGNS[at.design], SCOPES[at.scope], planted, tuple(PROPERTIES), patches)
+
+
+def examine(
+    mutants: Sequence[Mutant],
+    run: Run,
+    folder: Path | None,
+    patches: tuple[ModelPatch, ...] = (),
+) -> Iterator[Grade]:
     """Run every design without a mutant, then every mutant; yield a grade each as it is known."""
-    keys = list(dict.fromkeys((m.design, m.scope) for m in mutants))
-    properties = tuple(PROPERTIES)
-    jobs = [Job(Question(DESIGNS[d], SCOPES[s], None, properties)) for d, s in keys]
-    jobs += [Job(Question(DESIGNS[m.design], SCOPES[m.scope], m, properties)) for m in mutants]
+    homes = {(m.design, m.scope): m for m in mutants}
+    jobs = [Job(_question(home, None, patches)) for home in homes.values()]
+    jobs += [Job(_question(mutant, mutant, patches)) for mutant in mutants]
     line = ProgressLine(len(jobs))
     done = run(jobs, line=line)
-    baselines = {key: next(done) for key in keys}
+    baselines = {key: next(done) for key in homes}
     for mutant, mutated in zip(mutants, done, strict=True):
         wanted = {p: t for p, t in mutated.traces.items() if p == mutant.caught_by}
         baseline = baselines[mutant.design, mutant.scope]

@@ -11,6 +11,7 @@ from powercut.errors import InputError
 from powercut.explore.session import Session
 from powercut.explore.shell import interactive, script_lines, scripted, stdin_lines
 from powercut.inputs.names import pick
+from powercut.inputs.patches import check_language, read_patches
 from powercut.inputs.scopes import read_workload
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
@@ -33,13 +34,23 @@ def _chosen(options: ExploreOptions) -> Session:
         pick("--design", options.design or "seed", DESIGNS),
         _chosen_scope(options.scope, options.workload),
         None if options.mutant is None else pick("--mutant", options.mutant, MUTANTS),
+        patches=read_patches(options.patches or ()),
     )
+    if question.patches:
+        check_language(question)
     return Session(question)
 
 
 def _from_trace(path: Path, options: ExploreOptions) -> Session:
-    for name in ("design", "scope", "workload", "mutant"):
-        if getattr(options, name) is not None:
+    given = {
+        "design": options.design,
+        "scope": options.scope,
+        "workload": options.workload,
+        "mutant": options.mutant,
+        "patch": options.patches,
+    }
+    for name, value in given.items():
+        if value is not None:
             raise InputError(f"--{name}: a trace brings its own", "give one or the other")
     trace = load_trace(path)
     return Session(subject_of(trace, str(path)), trace)

@@ -33,7 +33,7 @@ from powercut.checkers.machines.search import (
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED
 from powercut.checkers.traces.codec import encode_trace
 from powercut.errors import InputError, exit_code_of
-from powercut.execute.pool import first_interrupt
+from powercut.execute.interrupts import first_interrupt
 from powercut.inputs.files import make_writable, write_whole
 from powercut.inputs.names import pick, pick_all
 from powercut.model.designs import DESIGNS

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from powercut import model
 from powercut.checkers.workload import format_op
 from powercut.checkers.workload.shipped import SCOPES
@@ -17,6 +19,7 @@ from powercut.model.designs import DEFAULT_DESIGNS, DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Op, Scope
 from powercut.properties.catalog import PROPERTIES, SITUATIONS
+from powercut.properties.findings.loader import Finding, shipped
 from powercut.terminal.style import Style
 from powercut.verbs.options import ListOptions
 
@@ -91,11 +94,17 @@ def list_document() -> dict[str, Any]:
         "situations": [
             {"name": name, "summary": _first_line(check)} for name, check in SITUATIONS.items()
         ],
+        "findings": [_finding(finding) for finding in shipped().values()],
         "paths": [
             {"function": p.function, "file": p.file, "line": p.line, "summary": p.summary}
             for p in kernel_paths()
         ],
     }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(finding)
+    return {**document, "designs": list(finding.designs), "status": finding.status}
 
 
 def bounds_of(scope: Scope) -> str:
@@ -185,6 +194,9 @@ def _print_text() -> None:
     title("situations")
     for name, check in SITUATIONS.items():
         _item(name, _first_line(check))
+    title("findings")
+    for finding in shipped().values():
+        _item(finding.name, finding.title, f"in {', '.join(finding.designs)}", finding.status)
     title("paths")
     for path in kernel_paths():
         print(f"  {f'{path.file}:{path.line}':26} {path.function}")

@@ -26,6 +26,10 @@ Cluster = Annotated[
         "Run on a Dask cluster: its scheduler's address, or local (needs the extra [cluster]).",
     ),
 ]
+Patches = Annotated[
+    tuple[Path, ...] | None,
+    many("--patch", "Change the model by this patch first (a unified diff; may be repeated)."),
+]
 Compact = Annotated[
     bool,
     flag(
@@ -53,6 +57,7 @@ class CheckOptions:
         Names, many("--property", "Properties that decide [default: all but the advisory ones].")
     ] = None
     mutant: Annotated[str | None, one("--mutant", "Plant this mistake in every design.")] = None
+    patches: Patches = None
     engine: Annotated[str, one("--engine", "auto, python or c.")] = "auto"
     max_states: Annotated[
         int | None, one("--max-states", "States a search may reach, for each mount of each run.")
@@ -96,6 +101,7 @@ class ExamOptions:
     """The options of ``powercut exam``, as typed."""
 
     mutants: Annotated[Names, many("--mutant", "Mutants [default: all].")] = None
+    patches: Patches = None
     save_traces: SaveTraces = None
     jobs: Jobs = None
     cluster: Cluster = None
@@ -135,6 +141,7 @@ class ProveOptions:
 class ReplayOptions:
     """The options of ``powercut replay``, as typed."""
 
+    patches: Patches = None
     ladder: Annotated[
         bool, Parameter(name="--ladder", help="Print each run, one column a context.")
     ] = True
@@ -187,6 +194,7 @@ class ExploreOptions:
     scope: Annotated[str | None, one("--scope", "Scope to walk.")] = None
     workload: Annotated[Path | None, one("--workload", "Workload file to walk.")] = None
     mutant: Annotated[str | None, one("--mutant", "Plant this mistake.")] = None
+    patches: Patches = None
     script: Annotated[Path | None, one("--script", "Read commands from this file.")] = None
     json: JsonFlag = False
 

@@ -5,12 +5,15 @@ Rejected: "unknown" as a warning (it is inconclusive, exit code 3).
 
 import json
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from powercut.checkers.proof import crosscheck
-from powercut.checkers.proof.obligations import PROVED, REFUTED, UNKNOWN, Decision
+from powercut.checkers.proof.answers import UNKNOWN, in_model_work, stoppable
+from powercut.checkers.proof.obligations import PROVED, REFUTED, Decision
 from powercut.checkers.proof.rules import WRONG_DESIGNS
 from powercut.checkers.proof.theorems import (
     ASSUMPTIONS,
@@ -22,11 +25,13 @@ from powercut.checkers.proof.theorems import (
     refute,
     require_covered,
     require_mounts,
+    until_interrupted,
 )
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE
 from powercut.checkers.traces.codec import encode_trace
 from powercut.checkers.traces.format import Trace
 from powercut.errors import exit_code_of
+from powercut.execute.interrupts import first_interrupt
 from powercut.inputs.files import make_writable, write_whole
 from powercut.inputs.names import pick, pick_all
 from powercut.model.designs import DESIGNS
@@ -60,15 +65,15 @@ def run(options: ProveOptions) -> int:
     require_mounts(options.mounts, "--mounts")
     if options.cross_check:
         crosscheck.version()
-    proof = prove(
-        Asked(
-            options.design,
-            options.mounts,
-            options.cross_check,
-            _smt2_keeper(options.smt2),
-            _keeper(options.save_traces),
-        )
+    asked = Asked(
+        options.design,
+        options.mounts,
+        options.cross_check,
+        _smt2_keeper(options.smt2),
+        _keeper(options.save_traces),
     )
+    with _interruptible():
+        proof = prove(asked)
     if options.json:
         _dump(
             {
@@ -87,6 +92,18 @@ def run(options: ProveOptions) -> int:
     return exit_code_of(proof.verdict)
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let the first interrupt end what is decided inside, between the calls into z3."""
+    stop = threading.Event()
+    with first_interrupt(stop.set, raising=_in_the_model_part), stoppable(stop.is_set):
+        yield
+
+
+def _in_the_model_part(_frame: object) -> bool:
+    return in_model_work()
+
+
 def _keeper(folder: Path | None) -> KeepTrace | None:
     """Return what writes a trace into ``folder``, if any."""
     if folder is None:
@@ -103,7 +120,7 @@ def _smt2_keeper(folder: Path | None) -> Callable[[str, str], object] | None:
     """Return what writes SMT-LIB text into ``folder``, if any."""
     if folder is None:
         return None
-    return lambda name, text: (folder / name).write_text(text, encoding="utf-8")
+    return lambda name, text: write_whole(folder / name, text.encode())
 
 
 def _run_wrong(options: ProveOptions) -> int:
@@ -112,8 +129,12 @@ def _run_wrong(options: ProveOptions) -> int:
     slugs = list(WRONG_DESIGNS) if "all" in asked else asked
     chosen = pick_all("--wrong", slugs, WRONG_DESIGNS)
     keep = _keeper(options.save_traces)
-    rows = [refute(wrong, keep) for wrong in chosen]
-    verdict = HOLDS if all(row.result == REFUTED for row, _, _ in rows) else INCONCLUSIVE
+    rows: list[tuple[Decision, str, str]] = []
+    left: list[Decision] = []
+    with until_interrupted(left), _interruptible():
+        rows.extend(refute(wrong, keep) for wrong in chosen)
+    decided = [*(row for row, _, _ in rows), *left]
+    verdict = HOLDS if all(row.result == REFUTED for row in decided) else INCONCLUSIVE
     if options.json:
         _dump(
             {
@@ -122,14 +143,16 @@ def _run_wrong(options: ProveOptions) -> int:
                 "exit_code": exit_code_of(verdict),
                 "wrong_designs": True,
                 "assumptions": list(ASSUMPTIONS),
-                "obligations": [_entry(row) for row, _, _ in rows],
+                "obligations": [_entry(row) for row in decided],
             }
         )
     else:
         print("| wrong design | breaks | first broken step and conjunct | run | in the model |")
         print("|---|---|---|---|---|")
-        for wrong, (_, broken, shown) in zip(chosen, rows, strict=True):
+        for wrong, (_, broken, shown) in zip(chosen, rows, strict=False):
             print(f"| {wrong.slug}: {wrong.summary} | {wrong.prop} | {broken} | {shown} |")
+        if left:
+            print(f"\n{len(rows)} of {len(chosen)} wrong designs: {left[0].reason}")
     return exit_code_of(verdict)
 
 

@@ -1,8 +1,8 @@
 """``powercut replay``: does every saved trace still show what it says?
 
 Why so: a trace that cannot be read must not hide what the others say, so each file is judged alone
-and the exit code is the worst of them.  Where the model does not follow a trace, it matters whether
-the model has changed since: if it has, the trace lost its verdict; if not, the file is wrong.
+and the exit code is the worst of them.  A trace that the model does not follow has not kept
+its verdict, whichever of the two was edited: the line about it names the first step that differs.
 """
 
 import json
@@ -14,11 +14,12 @@ from typing import Any
 
 from powercut.checkers.run.replay import ReplayResult, replay
 from powercut.checkers.traces.codec import load_trace
-from powercut.checkers.traces.digest import model_digest
 from powercut.checkers.traces.errors import TraceError, TraceMismatch
 from powercut.checkers.traces.format import Trace
 from powercut.checkers.traces.ladder import render_ladder
+from powercut.checkers.weave.patch import ModelPatch
 from powercut.errors import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, InputError, one_line
+from powercut.inputs.patches import read_patches
 from powercut.terminal.style import Style
 from powercut.verbs.options import ReplayOptions
 
@@ -50,10 +51,11 @@ def run(paths: Sequence[Path], options: ReplayOptions) -> int:
     """Replay every trace, print what came out and return the exit code."""
     if not paths:
         raise InputError("replay: no trace given", "give files that end in .trace.json")
+    patches = read_patches(options.patches or ())
     replays: list[Replayed] = []
     try:
         for path in paths:
-            done = replay_file(path)
+            done = replay_file(path, patches)
             replays.append(done)
             if done.code == BAD_INPUT:
                 print(f"powercut: {one_line(done.error)}", file=sys.stderr)
@@ -74,17 +76,14 @@ def run(paths: Sequence[Path], options: ReplayOptions) -> int:
     return code
 
 
-def replay_file(path: Path) -> Replayed:
-    """Load and replay one file."""
+def replay_file(path: Path, patches: Sequence[ModelPatch] = ()) -> Replayed:
+    """Load and replay one file, over the model with ``patches``."""
     trace = None
     try:
         trace = load_trace(path)
-        result = replay(trace, str(path))
+        result = replay(trace, str(path), patches)
     except TraceMismatch as error:
-        if trace is not None and trace.model_digest != model_digest():
-            text = f"{error} (the model has changed since the trace was made)"
-            return Replayed(path, trace, None, text, VIOLATED)
-        return Replayed(path, trace, None, str(error), BAD_INPUT)
+        return Replayed(path, trace, None, str(error), VIOLATED)
     except TraceError as error:
         return Replayed(path, trace, None, str(error), BAD_INPUT)
     return Replayed(path, trace, result, "", HOLDS if result.reproduced else VIOLATED)
@@ -112,7 +111,6 @@ def _entry(done: Replayed) -> dict[str, Any]:
         "property": trace.property if trace else None,
         "verdict": trace.verdict if trace else None,
         "summary": trace.summary if trace else None,
-        "same_model": trace.model_digest == model_digest() if trace else None,
         "steps": result.steps if result else None,
         "expected": result.expected if result else None,
         "detail": result.detail if result else None,
@@ -135,7 +133,4 @@ def _print_replay(done: Replayed, ladder: bool, is_later: bool) -> None:
     word = style.paint("holds", "reproduced")
     if not result.reproduced:
         word = style.paint("violated", "NOT reproduced")
-    changed = "" if result.same_model else " (the model has changed since the trace was made)"
-    print(
-        f"{done.path}: {word}: {result.expected} in {result.steps} steps: {result.detail}{changed}"
-    )
+    print(f"{done.path}: {word}: {result.expected} in {result.steps} steps: {result.detail}")

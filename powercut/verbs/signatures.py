@@ -12,7 +12,9 @@ import cyclopts
 from cyclopts import Parameter
 
 from powercut.errors import InputError
+from powercut.inputs.parameters import JsonFlag, one
 from powercut.verbs import VERBS
+from powercut.verbs.kernel.signatures import app as kernel_app
 from powercut.verbs.options import (
     CheckOptions,
     ExamOptions,
@@ -34,6 +36,7 @@ app = cyclopts.App(
     suppress_keyboard_interrupt=False,
 )
 app.command(trace_app)
+app.command(kernel_app)
 
 
 def call(argv: Sequence[str]) -> int:
@@ -231,3 +234,38 @@ def locks(
     from powercut.verbs import locks as verb
 
     return verb.run(path, options)
+
+
+@app.command
+def image(
+    trace: Annotated[Path, Parameter(name="TRACE", help="A trace whose run ends in a power cut.")],
+    /,
+    *,
+    output: Annotated[
+        Path | None,
+        Parameter(name=["--output", "-o"], negative=(), help="Write the image there, whole."),
+    ] = None,
+    mount: Annotated[
+        int | None, one("--mount", "The power cut of this mount, from 1 [default: the last].")
+    ] = None,
+    block_size: Annotated[
+        int | None,
+        one("--block-size", "1024, 2048 or 4096 [default: 4096; 1024 for folios of many blocks]."),
+    ] = None,
+    journal: Annotated[
+        str,
+        one("--journal", "clean, or committed: the metadata is in the journal only."),
+    ] = "clean",
+    json: JsonFlag = False,
+) -> int:
+    """Write the crash state of a trace as a real ext4 image.
+
+    Needs mke2fs, e2fsck and debugfs.  The image is written once the model's
+    recovery, our own reader, and e2fsck with debugfs find the same files in it.
+    It has no metadata checksums.
+
+    Exit codes: 0 written, 2 bad usage or input, 4 the readers disagree.
+    """
+    from powercut.verbs import image as verb
+
+    return verb.run_image(trace, verb.Options(output, mount, block_size, journal, json))

@@ -65,7 +65,8 @@ def start(*argv: str | Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
     """
     command = [sys.executable, "-m", "powercut", *map(str, argv)]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    with started(command, env=environment(), text=True, **options) as process:
+    options = {"env": environment(), **options}
+    with started(command, text=True, **options) as process:
         watchdog = threading.Timer(LIMIT_S, kill_session, [process])
         watchdog.start()
         try:

@@ -12,6 +12,7 @@ from powercut.model.scope import Geometry
 from powercut.model.state import POLLUTION, ZERO
 from powercut.verbs.audit import AUDIT_SCOPES
 from tests.cli.support import Runner, assert_refused
+from tests.tiers import every
 
 AUDIT = ("check", "--audit", "--design", "seed", "--scope")
 
@@ -48,8 +49,12 @@ def test_a_harmful_reduction(powercut: Runner, monkeypatch: pytest.MonkeyPatch) 
     assert bad == ["canonical-starts"]
 
 
-@pytest.mark.parametrize("limit", [("--max-states", "100"), ("--time-limit", "0.000001")])
-def test_cut_short_is_inconclusive(powercut: Runner, limit: tuple[str, str]) -> None:
+LIMITS = [("--time-limit", "0.000001"), ("--max-states", "100")]
+
+
+@pytest.mark.parametrize(("option", "value"), every(2, LIMITS))
+def test_cut_short_is_inconclusive(powercut: Runner, option: str, value: str) -> None:
+    limit = (option, value)
     ended = powercut(*AUDIT, "append-fsync", *limit, "--json")
     assert (ended.code, ended.document["verdict"]) == (3, "inconclusive")
     assert powercut(*AUDIT, "append-fsync", *limit).code == 3

@@ -70,9 +70,10 @@ def test_the_document_of_a_violated_run(powercut: Runner) -> None:
     assert run["exhaustive"]
     assert run["mutant"] is None
     (violation,) = run["violations"]
-    assert set(violation) == {"property", "steps", "summary", "trace"}
+    assert set(violation) == {"property", "steps", "summary", "finding", "trace"}
     assert violation["property"] == "stale-data"
     assert violation["trace"] is None
+    assert violation["finding"] == "eof-tail"
     assert 0 < violation["steps"] < 40
     assert all(o["property"] == "zeros-for-data" for o in run["observations"])
 
@@ -194,6 +195,9 @@ def test_a_workload_is_a_scope_of_its_own(powercut: Runner, tmp_path: Path) -> N
     (run,) = ended.document["runs"]
     assert run["scope"] == "mine"
     (built_in,) = powercut(*STALE, "--json").document["runs"]
+    ((mine,), (known,)) = (run.pop("violations"), built_in.pop("violations"))
+    assert (mine.pop("finding"), known.pop("finding")) == (None, "eof-tail")
+    assert mine == known
     assert {**run, "scope": "", "seconds": 0} == {**built_in, "scope": "", "seconds": 0}
     both = powercut(*argv, "--scope", "append-fsync")
     assert [run["scope"] for run in both.document["runs"]] == ["append-fsync", "mine"]

@@ -1,5 +1,6 @@
 """``--cluster``: the same results on workers of Dask distributed, dying ones included."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -11,6 +12,8 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
@@ -256,6 +259,50 @@ def test_a_scheduler_without_workers_is_refused(powercut: Runner) -> None:
     ) as empty:
         ended = powercut(*ARGV, "--cluster", empty.scheduler_address)
     assert_refused(ended, "no worker is connected", "dask worker")
+
+
+def test_nobody_else_sends_work_to_local_workers() -> None:
+    security = distributed.Security
+    with open_cluster("local", 1) as cluster:
+        info = cluster.client.scheduler_info()
+        addresses = [info["address"], *info["workers"]]
+        assert all(address.startswith("tls://127.0.0.1:") for address in addresses)
+        assert list(cluster.client.run(os.getpid).values()) != [os.getpid()]
+        plain = [address.replace("tls:", "tcp:") for address in addresses]
+        for address, key in (
+            *((address, security()) for address in plain),
+            *((address, security.temporary()) for address in addresses),
+        ):
+            with pytest.raises((OSError, RuntimeError)):
+                asyncio.run(identity(address, key.get_connection_args("client")))
+        ports = [part["services"]["dashboard"] for part in (info, *info["workers"].values())]
+        for port in ports:
+            with pytest.raises(HTTPError, match="404"):
+                urlopen(f"http://127.0.0.1:{port}/json/identity.json", timeout=LIMIT_S)
+
+
+async def identity(address: str, arguments: dict[str, Any]) -> object:
+    """Ask who is at ``address``, as every client does first."""
+    async with distributed.rpc(address, connection_args=arguments, timeout=3) as peer:
+        return await peer.identity()
+
+
+def test_without_a_key_no_local_workers(powercut: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise ImportError
+
+    monkeypatch.setattr(distributed.Security, "temporary", missing)
+    assert_refused(powercut(*ARGV, "--cluster", "local"), "cryptography", "powercut[cluster]")
+
+
+def test_local_workers_that_do_not_start_are_one_line(
+    powercut: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more(**_: object) -> None:
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr(distributed, "LocalCluster", no_more)
+    assert_refused(powercut(*ARGV, "--cluster", "local"), "Nanny failed", "fewer --jobs")
 
 
 def test_without_the_extra(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from powercut.properties.catalog import PROPERTIES, SITUATIONS
+from powercut.properties.findings.loader import shipped
 from powercut.verbs.exam import Grade
 from tests.cli.support import ROOT, Runner
 
@@ -82,6 +83,7 @@ def test_the_list_is_complete(powercut: Runner) -> None:
     assert [m["slug"] for m in document["mutants"]] == list(MUTANTS)
     assert [p["name"] for p in document["properties"]] == list(PROPERTIES)
     assert [s["name"] for s in document["situations"]] == list(SITUATIONS)
+    assert [f["name"] for f in document["findings"]] == list(shipped())
     assert all(s["summary"] for s in document["situations"])
     text = powercut("list").out
     for name in (*DESIGNS, *SCOPES, *MUTANTS, *PROPERTIES, *SITUATIONS):

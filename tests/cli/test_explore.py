@@ -296,3 +296,25 @@ def test_inputs_that_do_not_go_together(powercut: Runner, one_mount: Path, tmp_p
     edited = tmp_path / "edited.trace.json"
     edited.write_text(json.dumps(document))
     assert_refused(powercut("explore", edited), "honesty")
+
+
+def test_save_replaces_a_file_only_when_told(script: Script, one_mount: Path) -> None:
+    saved = script.file.parent / "precious"
+    saved.write_text("precious")
+    commands = f"crash new\nsave {saved} durability"
+    ended = script(one_mount, commands=f"{commands}\n")
+    assert ended.code == 2
+    assert "there is a file of that name" in ended.err
+    assert saved.read_text() == "precious"
+    assert script(one_mount, commands=f"{commands} over\n").err == ""
+    assert load_trace(saved).property == "durability"
+    assert sorted(files_below(script.file.parent)) == sorted(map(str, (script.file, saved)))
+
+
+def test_save_over_a_link_that_leads_nowhere_makes_nothing(
+    script: Script, one_mount: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to("elsewhere")
+    ended = script(one_mount, commands=f"crash new\nsave {tmp_path / 'link'} durability\n")
+    assert ended.code == 2
+    assert not (tmp_path / "elsewhere").exists()

@@ -47,7 +47,7 @@ def layout_of(dims: dict[str, int]) -> Layout:
     return Layout(PROGRAM.state, dims, constant=PROGRAM.constant, projected=PROGRAM.projected)
 
 
-def key(dims: dict[str, int] = SMALL, options: tuple[bool, ...] = (False, True)) -> str:
+def key(dims: dict[str, int] = SMALL, options: tuple[object, ...] = (False, True, "")) -> str:
     """Return the key of the model's translation."""
     return fingerprint(PROGRAM, PREDICATES, layout_of(dims), options)
 
@@ -57,10 +57,10 @@ def test_the_key_is_that_of_what_is_translated(monkeypatch: pytest.MonkeyPatch) 
     assert first
     assert SMALL != LARGE
     assert key(LARGE) == first, "sizes keep their names in a translation"
-    others = {key(options=options) for options in ((True, True), (False, False))}
-    others.add(fingerprint(PROGRAM, PREDICATES[1:], layout_of(SMALL), (False, True)))
+    others = {key(options=options) for options in ((True, True, ""), (False, False, ""))}
+    others.add(fingerprint(PROGRAM, PREDICATES[1:], layout_of(SMALL), (False, True, "")))
     threads = Program(PROGRAM.state, PROGRAM.threads[1:], PROGRAM.constant, PROGRAM.projected)
-    others.add(fingerprint(threads, PREDICATES, layout_of(SMALL), (False, True)))
+    others.add(fingerprint(threads, PREDICATES, layout_of(SMALL), (False, True, "")))
     monkeypatch.setattr(writeback, "folio_lock", primitives.folio_unlock)
     others.add(key())
     assert len(others - {"", first}) == 5

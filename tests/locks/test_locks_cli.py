@@ -147,7 +147,7 @@ def test_what_is_no_source(powercut: Runner, tmp_path: Path) -> None:
     assert_refused(powercut("locks", tmp_path / "missing.c"), "missing.c")
     assert_refused(powercut("locks", tmp_path), "no C file")
     assert_refused(powercut("locks", "nul\0byte"), "nul")
-    assert_refused(powercut("locks", "/dev/null"), "not a file")
+    assert_refused(powercut("locks", "/dev/null"), "not a regular file")
 
 
 def test_bad_usage(powercut: Runner, good: Path, tmp_path: Path) -> None:
@@ -201,7 +201,10 @@ def test_comparison_with_source(
 
 @pytest.mark.parametrize(
     ("design", "scope", "verdict"),
-    [("bh-ordered", "append-fsync", "holds"), ("mixed", "two-files", "violated")],
+    [
+        ("bh-ordered", "append-fsync", "holds"),
+        pytest.param("mixed", "two-files", "violated", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_a_design_alone(
     powercut: Runner, monkeypatch: pytest.MonkeyPatch, design: str, scope: str, verdict: str
@@ -216,6 +219,7 @@ def test_a_design_alone(
     assert "explored whole" in document["notes"][0]
 
 
+@pytest.mark.exhaustive
 def test_a_reachable_cycle_shows_its_schedule(
     powercut: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

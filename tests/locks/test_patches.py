@@ -1,6 +1,7 @@
 """Patches: hunks become parseable, both sides are compared, places are those of the file."""
 
 import email.message
+import os
 import random
 import time
 from collections.abc import Callable
@@ -162,7 +163,49 @@ def test_a_tree_of_100000_lines(tmp_path: Path) -> None:
 def test_deep_nesting_is_reported_not_followed(tmp_path: Path) -> None:
     path = tmp_path / "deep.c"
     path.write_text("int f(int a) {" + "if (a) {" * 3000 + "mutex_lock(&m);" + "}" * 3001)
-    assert "not every path was followed" in "\n".join(analyse_path(path).not_seen)
+    with pytest.raises(LocksError, match=r"deep\.c:1: .* nested more than 300 deep"):
+        analyse_path(path)
+
+
+@pytest.mark.parametrize("depth", [20, 60, 90, 400])
+def test_nesting_that_is_followed_or_named(tmp_path: Path, depth: int) -> None:
+    (tmp_path / "flat.c").write_text("int g(int a) { mutex_lock(&m); return 0; }")
+    body = "if (a) " * depth + "mutex_lock(&m);"
+    (tmp_path / "deep.c").write_text(f"int f(int a) {{ {body} return 0; }}")
+    report = analyse_path(tmp_path)
+    named = "\n".join(report.not_seen)
+    assert report.functions == (2 if depth < 400 else 1)
+    assert ("deep.c:1: not understood here" in named) == (depth >= 400)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["(" * 100_000, "x = " + "!" * 100_000 + "a;", "if (a) b(); " + "else if (c) d(); " * 6_000],
+)
+def test_nesting_without_end_is_refused_at_once(tmp_path: Path, body: str) -> None:
+    path = tmp_path / "deep.c"
+    path.write_text(f"int f(int a) {{ {body} }}")
+    with pytest.raises(LocksError, match=r"deep\.c:1: "):
+        analyse_path(path)
+
+
+def test_a_number_of_thousands_of_digits(tmp_path: Path) -> None:
+    path = tmp_path / "long.patch"
+    path.write_text(PATCH.replace("@@ -", f"@@ -{'9' * 5000}", 1))
+    with pytest.raises(LocksError, match="a hunk with a number of more than 9 digits"):
+        analyse_path(path)
+
+
+def test_what_is_no_regular_file_in_a_folder_is_not_seen(tmp_path: Path) -> None:
+    (tmp_path / "a.c").write_text("int g(int a) { mutex_lock(&m); return 0; }")
+    (tmp_path / "zero.c").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.c")
+    report = analyse_path(tmp_path)
+    assert report.files == 1
+    assert [place.rpartition("/")[2] for place in report.not_seen] == [
+        "pipe.c: not a regular file",
+        "zero.c: not a regular file",
+    ]
 
 
 def test_any_piece_of_a_patch_is_read_or_refused_in_one_line(tmp_path: Path) -> None:

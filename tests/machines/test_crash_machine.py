@@ -13,7 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from powercut.checkers.machines.crash_machine import CrashMachine, permuted
 from powercut.checkers.machines.factory import crash_machine
-from powercut.checkers.machines.judge import OWN, Seen
+from powercut.checkers.machines.judge import Seen
 from powercut.checkers.machines.known import Known
 from powercut.checkers.machines.quality import MOST_EXAMPLES, MOST_STEPS
 from powercut.checkers.machines.search import PROFILES, profile_settings, run_machine, search
@@ -25,6 +25,7 @@ from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Op, OpCode
 from powercut.model.state import ZERO
 from powercut.properties.crash import STALE
+from powercut.properties.kinds import OWN
 
 DEV = PROFILES["dev"]
 TWO_BLOCKS = [GEOMETRIES["two-blocks"]]

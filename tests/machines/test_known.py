@@ -4,19 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from powercut.checkers.machines.judge import (
-    ANY_KIND,
-    BEHIND_SIZE,
-    CONTENT,
-    GROWN,
-    MISPLACED,
-    OWN,
-    PREVIOUS_OWNER,
-    SIZE,
-    Judge,
-    Seen,
-)
-from powercut.checkers.machines.known import KNOWN, LATE, Around, known
+from powercut.checkers.machines.conditions import Around
+from powercut.checkers.machines.judge import Judge, Seen
+from powercut.checkers.machines.known import KNOWN, known
 from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.machines.quality import as_mounted
 from powercut.checkers.machines.setups import GEOMETRIES, Setup
@@ -28,6 +18,17 @@ from powercut.model.language import DEADLOCK, LIVELOCK
 from powercut.model.scope import Op, OpCode
 from powercut.properties.catalog import PROPERTIES
 from powercut.properties.crash import DURABILITY, STALE, STRUCTURE
+from powercut.properties.findings.loader import shipped
+from powercut.properties.kinds import (
+    ANY_KIND,
+    BEHIND_SIZE,
+    CONTENT,
+    GROWN,
+    MISPLACED,
+    OWN,
+    PREVIOUS_OWNER,
+    SIZE,
+)
 from tests.traces.corpus import ENDING, FOLDER
 
 FOLIO = GEOMETRIES["two-block-folio"]
@@ -126,7 +127,7 @@ def test_a_late_bio_explains_what_comes_after_it(kind: str) -> None:
 
 def test_nobody_is_known_for_a_misplaced_write_but_by_a_late_bio() -> None:
     misplaced = [entry for entry in KNOWN if entry.kind == MISPLACED]
-    assert {entry.finding for entry in misplaced} == {LATE}
+    assert {entry.finding for entry in misplaced} == {shipped()["punch-late-bio"].title}
     assert not any(
         entry.when(Around(live(a("seed"), GAP, PUNCH, FALLOCATE))) for entry in misplaced
     )

@@ -16,6 +16,7 @@ from powercut.checkers.traces.format import Trace
 from powercut.checkers.workload.limits import check_scope
 from powercut.model.designs import DESIGNS
 from powercut.model.scope import Op, OpCode, Timer
+from tests.tiers import every
 
 
 def random_run(setup: Setup, seed: int, steps: int) -> LiveRun:
@@ -90,7 +91,7 @@ SPECIAL = {
 
 @pytest.mark.parametrize("special", SPECIAL)
 @pytest.mark.parametrize("name", ["two-block-folio", "two-files"])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", every(2, [1, 2]))
 def test_what_decides_the_threads_replays_natively(special: str, name: str, seed: int) -> None:
     setup = replace(SPECIAL[special], geometry=GEOMETRIES[name])
     run = random_run(setup, seed, steps=150)

@@ -6,7 +6,7 @@ import pytest
 
 from powercut.checkers.engine.search.outcome import Outcome
 from powercut.checkers.machines.chance import KINDS, kinds_of, workload
-from powercut.checkers.machines.judge import ANY_KIND, Judge
+from powercut.checkers.machines.judge import Judge
 from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.machines.neighbourhood import Neighbourhood, explore, key_of
 from powercut.checkers.machines.setups import GEOMETRIES, Setup
@@ -17,6 +17,7 @@ from powercut.model.designs import DESIGNS
 from powercut.model.language import DEADLOCK
 from powercut.model.mutants import MUTANTS
 from powercut.model.scope import Mount, Op, OpCode, Scope, Timer
+from powercut.properties.kinds import ANY_KIND
 
 MANY = 100_000
 

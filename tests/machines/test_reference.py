@@ -1,11 +1,11 @@
 """The plain specification of a file, and that it finds planted mistakes by itself."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from powercut.checkers.machines.factory import crash_machine
-from powercut.checkers.machines.judge import CONTENT, CRASH, Seen
 from powercut.checkers.machines.known import known
 from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.machines.reference import FileSpec
@@ -27,6 +27,10 @@ from powercut.model.ops import FSYNC as FSYNC_CALL
 from powercut.model.ops import punch, write
 from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
 from powercut.properties.crash import DURABILITY
+from powercut.properties.kinds import CONTENT, CRASH
+
+if TYPE_CHECKING:
+    from powercut.checkers.machines.judge import Seen
 
 A, B = 1, 2
 

@@ -10,9 +10,9 @@ from powercut.checkers.engine.system import Build, System
 from powercut.checkers.run.mount import Mount as Mounted
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.weave.program import MODEL
 from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
-from powercut.model.kernel.tasks import PROGRAM
 from powercut.model.mutants import MUTANTS
 from powercut.model.ops import punch, write
 from powercut.model.scope import Mount, Scope, Timer
@@ -49,7 +49,7 @@ def reached(scope_name: str, design: str) -> set[str]:
     """Explore a scope and return which of the predicates above hold somewhere."""
     scope = SCOPES[scope_name]
     wanted = (old_read_back, new_read_back, zeros_read_back, bio_under_an_absent_folio)
-    build = Build(PROGRAM, dimensions(scope, scope.mounts[0]), wanted)
+    build = Build(MODEL, dimensions(scope, scope.mounts[0]), wanted)
     reference = Mounted.of(Question(DESIGNS[design], scope))
     system = System(build, reference.system.constants, reference.variables)
     checks = dict(zip((p.__name__ for p in wanted), system.predicates, strict=True))

@@ -13,6 +13,7 @@ from powercut.checkers.run.runner import run_scope
 from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
+from tests.tiers import fast_only
 
 DESIGN_NAMES = ("seed", "seed-eof-ordered", "seed-eof-deferred")
 
@@ -56,7 +57,7 @@ def test_all_transitions_are_protocol_steps(design: str, scope: str) -> None:
     "scope",
     [
         "span-truncate",
-        "eio-append",
+        pytest.param("eio-append", marks=pytest.mark.exhaustive),
         pytest.param("eof-mmap", marks=pytest.mark.exhaustive),
         pytest.param("cookie-race", marks=pytest.mark.exhaustive),
         pytest.param("three-blocks", marks=pytest.mark.exhaustive),
@@ -72,7 +73,7 @@ def test_random_walks_are_protocol_steps(design: str, scope: str) -> None:
     [
         ("written-allocation", "append-fsync"),
         ("no-preflush", "append-fsync"),
-        ("reuse-before-commit", "truncate-reuse"),
+        pytest.param("reuse-before-commit", "truncate-reuse", marks=pytest.mark.exhaustive),
     ],
 )
 def test_a_mistake_in_the_model_shows(mutant: str, scope: str) -> None:
@@ -95,7 +96,10 @@ def test_a_mistake_in_the_protocol_shows(flag: str, scope: str) -> None:
     assert cross_walks(mount, rules, runs=4, steps=150, seed=1).mismatches
 
 
-@pytest.mark.parametrize("mutant", ["old-mark-stays", "marks-survive-cut", "unmark-at-submit"])
+MISTAKES = ["old-mark-stays", "marks-survive-cut", "unmark-at-submit"]
+
+
+@pytest.mark.parametrize("mutant", fast_only(MISTAKES, lambda name: name == MISTAKES[0]))
 def test_a_mistake_shows_on_its_own_schedule(mutant: str) -> None:
     planted = MUTANTS[mutant]
     design, scope = DESIGNS[planted.design], SCOPES[planted.scope]

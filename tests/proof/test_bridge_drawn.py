@@ -87,8 +87,8 @@ def watched(scope: str, mutant: str = "", flag: str = "") -> Crossing:
 @pytest.mark.parametrize(
     "scope",
     [
-        "append-fsync",
         "overwrite-fsync",
+        pytest.param("append-fsync", marks=pytest.mark.exhaustive),
         pytest.param("span-truncate", marks=pytest.mark.exhaustive),
     ],
 )
@@ -99,8 +99,8 @@ def test_a_watched_fsync_keeps_its_promise(scope: str) -> None:
 @pytest.mark.parametrize(
     ("mutant", "scope"),
     [
-        ("fsync-no-writeback-wait", "append-fsync"),
-        ("fsync-no-commit-wait", "append-fsync"),
+        pytest.param("fsync-no-writeback-wait", "append-fsync", marks=pytest.mark.exhaustive),
+        pytest.param("fsync-no-commit-wait", "append-fsync", marks=pytest.mark.exhaustive),
         ("fsync-no-flush", "overwrite-fsync"),
     ],
 )
@@ -110,7 +110,10 @@ def test_an_fsync_that_does_not_wait_shows(mutant: str, scope: str) -> None:
 
 @pytest.mark.parametrize(
     ("flag", "scope"),
-    [("fsync_no_commit_wait", "append-fsync"), ("fsync_no_flush", "overwrite-fsync")],
+    [
+        pytest.param("fsync_no_commit_wait", "append-fsync", marks=pytest.mark.exhaustive),
+        ("fsync_no_flush", "overwrite-fsync"),
+    ],
 )
 def test_a_protocol_whose_fsync_does_not_wait_shows(flag: str, scope: str) -> None:
     found = watched(scope, flag=flag).mismatches

@@ -41,10 +41,10 @@ def compared(name: str, scope: str, design: str = "seed", mutant: str = "") -> C
     ("scope", "design", "mutant"),
     [
         pytest.param("eof-two-mounts", "seed", "", marks=pytest.mark.exhaustive),
-        ("behind-eof", "seed-eof-ordered", ""),
+        pytest.param("behind-eof", "seed-eof-ordered", "", marks=pytest.mark.exhaustive),
         ("eio-overwrite", "seed", ""),
         ("append-fsync", "seed", "no-preflush"),
-        ("truncate-reuse", "seed", "reuse-before-commit"),
+        pytest.param("truncate-reuse", "seed", "reuse-before-commit", marks=pytest.mark.exhaustive),
     ],
 )
 def test_no_reduction_changes_anything(scope: str, design: str, mutant: str) -> None:

@@ -11,6 +11,7 @@ from powercut.model.designs import DEFAULT_DESIGNS, DESIGNS
 from powercut.model.ops import write
 from powercut.model.scope import Mount, Scope, Timer
 from powercut.properties.catalog import PROPERTIES, SITUATIONS
+from powercut.properties.findings.loader import shipped
 from tests.tiers import fast_only
 
 BIG = (
@@ -37,114 +38,27 @@ def violated(result: RunResult) -> set[str]:
     return {v.prop for v in result.violations}
 
 
-# What each design violates where; docs/findings.md says why.
-SEED_STALE = (
-    "eof-mmap",
-    "eof-truncate-up",
-    "eof-two-mounts",
-    "eof-in-block",
-    "folio-tail",
-    "two-block-folio",
-    "new-file",
-    "three-blocks-two-mounts",
-    "truncate-extend",
-    "truncate-truncate",
-    "two-mounts-truncate",
-    "lowered-mark",
-    "evict-gap",
-    "evict-two-mounts",
-)
-HELD_BACK = (
-    "eof-mmap",
-    "eof-two-mounts",
-    "eof-in-block",
-    "behind-eof",
-    "folio-tail",
-    "two-block-folio",
-    "two-fsyncs",
-    "new-file",
-    "three-blocks",
-    "three-blocks-two-mounts",
-    "truncate-extend",
-    "span-truncate",
-    "two-mounts-truncate",
-    "ordered-log",
-    "fallocate",
-    "nodelalloc",
-    "sync-truncate",
-    "evict-gap",
-    "evict-store",
-    "evict-two-mounts",
-    "late-gap",
-)
-EXPECTED: dict[str, dict[str, set[str]]] = {
-    "seed": {name: {"stale-data"} for name in SEED_STALE},
-    "seed-eof-ordered": {name: {"structure"} for name in HELD_BACK},
-    "seed-gap-ordered": {"eof-in-block": {"stale-data"}, "eof-unsubmitted": {"deadlock"}},
-    "series-v5": {
-        "eof-in-block": {"stale-data"},
-        "folio-tail": {"stale-data"},
-        "new-file": {"stale-data"},
-        "eof-unsubmitted": {"deadlock"},
-        "truncate-up-merge": {"sizes", "durability"},
-        "write-up-merge": {"sizes", "durability"},
-    },
-    "series-v5-submit-first": {
-        "eof-in-block": {"stale-data"},
-        "folio-tail": {"stale-data"},
-        "new-file": {"stale-data"},
-        "truncate-up-merge": {"sizes", "durability"},
-        "write-up-merge": {"sizes", "durability"},
-    },
-    "bh-ordered": {
-        "eof-in-block": {"stale-data"},
-        "folio-tail": {"stale-data"},
-        "new-file": {"stale-data"},
-    },
-    "mixed": {
-        "eof-in-block": {"stale-data"},
-        "folio-tail": {"stale-data"},
-        "new-file": {"stale-data"},
-        "two-files": {"deadlock"},
-    },
-    "seed-without-07": {
-        "eof-in-block": {"stale-data"},
-        "folio-tail": {"stale-data"},
-        "new-file": {"stale-data"},
-        "ordered-log": {"deadlock"},
-    },
-    "seed-eof-deferred": {"folio-tail": {"stale-data"}, "eof-unsubmitted": {"deadlock"}},
+EXPECTED: dict[str, dict[str, dict[str, str]]] = {name: {} for name in DESIGNS}
+"""Design, scope, property: the finding that explains the violation."""
+for _finding in shipped().values():
+    for _design, _scope, _prop in _finding.violations():
+        EXPECTED[_design].setdefault(_scope, {})[_prop] = _finding.name
+STEPS = {
+    (example.design, example.scope, example.prop): example.steps
+    for finding in shipped().values()
+    for example in finding.example
 }
-for _name in EXPECTED:
-    EXPECTED[_name]["eio-eof"] = {"stale-data"}
-for _name in EXPECTED.keys() - {"bh-ordered", "mixed", "series-v5", "series-v5-submit-first"}:
-    EXPECTED[_name]["eio-overwrite"] = {"data-err-abort"}
-    EXPECTED[_name]["punch-folio"] = {"late-write"}
-    EXPECTED[_name]["punch-other-file"] = {"late-write", "read-back", "durability"}
-    EXPECTED[_name]["punch-refill"] = {
-        "late-write",
-        "read-back",
-        "stale-data",
-        "unstable-conversion",
-    }
-EXPECTED["seed-eof-ordered"]["eio-eof"] = {"structure"}
-for _name in ("series-v5", "series-v5-submit-first", "seed-eof-deferred"):
-    EXPECTED[_name]["late-gap"] = {"deadlock"}
-EXPECTED["seed-without-07"]["cut-twice"] = {"sizes"}
-for _name in ("bh-ordered", "mixed"):
-    EXPECTED[_name]["cut-twice"] = {"stale-data"}
-    EXPECTED[_name]["zero-range-tail"] = {"stale-data"}
-    EXPECTED[_name]["eio-rewrite"] = {"durability", "read-back"}
-    EXPECTED[_name]["evict-eio"] = {"durability", "read-back"}
-    EXPECTED[_name]["punch-nodelalloc"] = {"stale-data", "unstable-conversion"}
-    EXPECTED[_name]["truncate-nodelalloc"] = {"stale-data", "unstable-conversion"}
-    EXPECTED[_name]["eio-nodelalloc"] = {"stale-data", "unstable-conversion"}
-for _name in ("seed", "seed-without-07"):
-    EXPECTED[_name]["zero-range-tail"] = {"stale-data"}
-EXPECTED["seed-eof-ordered"]["zero-range-tail"] = {"sizes", "structure"}
-EXPECTED["seed-eof-deferred"]["zero-range-tail"] = {"sizes", "deadlock"}
-EXPECTED["seed-eof-ordered"]["behind-eof"] = {"structure", "stale-data"}
-EXPECTED["seed-eof-ordered"]["folio-tail"] = {"structure", "stale-data"}
+"""How many steps the findings say that an example takes."""
+
+
+def check_against_the_findings(design: str, scope: str) -> None:
+    """Every violation has a finding, every finding its violations, in as many steps as it says."""
+    result = run(design, scope)
+    assert result.exhaustive
+    assert violated(result) == set(EXPECTED[design].get(scope, {}))
+    for violation in result.violations:
+        key = (design, scope, violation.prop)
+        assert violation.steps == STEPS.get(key, violation.steps)
 
 
 # A scope for each kind of violation; each takes hundredths of a second.
@@ -164,15 +78,14 @@ QUICK = (
 @pytest.mark.parametrize("design", EXPECTED)
 @pytest.mark.parametrize("scope", fast_only(SMALL, QUICK.__contains__))
 def test_what_a_design_violates(design: str, scope: str) -> None:
-    result = run(design, scope)
-    assert result.exhaustive
-    assert violated(result) == EXPECTED[design].get(scope, set())
+    check_against_the_findings(design, scope)
 
 
 @pytest.mark.exhaustive
 def test_holding_the_size_back_removes_the_stale_data_of_the_seed() -> None:
     """In every scope where the seed shows it, but for the folio tail, which no EOF rule covers."""
-    for scope in set(SEED_STALE) & set(SMALL) - {"folio-tail"}:
+    tail = {scope for scope, seen in EXPECTED["seed"].items() if "eof-tail" in seen.values()}
+    for scope in tail & set(SMALL):
         assert run("seed-eof-ordered", scope).verdict_of("stale-data") == "holds"
 
 
@@ -264,9 +177,7 @@ def test_a_timer_that_never_fires_makes_the_space_smaller() -> None:
 @pytest.mark.parametrize("design", EXPECTED)
 @pytest.mark.parametrize("scope", BIG)
 def test_what_a_design_violates_in_a_big_scope(design: str, scope: str) -> None:
-    result = run(design, scope)
-    assert result.exhaustive
-    assert violated(result) == EXPECTED[design].get(scope, set())
+    check_against_the_findings(design, scope)
 
 
 def test_every_property_is_decided_or_advisory() -> None:

@@ -8,7 +8,6 @@ from powercut.checkers.run.runner import run_scope
 from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS, Mutant
-from powercut.model.state import Mutants
 from powercut.properties.catalog import PROPERTIES
 from tests.tiers import QUALITY, every
 
@@ -48,10 +47,6 @@ def test_mutant_is_caught(slug: str) -> None:
 @pytest.mark.parametrize("slug", [m.slug for m in MUTANTS.values() if m.scope in BIG])
 def test_mutant_in_a_big_scope_is_caught(slug: str) -> None:
     check(MUTANTS[slug])
-
-
-def test_every_switch_has_a_mutant() -> None:
-    assert {m.switch for m in MUTANTS.values()} == set(Mutants.__annotations__)
 
 
 def test_every_property_catches_a_mutant_or_a_design() -> None:

@@ -18,46 +18,56 @@ FILES: dict[str, tuple[str, int, str]] = {
     "leaves": ("raise SystemExit(0)\n", 1, "SystemExit"),
     "imports nothing": ("\nimport no_such_module\n", 2, "no_such_module"),
     "outside the language": (
-        "def bad(k: S, me: int) -> Path[None]:\n    yield\n    k.n = [1]\n"
-        "P = Protocol(Program(S, (Thread('t', bad),)))\n",
+        (
+            "def bad(k: S, me: int) -> Path[None]:\n    yield\n    k.n = [1]\n"
+            "P = Protocol(Program(S, (Thread('t', bad),)))\n"
+        ),
         3,
         "List is outside the model's language",
     ),
-    "no path": (f"{P.replace('work', 'never')}))\n", -2, "a thread is a path"),
+    "no path": (f"{P.replace('work', 'never')}))\n", -1, "a thread is a path"),
     "unknown annotation": (
         "from __future__ import annotations\n",
         1,
         "from __future__ imports must occur",
     ),
     "annotation of nothing": (
-        "def bad(k: 'Nothing', me: int) -> Path[None]:\n    yield\n"
-        "P = Protocol(Program(S, (Thread('t', bad),)))\n",
+        (
+            "def bad(k: 'Nothing', me: int) -> Path[None]:\n    yield\n"
+            "P = Protocol(Program(S, (Thread('t', bad),)))\n"
+        ),
         1,
         "name 'Nothing' is not defined",
     ),
     "not declared": (
         f"def bad(k: S) -> int:\n    return k.m\n{P}), (Property('p', 'words', bad),))\n",
         2,
-        "k.m is not declared",
+        "S has no field 'm'",
     ),
     "a property that writes": (
-        "def bad(k: S) -> int:\n    k.n = 1\n    return 0\n"
-        f"{P}), (Property('p', 'words', bad),))\n",
+        (
+            "def bad(k: S) -> int:\n    k.n = 1\n    return 0\n"
+            f"{P}), (Property('p', 'words', bad),))\n"
+        ),
         1,
         "must not change the state",
     ),
     "a property by lambda": (f"{P}), (Property('p', 'w', lambda k: 0),))\n", 1, "plain function"),
     "field without a range": (
-        "class R(Struct):\n    a: Bit\n    b: int\n"
-        "def w(k: R, me: int) -> Path[None]:\n    yield\n"
-        "P = Protocol(Program(R, (Thread('t', w),)))\n",
+        (
+            "class R(Struct):\n    a: Bit\n    b: int\n"
+            "def w(k: R, me: int) -> Path[None]:\n    yield\n"
+            "P = Protocol(Program(R, (Thread('t', w),)))\n"
+        ),
         3,
         "R.b: a number needs",
     ),
     "unknown dimension": (
-        "class R(Struct):\n    a: Annotated[Array[Bit], Len('n')]\n"
-        "def w(k: R, me: int) -> Path[None]:\n    yield\n"
-        "P = Protocol(Program(R, (Thread('t', w),)), dims={'m': 1})\n",
+        (
+            "class R(Struct):\n    a: Annotated[Array[Bit], Len('n')]\n"
+            "def w(k: R, me: int) -> Path[None]:\n    yield\n"
+            "P = Protocol(Program(R, (Thread('t', w),)), dims={'m': 1})\n"
+        ),
         2,
         "unknown dimension 'n'",
     ),
@@ -93,16 +103,20 @@ FILES: dict[str, tuple[str, int, str]] = {
     "setup out of range": (f"def s(k: S) -> None:\n    k.n = 4\n{P}), setup=s)\n", 2, "RangeError"),
     "setup of nothing": (f"def s(k: S) -> None:\n    k.m = 4\n{P}), setup=s)\n", 2, "no field 'm'"),
     "fails before it starts": (
-        "def w(k: S, me: int) -> Path[None]:\n    assert k.n\n    yield\n"
-        "P = Protocol(Program(S, (Thread('t', w),)))\n",
+        (
+            "def w(k: S, me: int) -> Path[None]:\n    assert k.n\n    yield\n"
+            "P = Protocol(Program(S, (Thread('t', w),)))\n"
+        ),
         4,
         "put a yield before what fails",
     ),
     "a property that fails": (
-        "class R(Struct):\n    i: Byte\n    a: Annotated[Array[Bit], Len(2)]\n"
-        "def w(k: R, me: int) -> Path[None]:\n    yield\n    k.i = 9\n"
-        "def bad(k: R) -> int:\n    return k.a[k.i]\n"
-        "P = Protocol(Program(R, (Thread('t', w),)), (Property('p', 'w', bad),))\n",
+        (
+            "class R(Struct):\n    i: Byte\n    a: Annotated[Array[Bit], Len(2)]\n"
+            "def w(k: R, me: int) -> Path[None]:\n    yield\n    k.i = 9\n"
+            "def bad(k: R) -> int:\n    return k.a[k.i]\n"
+            "P = Protocol(Program(R, (Thread('t', w),)), (Property('p', 'w', bad),))\n"
+        ),
         0,
         "own.py:19: k.a[k.i]: index 9 outside 0..1",
     ),

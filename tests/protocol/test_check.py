@@ -289,3 +289,16 @@ def test_the_document_is_json(powercut: Runner) -> None:
     document = json.loads(out)
     assert document["schema"] == "powercut.check-protocol/1"
     assert document["exit_code"] == 1
+
+
+def test_the_commands_of_the_page_do_what_it_says(
+    powercut: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    page = (ROOT / "docs" / "own-protocol.md").read_text(encoding="utf-8")
+    commands = [line.split()[2:] for line in page.splitlines() if line.startswith("$ powercut ")]
+    assert len(commands) == 2
+    for command in commands:
+        ended = powercut(*command, "--engine", "python")
+        assert ended.code == 1, command
+        assert "replayed natively" in ended.out

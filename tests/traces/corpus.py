@@ -1,8 +1,8 @@
 """The saved traces: which there are, and how to make them again.
 
 ``python -m tests.traces.corpus`` writes them to ``traces/``, or to the folder given;
-``--missing`` leaves files alone that are there.  There is one counterexample for each row of
-``FINDINGS`` and for each mutant, and for each mutant and some findings the same schedule where the
+``--missing`` leaves files alone that are there.  There is one counterexample for each example of
+a finding and for each mutant, and for each mutant and some findings the same schedule where the
 property holds: without the mutant, or under another design.  All are minimised within their scope,
 so a change of the model changes a file only where it changes the counterexample.
 """
@@ -24,6 +24,7 @@ from powercut.checkers.workload.shipped import SCOPES
 from powercut.inputs.files import write_whole
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
+from powercut.properties.findings.loader import shipped
 
 FOLDER = Path(__file__).parents[2] / "traces"
 ENDING = ".trace.json"
@@ -45,57 +46,18 @@ class Case:
         return "-".join(filter(None, (self.design, self.scope, self.prop, self.mutant)))
 
 
-FINDINGS = (
-    Case("seed", "eof-two-mounts", "stale-data", prevented_by=("seed-eof-ordered",)),
-    Case("seed", "eof-mmap", "stale-data", prevented_by=("seed-gap-ordered", "series-v5")),
-    Case("seed", "eof-truncate-up", "stale-data"),
-    Case("seed", "eof-in-block", "stale-data", prevented_by=("seed-eof-ordered",)),
-    Case("seed", "three-blocks-two-mounts", "stale-data"),
-    Case("seed", "truncate-truncate", "stale-data", prevented_by=("seed-eof-deferred",)),
-    Case("bh-ordered", "punch-nodelalloc", "stale-data", prevented_by=("seed",)),
-    Case("bh-ordered", "truncate-nodelalloc", "stale-data", prevented_by=("seed",)),
-    Case("bh-ordered", "eio-nodelalloc", "stale-data"),
-    Case("bh-ordered", "cut-twice", "stale-data", prevented_by=("seed",)),
-    Case("seed", "truncate-extend", "stale-data"),
-    Case("seed", "two-mounts-truncate", "stale-data"),
-    Case("seed", "eio-overwrite", "data-err-abort", prevented_by=("series-v5",)),
-    Case("seed", "folio-tail", "stale-data"),
-    Case("seed", "punch-folio", "late-write", prevented_by=("series-v5", "bh-ordered")),
-    Case("seed", "punch-other-file", "durability", prevented_by=("series-v5", "bh-ordered")),
-    Case("seed", "punch-refill", "stale-data", prevented_by=("series-v5", "bh-ordered")),
-    Case("seed", "eio-eof", "stale-data", prevented_by=("seed-eof-ordered",)),
-    Case("seed", "three-blocks", "zeros-for-data"),
-    Case("seed-gap-ordered", "eof-in-block", "stale-data"),
-    Case("seed-gap-ordered", "eof-unsubmitted", "deadlock", prevented_by=("seed",)),
-    Case("seed-gap-ordered", "eio-eof", "stale-data"),
-    Case("series-v5", "eof-unsubmitted", "deadlock", prevented_by=("series-v5-submit-first",)),
-    Case("series-v5", "new-file", "stale-data"),
-    Case("series-v5-submit-first", "late-gap", "deadlock", prevented_by=("seed",)),
-    Case("series-v5", "truncate-up-merge", "durability"),
-    Case("series-v5", "write-up-merge", "durability", prevented_by=("seed", "bh-ordered")),
-    Case("series-v5", "eio-eof", "stale-data"),
-    Case("series-v5", "eof-in-block", "stale-data"),
-    Case("series-v5", "folio-tail", "stale-data"),
-    Case("seed-without-07", "ordered-log", "deadlock", prevented_by=("seed",)),
-    Case("mixed", "two-files", "deadlock", prevented_by=("bh-ordered", "seed")),
-    Case("bh-ordered", "new-file", "stale-data"),
-    Case("bh-ordered", "eof-in-block", "stale-data"),
-    Case("bh-ordered", "folio-tail", "stale-data"),
-    Case("bh-ordered", "zero-range-tail", "stale-data", prevented_by=("seed-gap-ordered",)),
-    Case("bh-ordered", "eio-eof", "stale-data"),
-    Case("bh-ordered", "eio-rewrite", "durability", prevented_by=("seed",)),
-    Case("seed-eof-ordered", "eof-two-mounts", "structure", prevented_by=("seed-eof-deferred",)),
-    Case("seed-eof-ordered", "behind-eof", "stale-data"),
-    Case("seed-eof-deferred", "eof-unsubmitted", "deadlock", prevented_by=("seed-eof-ordered",)),
-    Case("seed-eof-deferred", "eio-eof", "stale-data"),
-    Case("seed-eof-deferred", "zero-range-tail", "deadlock", prevented_by=("series-v5",)),
-    Case("seed-eof-ordered", "zero-range-tail", "sizes", prevented_by=("series-v5",)),
+FINDINGS = tuple(
+    Case(example.design, example.scope, example.prop, prevented_by=example.prevented_by)
+    for finding in shipped().values()
+    for example in finding.example
 )
+LEGAL = (Case("seed", "three-blocks", "zeros-for-data"),)
+"""What ext4 documents as legal, and is no finding."""
 PLANTED = tuple(
     Case(mutant.design, mutant.scope, mutant.caught_by, mutant.slug, (mutant.design,))
     for mutant in MUTANTS.values()
 )
-CASES = (*FINDINGS, *PLANTED)
+CASES = (*FINDINGS, *LEGAL, *PLANTED)
 
 
 def find(case: Case) -> Trace:

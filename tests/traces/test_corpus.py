@@ -7,7 +7,7 @@ import pytest
 from powercut.checkers.explain.diff import follow
 from powercut.checkers.explain.why import explain
 from powercut.checkers.run.question import Question
-from powercut.checkers.run.replay import replay, subject_of
+from powercut.checkers.run.replay import placed, replay, subject_of
 from powercut.checkers.traces import (
     encode_trace,
     load_trace,
@@ -40,7 +40,10 @@ def test_saved_trace_replays(path: Path) -> None:
     assert path.name == trace_file_name(trace)
     assert path.read_bytes() == encode_trace(trace)
     marks = [epoch.why for epoch in trace.epochs if epoch.why is not None]
-    for text in (render_ladder(trace, result.epochs, marks), render_list(trace)):
+    places = placed(trace)
+    for steps, epoch in zip(places, result.epochs, strict=True):
+        assert [(s.file, s.line) for s in steps] == [(s.file, s.line) for s in epoch.steps]
+    for text in (render_ladder(trace, result.epochs, marks), render_list(trace, places)):
         assert max(map(len, text.splitlines())) <= 100
     assert render_mermaid(trace, result.epochs, marks).startswith("sequenceDiagram\n")
 

@@ -6,8 +6,8 @@ import pytest
 
 from powercut.checkers.run.mount import Mount
 from powercut.checkers.run.question import Question
-from powercut.checkers.run.replay import replay
-from powercut.checkers.traces import load_trace, render_ladder, render_list
+from powercut.checkers.run.replay import placed, replay
+from powercut.checkers.traces import TraceStep, load_trace, render_ladder, render_list
 from powercut.checkers.traces.describe import (
     context_of,
     describe_changes,
@@ -90,9 +90,9 @@ def test_steps_are_numbered_in_their_column(two_mounts: str) -> None:
 
 def test_long_words_stay_on_the_page() -> None:
     trace = load_trace(FOLDER / "seed-eof-mmap-stale-data.trace.json")
-    step = StepView("disk0", "", "f" * 150, "g " * 90, ["folio_lock 0"] * 20, ["x" * 250])
+    step = StepView("disk0", "", "f" * 150, "g " * 90, "", 0, ["folio_lock 0"] * 20, ["x" * 250])
     acting = [
-        StepView(thread, "", "f", "call()", [], [])
+        StepView(thread, "", "f", "call()", "", 0, [], [])
         for thread in ("task0", "task1", "flusher0", "worker0", "kjournald", "unheard-of7")
     ]
     text = render_ladder(trace, [EpochReplay(steps=[*acting, step] * 60)])
@@ -103,9 +103,11 @@ def test_long_words_stay_on_the_page() -> None:
 
 def test_the_list_is_compact() -> None:
     trace = load_trace(FOLDER / "seed-eof-two-mounts-stale-data.trace.json")
-    lines = render_list(trace).splitlines()
+    trace.epochs[1].steps[1:2] = [TraceStep("task0", "folio_trylock", "folio lock")]
+    lines = render_list(trace, placed(trace)).splitlines()
     assert max(map(len, lines)) <= 100
     assert re.match(r"   1  task0 +model/[\w/]+\.py:\d+ +down_write +\S", lines[2])
+    assert any(re.match(r"   2  task0 +-  +folio_trylock +folio", line) for line in lines)
     assert lines[-1].strip() == "power cut"
 
 

@@ -163,7 +163,7 @@ def test_the_steps_that_carry_are_the_story() -> None:
     ]
     assert places(saved("seed-punch-folio-late-write"), 0) == [
         "flusher0 iomap_writepages",
-        "task0 change_extents",
+        "task0 ext4_punch_hole",
     ]
 
 
@@ -187,7 +187,7 @@ def test_a_holding_trace_has_no_causes() -> None:
     ("name", "function", "threads"),
     [
         (TWO_MOUNTS, "ext4_iomap_wb_update_disksize", ("disk0",)),
-        ("seed-punch-folio-late-write", "change_extents", ("disk0",)),
+        ("seed-punch-folio-late-write", "ext4_punch_hole", ("disk0",)),
         (
             "seed-append-fsync-durability-fsync-no-commit-wait",
             "ext4_sync_file",

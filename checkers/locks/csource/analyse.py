@@ -13,8 +13,10 @@ from pathlib import Path
 from powercut.checkers.locks.csource.checks import Finding, find_mistakes
 from powercut.checkers.locks.csource.patch import C_SUFFIXES, Chunk, looks_like_patch, read_patch
 from powercut.checkers.locks.csource.program import Program
+from powercut.checkers.locks.csource.source import MAX_NESTING
 from powercut.checkers.locks.errors import LocksError
 from powercut.checkers.locks.graph import LockGraph, Seen
+from powercut.reading import TooLarge, Unreadable, read_bytes
 
 PATCH, FILE, TREE = "patch", "file", "tree"
 MAX_FILE_BYTES = 16 << 20
@@ -59,14 +61,9 @@ class SourceReport:
 
 def analyse_path(path: Path) -> SourceReport:
     """Read a patch, a C file or a folder.  Raises :class:`LocksError`."""
-    try:
-        is_folder = path.is_dir()
-        data = b"" if is_folder else _content(path)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise LocksError(str(path), f"{reason}; give a patch, a C file or a folder") from None
-    if is_folder:
+    if os.path.isdir(path):
         return _tree(path)
+    data = _content(path)
     if b"\0" in data:
         raise LocksError(str(path), "a binary file; give a patch, a C file or a folder")
     if not data.strip():
@@ -81,12 +78,12 @@ def analyse_path(path: Path) -> SourceReport:
 
 
 def _content(path: Path) -> bytes:
-    if not path.is_file():
-        path.stat()
-        raise LocksError(str(path), "not a file; give a patch, a C file or a folder")
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise LocksError(str(path), f"larger than {MAX_FILE_BYTES >> 20} MiB")
-    return path.read_bytes()
+    try:
+        return read_bytes(path, MAX_FILE_BYTES)
+    except TooLarge:
+        raise LocksError(str(path), f"larger than {MAX_FILE_BYTES >> 20} MiB") from None
+    except Unreadable as error:
+        raise LocksError(str(path), f"{error}; give a patch, a C file or a folder") from None
 
 
 def _patch(path: Path, data: bytes) -> SourceReport:
@@ -113,7 +110,8 @@ def _file(path: Path, data: bytes) -> SourceReport:
     program = Program([chunk])
     if not program.functions:
         line = program.errors[0][1] if program.errors else 1
-        what = "not C that can be read" if program.errors else "no function in it"
+        unread = f"not C that can be read, or nested more than {MAX_NESTING} deep"
+        what = unread if program.errors else "no function in it"
         raise LocksError(f"{path}:{line}", f"{what}; give a file with whole functions")
     return _report(FILE, path, program, [chunk], find_mistakes(program), 1)
 
@@ -125,14 +123,14 @@ def _tree(path: Path) -> SourceReport:
     for file in _c_files(path):
         name = file.relative_to(path.parent if path.name else path).as_posix()
         try:
-            data = file.read_bytes()
-        except OSError as error:
-            skipped.append(f"{name}: {error.strerror}")
+            data = read_bytes(file, MAX_FILE_BYTES, pipes=False)
+        except Unreadable as error:
+            skipped.append(f"{name}: {error}")
             continue
         size += len(data)
         if size > MAX_TREE_BYTES:
             raise LocksError(str(path), f"more than {MAX_TREE_BYTES >> 20} MiB of C")
-        if b"\0" in data or len(data) > MAX_FILE_BYTES:
+        if b"\0" in data:
             skipped.append(f"{name}: not C")
             continue
         chunks.append(Chunk(name, data.decode("utf-8", "replace")))

@@ -16,12 +16,19 @@ from powercut.checkers.locks.errors import LocksError
 
 C_SUFFIXES = (".c", ".h")
 
-_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@ ?(.*)")
+_HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@ ?(.*)", re.ASCII)
+_HUNK_OF_LONG_NUMBERS = re.compile(r"@@ -[\d,]{10,} \+|@@ -[\d,]+ \+[\d,]{10,} ")
+_HEADING_CHARS = 400
+_LITERAL_CHARS = 1000
 _HEADING = re.compile(r"^[A-Za-z_][\w\s*]*?\**\b([A-Za-z_]\w*)\s*\([^;]*$")
 _NOT_A_FUNCTION = re.compile(r"^(struct|union|enum)\s+\w+\s*\{|^#|^typedef\b|=\s*\{?$")
 _TABLE = re.compile(r"^[A-Za-z_][\w\s*\[\]]*=\s*\{$")
 _TOP_LEVEL = re.compile(r"^[A-Za-z_](?!\w*:\s*$)")
-_IGNORED = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|//.*|/\*.*?\*/|/\*.*')
+_IGNORED = re.compile(
+    rf'"(?:\\.|[^"\\]){{0,{_LITERAL_CHARS}}}"'
+    rf"|'(?:\\.|[^'\\]){{0,{_LITERAL_CHARS}}}'"
+    r"|//.*|/\*.*?\*/|/\*.*"
+)
 UNSEEN = "powercut_unseen"
 
 
@@ -88,6 +95,10 @@ def read_patch(name: str, data: bytes) -> Patch:
         if line.startswith("@@@ "):
             raise LocksError(f"{name}:{number + 1}", "a combined diff; give a plain unified diff")
         match = _HUNK.match(line)
+        if not match and _HUNK_OF_LONG_NUMBERS.match(line):
+            raise LocksError(
+                f"{name}:{number + 1}", "a hunk with a number of more than 9 digits; give a patch"
+            )
         if match and not file:
             raise LocksError(f"{name}:{number + 1}", "a hunk without a file name above it")
         if match:
@@ -149,8 +160,9 @@ def _hunk(
             new_left, new_number = new_left - 1, new_number + 1
     patch.hunks += 1
     if file.endswith(C_SUFFIXES):
-        patch.old += pieces(file, match[5], old)
-        patch.new += pieces(file, match[5], new)
+        heading = match[5][:_HEADING_CHARS]
+        patch.old += pieces(file, heading, old)
+        patch.new += pieces(file, heading, new)
     return number + 1
 
 

@@ -26,7 +26,11 @@ _ANNOTATION = re.compile(
     r"|__visible|__used|__refdata|__initdata|noinline_for_stack|noinline|asmlinkage"
     r"|__attribute_const__|notrace|noinstr|__no_kcsan|__no_sanitize_or_inline)\b)"
 )
+MAX_NESTING = 300
+"""How deep brackets of a file may nest, and the syntax of one function; code of people is at 60."""
+
 _CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
+_BRACKET = re.compile(r"[][(){}]")
 _HOLDERS = {
     "preproc_if",
     "preproc_ifdef",
@@ -98,10 +102,17 @@ def text_of(node: "Node") -> str:
 
 def read_chunk(chunk: Chunk) -> Unit:
     """Parse a chunk."""
+    unit = Unit()
+    too_deep = _line_too_deep(chunk.text)
+    if too_deep:
+        unit.errors.append((chunk.file, chunk.line(too_deep - 1)))
+        return unit
     blanked = _ANNOTATION.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), chunk.text)
     root = _parser().parse(blanked.encode("utf-8")).root_node
-    unit = Unit()
     for node in _definitions(root):
+        if _is_too_deep(node):
+            unit.errors.append((chunk.file, chunk.line(node.start_point[0])))
+            continue
         if node.type == "function_definition":
             function = _function(node, chunk)
             if function:
@@ -115,6 +126,32 @@ def read_chunk(chunk: Chunk) -> Unit:
         last = unit.functions[-1]
         last.partial = chunk.partial[""]
     return unit
+
+
+def _line_too_deep(text: str) -> int:
+    """Return the line (from 1) where brackets nest too deep, or 0: the parser is not asked then."""
+    depth = 0
+    for match in _BRACKET.finditer(text):
+        depth = depth + 1 if match[0] in "([{" else max(0, depth - 1)
+        if depth > MAX_NESTING:
+            return text.count("\n", 0, match.start()) + 1
+    return 0
+
+
+def _is_too_deep(node: "Node") -> bool:
+    """Whether the syntax below ``node`` nests deeper than is followed."""
+    cursor = node.walk()
+    depth = 0
+    while True:
+        if cursor.goto_first_child():
+            depth += 1
+            if depth > MAX_NESTING:
+                return True
+            continue
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return False
+            depth -= 1
 
 
 def _definitions(root: "Node") -> "Iterator[Node]":

@@ -57,7 +57,7 @@ def mark_eof_block(k: Kernel, inode: Inode) -> None:
         return
     block = inode.i_size // k.conf.cells_per_block
     marked = inode.eof_needed[block]
-    if marked and (marked <= inode.i_size or k.conf.mutant.old_mark_stays):
+    if marked and marked <= inode.i_size:
         return
     if inode.raw.extent[block].state != HOLE:
         inode.eof_needed[block] = inode.i_size
@@ -87,8 +87,7 @@ def unmark_all(k: Kernel, inode: Inode, size: int) -> None:
 
 def unmark_cut(k: Kernel, inode: Inode, size: int) -> None:
     """A truncate to ``size``, above i_disksize, takes the marks of the blocks it cuts with it."""
-    if not k.conf.mutant.marks_survive_cut:
-        unmark_from(k, inode, (size + k.conf.cells_per_block - 1) // k.conf.cells_per_block)
+    unmark_from(k, inode, (size + k.conf.cells_per_block - 1) // k.conf.cells_per_block)
 
 
 def disksize_limit(k: Kernel, inode: Inode) -> int:
@@ -109,8 +108,6 @@ def raise_disksize(k: Kernel, inode: Inode, size: int) -> None:
     if inode.disksize_grow_pending:
         return
     wanted = min(max(size, inode.held_size), inode.i_size)
-    if k.conf.mutant.no_min_i_size:
-        wanted = size
     allowed = min(wanted, disksize_limit(k, inode))
     inode.held_size = 0
     if allowed < wanted:
@@ -140,8 +137,6 @@ def eof_submit(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
         if inode.eof_needed[b]:
             assert inode.eof_in_flight[b] == 0
             inode.eof_in_flight[b] = inode.eof_needed[b]
-            if k.conf.mutant.unmark_at_submit:
-                inode.eof_in_flight[b] = 0
             inode.eof_needed[b] = 0
             ioend.orders_eof = 1
             ioend.own_end_io = 1

@@ -24,10 +24,6 @@ def ext4_fsync_journal(k: Kernel, current: int, inode: Inode, datasync: int) -> 
     """
     tid = inode.i_datasync_tid if datasync else inode.i_sync_tid
     needs_barrier = not jbd2_trans_will_send_data_barrier(k, tid)
-    if k.conf.mutant.fsync_no_commit_wait:
-        tid = 0
-    if k.conf.mutant.fsync_no_flush:
-        needs_barrier = False
     yield from jbd2_complete_transaction(k, current, tid)
     if k.journal.aborted:
         return EIO
@@ -47,9 +43,8 @@ def ext4_sync_file(k: Kernel, current: int, i: int, datasync: int) -> Path[None]
         return
     note_sync_begins(k, current, i)
     error = yield from do_writepages(k, current, inode, 1, 0)
-    if not k.conf.mutant.fsync_no_writeback_wait:
-        for f in range(k.conf.nr_folios):
-            yield from folio_wait_writeback(k, inode.folio[f])
+    for f in range(k.conf.nr_folios):
+        yield from folio_wait_writeback(k, inode.folio[f])
     if error == OK and inode.wb_err & (1 << current) == 0:
         error = yield from ext4_fsync_journal(k, current, inode, datasync)
     reported = file_check_and_advance_wb_err(k, current, inode)

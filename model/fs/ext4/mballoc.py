@@ -57,8 +57,6 @@ def ext4_free_blocks(k: Kernel, p: int) -> None:
     assert k.block[p] == BLOCK_USED
     k.journal.bitmap &= ~(1 << p)
     k.block[p] = BLOCK_FREED_RUNNING
-    if k.conf.mutant.reuse_before_commit:
-        k.block[p] = BLOCK_FREE
 
 
 def ext4_process_freed_data(k: Kernel) -> None:

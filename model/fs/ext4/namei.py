@@ -23,8 +23,7 @@ def ext4_unlink(k: Kernel, current: int, i: int) -> Path[None]:
         error = yield from ext4_journal_start(k, current)
         if error == OK:
             inode.raw.deleted = 1
-            if not k.conf.mutant.unlink_no_orphan:
-                inode.raw.orphan = 1
+            inode.raw.orphan = 1
             ext4_mark_inode_dirty(k, current, inode)
             ext4_journal_stop(k, current)
         note_removal_ends(k, i)

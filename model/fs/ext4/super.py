@@ -12,7 +12,7 @@ from powercut.model.fs.jbd2.journal.requests import (
     jbd2_trans_will_send_data_barrier,
 )
 from powercut.model.language import Path
-from powercut.model.state import TID_DONE, Kernel
+from powercut.model.state import Kernel
 
 
 def flush_workqueue(k: Kernel) -> Path[None]:
@@ -45,9 +45,7 @@ def ext4_sync_fs(k: Kernel, current: int) -> Path[None]:
         return
     target = jbd2_get_latest_transaction(k)
     needs_barrier = not jbd2_trans_will_send_data_barrier(k, target)
-    if k.conf.mutant.sync_no_commit_wait:
-        target = TID_DONE
     yield from jbd2_complete_transaction(k, current, target)
-    if needs_barrier and not k.conf.mutant.sync_no_barrier:
+    if needs_barrier:
         yield  # flush the device
         blkdev_issue_flush(k)

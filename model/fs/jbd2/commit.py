@@ -135,7 +135,7 @@ def jbd2_journal_commit_transaction(k: Kernel) -> Path[None]:
     yield from journal_finish_inode_data_buffers(k)
     yield  # T_FLUSH, T_COMMIT: log blocks written and waited for
     k.journal.committing = T_COMMIT_JFLUSH
-    if not k.journal.aborted and not k.conf.mutant.no_preflush:
+    if not k.journal.aborted:
         blkdev_issue_flush(k)
     yield  # T_COMMIT_JFLUSH: record with PREFLUSH and FUA
     k.journal.committing = T_COMMIT_RECORD

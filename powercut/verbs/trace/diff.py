@@ -12,7 +12,8 @@ from powercut.checkers.explain.diff import Comparison, Parted, compare_traces, f
 from powercut.checkers.explain.what_if import plan_of
 from powercut.checkers.run.question import Question
 from powercut.checkers.traces.codec import encode_trace
-from powercut.checkers.traces.format import Trace, TraceStep
+from powercut.checkers.traces.format import Trace
+from powercut.checkers.traces.views import PlacedStep
 from powercut.errors import HOLDS, VIOLATED, InputError
 from powercut.inputs.files import make_writable_file, write_whole
 from powercut.inputs.names import pick
@@ -127,7 +128,7 @@ def _print_steps(part: Parted) -> None:
         _print_side(sign, first, steps)
 
 
-def _print_side(sign: str, first: int, steps: Sequence[TraceStep]) -> None:
+def _print_side(sign: str, first: int, steps: Sequence[PlacedStep]) -> None:
     for number, step in enumerate(steps[:_SHOWN_STEPS], first):
         print(f"  {sign} {number:>3}  {step.thread:<14}{step.function}: {step.label}"[:_WIDTH])
     if len(steps) > _SHOWN_STEPS:

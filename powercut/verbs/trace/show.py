@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 
 from powercut.checkers.explain.why import Wait, Why, explain
+from powercut.checkers.run.replay import placed
 from powercut.checkers.run.result import VIOLATED as IS_VIOLATED
-from powercut.checkers.traces.format import Trace
+from powercut.checkers.traces.format import StepsWhy, Trace, TraceEpoch
 from powercut.checkers.traces.ladder import render_ladder, render_list
 from powercut.checkers.traces.mermaid import render_mermaid
-from powercut.checkers.traces.views import EpochReplay, StepView
+from powercut.checkers.traces.views import EpochReplay, PlacedStep, StepView
 from powercut.errors import BAD_INPUT, HOLDS, VIOLATED, InputError, one_line
 from powercut.inputs.names import pick
 from powercut.verbs.replay import Replayed, replay_file
@@ -41,7 +42,7 @@ def run(path: Path, options: ShowOptions) -> int:
         _print_json(done, why, brief)
     elif done.result is None:
         print(f"powercut: {one_line(done.error)}", file=sys.stderr)
-        sys.stdout.write(render_list(done.trace))
+        sys.stdout.write(render_list(done.trace, placed(done.trace)))
     elif shape == "mermaid":
         marks = why.mounts if why else ()
         sys.stdout.write(render_mermaid(done.trace, done.result.epochs, marks, brief=brief))
@@ -77,16 +78,22 @@ def _print_json(done: Replayed, why: Why | None, brief: bool) -> None:
     assert trace is not None
     verdict = "reproduced" if done.code == HOLDS else "not reproduced"
     result = done.result
+    places = placed(trace)
     content = {
         "trace": str(done.path),
         **subject(trace),
         "origin": msgspec.to_builtins(trace.origin),
-        "same_model": result.same_model if result else None,
         "detail": result.detail if result else None,
         "error": done.error or None,
         "mounts": [
-            _mount(trace, n, result.epochs[n] if result else None, why, brief)
-            for n in range(len(trace.epochs))
+            _mount(
+                epoch,
+                places[n],
+                result.epochs[n] if result else None,
+                why.mounts[n] if why else None,
+                brief,
+            )
+            for n, epoch in enumerate(trace.epochs)
         ],
         "confirmed": why.confirmed if why else None,
         "waits": [
@@ -98,12 +105,14 @@ def _print_json(done: Replayed, why: Why | None, brief: bool) -> None:
 
 
 def _mount(
-    trace: Trace, n: int, seen: EpochReplay | None, why: Why | None, brief: bool
+    epoch: TraceEpoch,
+    places: Sequence[PlacedStep],
+    seen: EpochReplay | None,
+    marks: StepsWhy | None,
+    brief: bool,
 ) -> dict[str, Any]:
-    epoch = trace.epochs[n]
-    marks = why.mounts[n] if why else None
     steps = []
-    for number, step in enumerate(epoch.steps, 1):
+    for number, step in enumerate(places, 1):
         role = None
         if marks is not None:
             role = "needed"

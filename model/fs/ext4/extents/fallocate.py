@@ -57,12 +57,9 @@ def ext4_zero_range(k: Kernel, current: int, i: int, pos: int, length: int) -> P
         yield from truncate_pagecache_range(
             k, current, inode, first_whole_block(k, pos), end_whole_block(k, stop)
         )
-        if not k.conf.mutant.zero_under_handle_zero_range:
-            yield from ext4_zero_partial_blocks(k, current, inode, pos, stop)
+        yield from ext4_zero_partial_blocks(k, current, inode, pos, stop)
         error = yield from ext4_journal_start(k, current)
         if error == OK:
-            if k.conf.mutant.zero_under_handle_zero_range:
-                yield from ext4_zero_partial_blocks(k, current, inode, pos, stop)
             yield from down_write(k, current, inode.i_data_sem)
             if first_whole_block(k, pos) < end_whole_block(k, stop):
                 make_unwritten(k, i, first_whole_block(k, pos), end_whole_block(k, stop))
@@ -77,18 +74,12 @@ def ext4_zero_range(k: Kernel, current: int, i: int, pos: int, length: int) -> P
 def allocate_in_handle(k: Kernel, current: int, inode: Inode, first: int, last: int) -> Path[int]:
     """Allocate what blocks ``first``..``last`` lack, in a handle of its own, as unwritten.
 
-    Returns OK, ENOSPC or EROFS.  The mutants come with the handle open, or take i_data_sem first.
+    Returns OK, ENOSPC or EROFS.
     """
-    if k.conf.mutant.data_sem_first_fallocate:
-        yield from down_write(k, current, inode.i_data_sem)
-    if k.journal.t_updates & (1 << current) == 0:
-        error = yield from ext4_journal_start(k, current)
-        if error:
-            if k.conf.mutant.data_sem_first_fallocate:
-                up_write(k, inode.i_data_sem)
-            return error
-    if not k.conf.mutant.data_sem_first_fallocate:
-        yield from down_write(k, current, inode.i_data_sem)
+    error = yield from ext4_journal_start(k, current)
+    if error:
+        return error
+    yield from down_write(k, current, inode.i_data_sem)
     error = allocate_blocks(k, inode, first, last, UNWRITTEN)
     up_write(k, inode.i_data_sem)
     ext4_mark_inode_dirty(k, current, inode)
@@ -159,8 +150,6 @@ def ext4_fallocate(k: Kernel, current: int, i: int, pos: int, length: int) -> Pa
     error = ext4_emergency_state(k)
     if error == OK and pos + length > inode.i_size:
         note_extension_begins(k, i)
-    if error == OK and k.conf.mutant.zero_under_handle_fallocate:
-        error = yield from ext4_journal_start(k, current)
     if error == OK:
         yield from ext4_alloc_file_blocks(k, current, inode, pos, pos + length)
     note_extension_ends(k, i)

@@ -34,9 +34,8 @@ def ext4_evict_inode(k: Kernel, current: int, i: int) -> Path[None]:
     inode = k.inode[i]
     inode.i_freeing = 1
     yield lambda: inode.i_sync == 0  # wait for the flusher to leave the inode
-    if not k.conf.mutant.evict_keeps_marks:
-        inode.disksize_grow_pending = 0
-        unmark_all(k, inode, 0)
+    inode.disksize_grow_pending = 0
+    unmark_all(k, inode, 0)
     yield from ext4_begin_ordered_truncate(k, current, inode, 0)
     yield from truncate_inode_pages_final(k, current, inode)
     error = yield from ext4_journal_start(k, current)

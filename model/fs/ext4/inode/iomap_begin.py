@@ -22,8 +22,8 @@ def ext4_iomap_get_blocks(
 ) -> Path[int]:
     """->iomap_begin of a nodelalloc write: allocate unwritten, and stop the handle again.
 
-    kernel: same name; neither throttling nor the folio lock may be waited for under the handle (the
-    mutant keeps it).  Returns OK, ENOSPC or EROFS.
+    kernel: same name; neither throttling nor the folio lock may be waited for under the handle.
+    Returns OK, ENOSPC or EROFS.
     """
     if unmapped_blocks(k, inode, first, last) == 0:
         return OK
@@ -34,8 +34,7 @@ def ext4_iomap_get_blocks(
     error = allocate_blocks(k, inode, first, last, UNWRITTEN)
     up_write(k, inode.i_data_sem)
     ext4_mark_inode_dirty(k, current, inode)
-    if error or not k.conf.mutant.write_keeps_handle:
-        ext4_journal_stop(k, current)
+    ext4_journal_stop(k, current)
     return error
 
 

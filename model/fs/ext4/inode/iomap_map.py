@@ -9,7 +9,6 @@ from powercut.model.fs.ext4.eof import forget_pending
 from powercut.model.fs.ext4.ext4 import ext4_emergency_state
 from powercut.model.fs.ext4.ext4_jbd2 import ext4_journal_start, ext4_journal_stop
 from powercut.model.fs.ext4.extents_status import block_status, ext4_es_remove_extent, extent_length
-from powercut.model.fs.ext4.inode.dirty import ext4_mark_inode_dirty
 from powercut.model.fs.ext4.inode.map_blocks import ext4_map_create_blocks, ext4_map_query_blocks
 from powercut.model.fs.iomap.ioend.build import iomap_add_to_ioend
 from powercut.model.fs.jbd2.journal.requests import jbd2_journal_force_commit_nested
@@ -19,37 +18,22 @@ from powercut.model.oracle import note_allocation_given_up, note_written_back
 from powercut.model.state import DELAYED, ENOSPC, OK, Inode, Kernel, MapBlocks
 
 
-def raise_disksize_at_map(k: Kernel, current: int, inode: Inode, map: MapBlocks) -> None:
-    """The buffer_head rule, as a mutant here: the size goes up with the allocation."""
-    end = min((map.m_lblk + map.m_len) * k.conf.cells_per_block, inode.i_size)
-    inode.i_disksize = max(inode.i_disksize, end)
-    ext4_mark_inode_dirty(k, current, inode)
-
-
 def ext4_iomap_map_one_extent(k: Kernel, current: int, inode: Inode, map: MapBlocks) -> Path[int]:
     """Allocate unwritten blocks for one delayed extent.  kernel: same name, v3 09/22.
 
     The extent is looked up again under i_data_sem: a truncate may have removed it meanwhile.
     Returns OK, ENOSPC or EROFS.
     """
-    if k.conf.mutant.data_sem_first_mapping:
-        yield from down_write(k, current, inode.i_data_sem)
     retval = yield from ext4_journal_start(k, current)
     if retval:
-        if k.conf.mutant.data_sem_first_mapping:
-            up_write(k, inode.i_data_sem)
         return retval
-    if not k.conf.mutant.data_sem_first_mapping:
-        yield from down_write(k, current, inode.i_data_sem)
-    if not k.conf.mutant.no_relookup:
-        map.m_len = min(map.m_len, extent_length(k, inode, map.m_lblk))
-        map.m_flags = block_status(k, inode, map.m_lblk)
-        map.m_pblk = inode.raw.extent[map.m_lblk].pblk
-        map.current_cookie = 1
+    yield from down_write(k, current, inode.i_data_sem)
+    map.m_len = min(map.m_len, extent_length(k, inode, map.m_lblk))
+    map.m_flags = block_status(k, inode, map.m_lblk)
+    map.m_pblk = inode.raw.extent[map.m_lblk].pblk
+    map.current_cookie = 1
     if map.m_flags == DELAYED:
         retval = ext4_map_create_blocks(k, current, inode, map)
-        if k.conf.mutant.disksize_at_map and retval == OK:
-            raise_disksize_at_map(k, current, inode, map)
     up_write(k, inode.i_data_sem)
     ext4_journal_stop(k, current)
     return retval
@@ -57,7 +41,7 @@ def ext4_iomap_map_one_extent(k: Kernel, current: int, inode: Inode, map: MapBlo
 
 def ext4_iomap_valid(k: Kernel, map: MapBlocks) -> int:
     """Tell whether the cached mapping's cookie is current.  kernel: ext4_iomap_valid()."""
-    return map.current_cookie or k.conf.mutant.cookie_unchecked
+    return map.current_cookie
 
 
 def ext4_iomap_map_writeback_range(k: Kernel, current: int, inode: Inode, block: int) -> Path[int]:
@@ -90,8 +74,7 @@ def ext4_iomap_map_writeback_range(k: Kernel, current: int, inode: Inode, block:
             retries += 1
             if retries > 3:
                 return ret
-        if not k.conf.mutant.retry_without_commit:
-            yield from jbd2_journal_force_commit_nested(k, current)
+        yield from jbd2_journal_force_commit_nested(k, current)
 
 
 def ext4_iomap_discard_folio(
@@ -99,9 +82,6 @@ def ext4_iomap_discard_folio(
 ) -> Path[None]:
     """Mapping failed: drop delayed blocks up to the folio's end.  kernel: same name."""
     yield from down_write(k, current, inode.i_data_sem)
-    if k.conf.mutant.discard_keeps_reservation:
-        for b in range(block, last + 1):
-            inode.delayed[b] = 0
     ext4_es_remove_extent(k, inode, block, last)
     forget_pending(k, inode, block, last)
     for b in range(block, last + 1):

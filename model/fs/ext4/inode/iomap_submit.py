@@ -5,7 +5,7 @@ Mirrors ext4_iomap_writeback_submit() of fs/ext4/inode.c, v3 09/22.
 
 from powercut.model.block.bio import bio_endio
 from powercut.model.fs.ext4.eof import eof_submit
-from powercut.model.state import IOEND_COMPLETED, IOEND_SUBMITTED, Inode, Kernel
+from powercut.model.state import IOEND_SUBMITTED, Inode, Kernel
 
 
 def ext4_iomap_writeback_submit(k: Kernel, current: int, inode: Inode, error: int) -> None:
@@ -28,7 +28,3 @@ def ext4_iomap_writeback_submit(k: Kernel, current: int, inode: Inode, error: in
         bio_endio(k, inode, first, ioend)
         return
     ioend.state = IOEND_SUBMITTED
-    if k.conf.mutant.early_conversion and ioend.unwritten:
-        ioend.early = 1
-        ioend.state = IOEND_COMPLETED
-        inode.work_queued = 1

@@ -26,7 +26,7 @@ def ext4_iomap_wb_submit_zeroed_eof(
     for passes that begin and end with one.
     """
     f = inode.i_disksize // k.conf.cells_per_folio
-    if inode.disksize_grow_pending and first > f and not k.conf.mutant.no_early_submit:
+    if inode.disksize_grow_pending and first > f:
         percpu_down_read(k, current, k.s_writepages_rwsem)
         yield from iomap_writepages(k, current, inode, sync, f, f)
         up_read(k, current, k.s_writepages_rwsem)

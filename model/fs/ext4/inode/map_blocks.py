@@ -62,8 +62,6 @@ def ext4_map_create_blocks(k: Kernel, current: int, inode: Inode, map: MapBlocks
     map.m_len = free_run_length(k, start, map.m_len)
     map.m_pblk = start
     map.m_flags = UNWRITTEN
-    if k.conf.mutant.written_allocation:
-        map.m_flags = WRITTEN
     for n in range(map.m_len):
         map_new_block(k, inode, map.m_lblk + n, start + n, map.m_flags)
     ext4_es_inc_seq(k)

@@ -93,14 +93,11 @@ def ext4_punch_hole(k: Kernel, current: int, i: int, pos: int, length: int) -> P
         yield from truncate_pagecache_range(
             k, current, inode, first_whole_block(k, pos), end_whole_block(k, stop)
         )
-        if not k.conf.mutant.zero_under_handle_punch:
-            yield from ext4_zero_partial_blocks(k, current, inode, pos, stop)
+        yield from ext4_zero_partial_blocks(k, current, inode, pos, stop)
         if k.conf.revision >= 5 and inode.buffered_iomap:
             yield from filemap_write_and_wait_range(k, current, inode, pos, stop)
         error = yield from ext4_journal_start(k, current)
         if error == OK:
-            if k.conf.mutant.zero_under_handle_punch:
-                yield from ext4_zero_partial_blocks(k, current, inode, pos, stop)
             yield from down_write(k, current, inode.i_data_sem)
             if first_whole_block(k, pos) < end_whole_block(k, stop):
                 remove_blocks(k, i, first_whole_block(k, pos), end_whole_block(k, stop))

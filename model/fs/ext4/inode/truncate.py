@@ -51,9 +51,6 @@ def set_inode_sizes(k: Kernel, current: int, inode: Inode, size: int) -> Path[No
     """i_disksize and i_size change in one i_data_sem section.  kernel: ext4_setattr(), 7.x."""
     yield from down_write(k, current, inode.i_data_sem)
     set_disksize(k, inode, size)
-    if k.conf.mutant.split_size_update:
-        up_write(k, inode.i_data_sem)
-        yield from down_write(k, current, inode.i_data_sem)
     inode.i_size = size
     up_write(k, inode.i_data_sem)
 
@@ -64,12 +61,8 @@ def ext4_truncate(k: Kernel, current: int, i: int) -> Path[None]:
     ext4_ext_truncate() raises i_disksize to i_size, which matters only after a failed write.
     """
     inode = k.inode[i]
-    error = OK
-    if k.conf.mutant.zero_under_handle_truncate:
-        error = yield from ext4_journal_start(k, current)
     yield from ext4_block_zero_eof(k, current, inode, inode.i_size, 0)
-    if not k.conf.mutant.zero_under_handle_truncate:
-        error = yield from ext4_journal_start(k, current)
+    error = yield from ext4_journal_start(k, current)
     if error:
         return
     inode.raw.orphan = 1
@@ -92,7 +85,7 @@ def ext4_begin_ordered_truncate(k: Kernel, current: int, inode: Inode, size: int
     committing one.  Nothing is waited for but folios under writeback that are dirty again; who
     drops the pages then waits.  Returns OK or the error of writeback, which aborts the journal.
     """
-    if k.conf.mutant.no_ordered_truncate or not ext4_should_order_data(k, inode):
+    if not ext4_should_order_data(k, inode):
         return OK
     if inode.on_committing_list == 0:
         return OK
@@ -121,14 +114,12 @@ def ext4_setattr(k: Kernel, current: int, i: int, size: int) -> Path[None]:
     if error == OK:
         old_size = inode.i_size
         shrinks = size <= old_size
-        if shrinks and not k.conf.mutant.no_orphan:
+        if shrinks:
             inode.raw.orphan = 1
         if size < old_size:
             note_removed(k, i, size)
         yield from set_inode_sizes(k, current, inode, size)
         ext4_mark_inode_dirty(k, current, inode)
-        if k.conf.mutant.truncate_under_handle:
-            yield from truncate_pagecache(k, current, inode, size)
         ext4_journal_stop(k, current)
         if size > old_size:
             yield from pagecache_isize_extended(k, current, inode, old_size, size)

@@ -78,7 +78,7 @@ def submits_partial_folio(k: Kernel, folio: Folio, converts: int) -> int:
 
     kernel: mpage_submit_partial_folio(), since 6.17: if this pass has mapped anything in it.
     """
-    if k.conf.mutant.no_partial_submit or ext4_emergency_state(k):
+    if ext4_emergency_state(k):
         return 0
     return (converts & folio.mapped) != 0
 

@@ -29,9 +29,8 @@ def zero_in_block(k: Kernel, inode: Inode, start: int, stop: int) -> int:
     if status == UNWRITTEN and folio.dirty == 0 and folio.writeback == 0:
         return 0
     fill_block(k, inode, block)
-    if not k.conf.mutant.no_tail_zeroing:
-        for c in range(start, stop):
-            inode.page[c] = ZERO
+    for c in range(start, stop):
+        inode.page[c] = ZERO
     dirty_block(k, inode, block)
     if not inode.buffered_iomap:
         map_written_buffers(k, inode, block, block)

@@ -17,7 +17,6 @@ from powercut.model.fs.ext4.extents.tree import ext4_convert_unwritten_extents
 from powercut.model.fs.ext4.inode.dirty import ext4_mark_inode_dirty
 from powercut.model.fs.ext4.inode.map_blocks import convert_blocks
 from powercut.model.fs.iomap.ioend.finish import (
-    end_writeback_of,
     first_worker_ioend,
     iomap_finish_ioends,
     iomap_ioend_try_merge,
@@ -50,19 +49,13 @@ def ext4_end_bio(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> None:
 
 def ext4_end_io_end(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> Path[None]:
     """Convert with the reserved handle, then end writeback.  kernel: ext4_end_io_end()."""
-    failed = ioend.error and not k.conf.mutant.failed_conversion
+    failed = ioend.error
     if failed or k.journal.aborted:
         if ioend.error and k.conf.data_err_abort:
             jbd2_journal_abort(k)
         iomap_finish_ioends(k, inode, first, ioend, EIO)
         return
-    if k.conf.mutant.unreserved_conversion:
-        error = yield from ext4_journal_start(k, WORKER)
-        if error:
-            iomap_finish_ioends(k, inode, first, ioend, error)
-            return
-    else:
-        yield from ext4_journal_start_reserved(k, WORKER)
+    yield from ext4_journal_start_reserved(k, WORKER)
     yield from down_write(k, WORKER, inode.i_data_sem)
     error = convert_blocks(k, inode, first, ioend.nr_blocks)
     ext4_mark_inode_dirty(k, WORKER, inode)
@@ -102,8 +95,6 @@ def ext4_iomap_end_bio(k: Kernel, inode: Inode, first: int, ioend: Ioend) -> Non
         return
     ioend.state = IOEND_COMPLETED
     inode.work_queued = 1
-    if k.conf.mutant.writeback_ends_early:
-        end_writeback_of(k, inode, first, ioend)
 
 
 def ext4_iomap_wb_update_disksize(
@@ -164,9 +155,6 @@ def ext4_iomap_finish_ioend(
             error = yield from ext4_convert_unwritten_extents(
                 k, current, inode, first, ioend.nr_blocks
             )
-        if error == 0 and ioend.unwritten and k.conf.mutant.two_handles:
-            ext4_journal_stop(k, current)
-            error = yield from ext4_journal_start(k, current)
         if error == 0:
             yield from ext4_iomap_wb_update_disksize(k, current, inode, ioend.end, ioend.orders_eof)
         ext4_journal_stop(k, current)

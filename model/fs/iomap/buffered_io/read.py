@@ -74,7 +74,7 @@ def zero_new_block(k: Kernel, inode: Inode, block: int) -> None:
     unless the folio is up to date.
     """
     folio = inode.folio[block // k.conf.blocks_per_folio]
-    if k.conf.mutant.reads_new_block or not is_absent(k, inode, block):
+    if not is_absent(k, inode, block):
         return
     folio.absent &= ~(1 << (block % k.conf.blocks_per_folio))
     for c in range(block * k.conf.cells_per_block, (block + 1) * k.conf.cells_per_block):
@@ -84,13 +84,12 @@ def zero_new_block(k: Kernel, inode: Inode, block: int) -> None:
 def fill_for_write(k: Kernel, inode: Inode, start: int, stop: int) -> None:
     """Prepare the blocks of one locked folio for a write of cells ``start``..``stop``.
 
-    kernel: __iomap_write_begin(), ext4_block_write_begin().  The mutant takes every block for a new
-    one, whose rest is zero.
+    kernel: __iomap_write_begin(), ext4_block_write_begin().
     """
     per_block = k.conf.cells_per_block
     for b in range(start // per_block, (stop - 1) // per_block + 1):
         whole = start <= b * per_block and (b + 1) * per_block <= stop
-        if is_absent(k, inode, b) and (whole or k.conf.mutant.new_over_written):
+        if is_absent(k, inode, b) and whole:
             folio = inode.folio[b // k.conf.blocks_per_folio]
             folio.absent &= ~(1 << (b % k.conf.blocks_per_folio))
             for c in range(b * per_block, (b + 1) * per_block):

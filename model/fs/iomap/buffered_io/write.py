@@ -5,16 +5,14 @@ Mirrors iomap_file_buffered_write() of fs/iomap/buffered-io.c with ext4's ->ioma
 """
 
 from powercut.model.fs.ext4.eof import mark_eof_block
-from powercut.model.fs.ext4.ext4_jbd2 import ext4_journal_start, ext4_journal_stop
 from powercut.model.fs.ext4.inode.buffers import dirty_block
-from powercut.model.fs.ext4.inode.dirty import ext4_mark_inode_dirty
 from powercut.model.fs.ext4.inode.iomap_begin import reserve_blocks
 from powercut.model.fs.iomap.buffered_io.read import fill_for_write
 from powercut.model.kernel.primitives import folio_lock, folio_unlock
 from powercut.model.language import Path
 from powercut.model.mm.truncate import pagecache_isize_extended
 from powercut.model.oracle import note_write
-from powercut.model.state import WRITTEN, Kernel
+from powercut.model.state import Kernel
 
 
 def iomap_write_end(k: Kernel, i: int, start: int, stop: int, colour: int) -> None:
@@ -31,9 +29,6 @@ def iomap_write_end(k: Kernel, i: int, start: int, stop: int, colour: int) -> No
         note_write(k, i, c, colour)
         dirty_block(k, inode, c // k.conf.cells_per_block)
     inode.i_size = max(inode.i_size, stop)
-    last = (stop - 1) // k.conf.cells_per_block
-    if k.conf.mutant.disksize_at_write and inode.raw.extent[last].state == WRITTEN:
-        inode.i_disksize = max(inode.i_disksize, stop)
 
 
 def iomap_file_buffered_write(
@@ -59,12 +54,5 @@ def iomap_file_buffered_write(
             fill_for_write(k, inode, start, stop)
             iomap_write_end(k, i, start, stop, colour)
             folio_unlock(k, inode.folio[f])
-            if inode.raw.size < inode.i_disksize and k.conf.mutant.disksize_at_write:
-                error = yield from ext4_journal_start(k, current)
-                if error:
-                    return
-                ext4_mark_inode_dirty(k, current, inode)
-            if k.journal.t_updates & (1 << current):
-                ext4_journal_stop(k, current)
             if old_size < start:
                 yield from pagecache_isize_extended(k, current, inode, old_size, start)

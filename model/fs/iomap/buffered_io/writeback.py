@@ -33,15 +33,12 @@ def begin_folio_writeback(k: Kernel, folio: Folio) -> None:
     """Set PG_writeback and the bias that keeps it until every run is mapped."""
     folio.writeback = 1
     folio.write_bytes_pending = 1
-    if k.conf.mutant.no_pending_bias:
-        folio.write_bytes_pending = 0
 
 
 def end_folio_submission(k: Kernel, inode: Inode, folio: Folio, error: int) -> None:
     """Clear the dirty bits (also on error) and drop the bias."""
     folio.dirty = 0
-    if not k.conf.mutant.no_pending_bias:
-        folio.write_bytes_pending -= 1
+    folio.write_bytes_pending -= 1
     if folio.write_bytes_pending == 0 and folio.writeback:
         folio_end_writeback(k, folio)
     if error:

@@ -42,7 +42,7 @@ def iomap_ioend_can_merge(k: Kernel, ioend: Ioend, next_ioend: Ioend) -> int:
     """kernel: iomap_ioend_can_merge(); an ordering ioend carries IOMAP_IOEND_BOUNDARY."""
     if next_ioend.state != IOEND_WORKER:
         return 0
-    if ioend.error != next_ioend.error and not k.conf.mutant.merge_across_error:
+    if ioend.error != next_ioend.error:
         return 0
     if ioend.unwritten != next_ioend.unwritten:
         return 0

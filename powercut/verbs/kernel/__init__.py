@@ -1,0 +1,1 @@
+"""The verbs below ``powercut kernel``, a module each."""

@@ -1,0 +1,56 @@
+"""Kills at random moments: no finding that was written is damaged, nothing stays behind.
+
+The number of kills is ``POWERCUT_KILLS`` in the environment, or 20.
+"""
+
+import os
+import random
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from powercut.checkers.run.replay import replay
+from powercut.checkers.traces import load_trace
+from tests.cli.support import end_of, environment, start
+from tests.cli.test_interrupts import all_gone
+from tests.cli.test_processes import children
+
+KILLS = int(os.environ.get("POWERCUT_KILLS", "20"))
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+ARGV = ("check", "--design", "seed", "bh-ordered", "--scope", "eio-overwrite", "folio-tail")
+LATEST_S = 4.0
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_a_kill_loses_no_finding_and_leaves_nothing(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    number = SIGNALS[seed % len(SIGNALS)]
+    found, temporary = tmp_path / "found", tmp_path / "tmp"
+    temporary.mkdir()
+    env = {**environment(), "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
+    argv = (*ARGV, "--engine", "python", "--jobs", "2", "--save-traces", found)
+    with (
+        (tmp_path / "out").open("w") as out,
+        start(*argv, env=env, stdout=out) as process,
+    ):
+        try:
+            process.wait(timeout=chance.uniform(0.5, LATEST_S))
+        except subprocess.TimeoutExpired:
+            workers = children(process)
+            process.send_signal(number)
+            ended = end_of(process)
+            assert ended.code in {signal.SIGKILL: (-9,)}.get(number, (0, 1, 3)), ended
+            assert all_gone(workers)
+            assert "Traceback" not in ended.err
+    printed = (tmp_path / "out").read_text()
+    for path in found.glob("*") if found.exists() else ():
+        if path.name.startswith("."):
+            assert number == signal.SIGKILL  # a file in the making; it never has the final name
+            continue
+        assert replay(load_trace(path)).reproduced
+    named = [word.strip("(),") for word in printed.split() if word.endswith(".trace.json")]
+    assert [name for name in named if not Path(name).exists()] == []
+    assert list(temporary.iterdir()) == []

@@ -1,0 +1,92 @@
+"""``--patch``: does my fix hold?  And every way in which a patch can be wrong is one line."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import Runner, assert_refused
+
+ROOT = Path(__file__).parents[2]
+FIX = ROOT / "docs" / "patches" / "punch-writes-eof-block.patch"
+OTHER_FIX = ROOT / "docs" / "patches" / "ordered-truncate-before-size.patch"
+NO_FIX = ROOT / "docs" / "patches" / "ordered-truncate-behind-handle.patch"
+HEAD = "--- model/block/bio.py\n+++ model/block/bio.py\n"
+
+
+def violated(powercut: Runner, *argv: str | Path) -> set[str]:
+    ended = powercut("check", "--design", "bh-ordered", "--jobs", "1", *argv, "--json")
+    (run,) = ended.document["runs"]
+    assert run["exhaustive"]
+    return {violation["property"] for violation in run["violations"]}
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("scope", "patch"), [("zero-range-tail", FIX), ("cut-twice", OTHER_FIX)])
+def test_a_fix_removes_the_finding(powercut: Runner, scope: str, patch: Path) -> None:
+    assert violated(powercut, "--scope", scope) == {"stale-data"}
+    assert violated(powercut, "--scope", scope, "--patch", patch) == set()
+
+
+@pytest.mark.exhaustive
+def test_a_fix_that_is_none_removes_nothing(powercut: Runner) -> None:
+    assert violated(powercut, "--scope", "cut-twice", "--patch", NO_FIX) == {"stale-data"}
+
+
+@pytest.mark.exhaustive
+def test_a_trace_of_a_patched_model_brings_the_patch(powercut: Runner, tmp_path: Path) -> None:
+    argv = ("--design", "bh-ordered", "--scope", "cut-twice", "--patch", NO_FIX)
+    assert powercut("check", *argv, "--jobs", "1", "--save-traces", tmp_path).code == 1
+    (trace,) = tmp_path.iterdir()
+    assert NO_FIX.name in trace.read_text()
+    assert powercut("replay", trace, "--no-ladder").code == 0
+    assert_refused(powercut("replay", trace, "--patch", NO_FIX), NO_FIX.name, "hunk 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("no patch at all\n", ("no hunk",)),
+        (HEAD + "@@ -3,1 +3,1 @@\n-nothing of this\n+x\n", ("hunk 1, line 3", "does not apply")),
+        ("--- README.md\n+++ README.md\n@@ -1,1 +1,1 @@\n-a\n+b\n", ("outside the model",)),
+        ("--- model/x.py\n+++ model/x.py\n@@ -1,1 +1,1 @@\n-a\n+b\n", ("no such file",)),
+    ],
+)
+def test_a_bad_patch_is_one_line(
+    powercut: Runner, tmp_path: Path, text: str, words: tuple[str, ...]
+) -> None:
+    path = tmp_path / "my.patch"
+    path.write_text(text)
+    for verb in (("check",), ("exam",), ("explore", "--scope", "punch"), ("replay", "x")):
+        assert_refused(powercut(*verb, "--patch", path), str(path), *words)
+
+
+def changed(old: str, new: str) -> str:
+    """Return a patch of the model's truncate that puts ``new`` for the line ``old``."""
+    file = "model/fs/ext4/inode/truncate.py"
+    lines = (ROOT / file).read_text().splitlines()
+    number = next(n for n, line in enumerate(lines, 1) if line.strip() == old)
+    line = lines[number - 1]
+    indent = line[: len(line) - len(line.lstrip())]
+    return f"--- {file}\n+++ {file}\n@@ -{number},1 +{number},1 @@\n-{line}\n+{indent}{new}\n"
+
+
+@pytest.mark.parametrize(
+    ("new", "words"),
+    [
+        ("inode.i_size = size +", ("no Python", "truncate.py:")),
+        ("inode.i_size = [size][0]", ("outside the model's language", "truncate.py:")),
+        ("inode.i_size = forgotten(k)", ("forgotten", "truncate.py:")),
+    ],
+)
+def test_a_patch_outside_the_language_names_the_line(
+    powercut: Runner, tmp_path: Path, new: str, words: tuple[str, ...]
+) -> None:
+    path = tmp_path / "my.patch"
+    path.write_text(changed("inode.i_size = size", new))
+    ended = powercut("check", "--design", "seed", "--scope", "span-truncate", "--patch", path)
+    assert_refused(ended, str(path), *words)
+
+
+def test_what_is_no_file_is_one_line(powercut: Runner, tmp_path: Path) -> None:
+    assert_refused(powercut("check", "--patch", tmp_path / "none.patch"), "none.patch")
+    assert_refused(powercut("check", "--patch", tmp_path), str(tmp_path))
