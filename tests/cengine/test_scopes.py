@@ -35,9 +35,10 @@ SMALL = ("append-fsync", "eof-two-mounts", "behind-eof")
 SCOPE_NAMES = sorted({scope for _, scope, _ in CASES})
 
 
-@pytest.mark.parametrize("case", fast_only(CASES, lambda case: case[1] in SMALL), ids="-".join)
-def test_runs_are_equal(case: tuple[str, str, str]) -> None:
-    design, scope, verdict = case
+@pytest.mark.parametrize(
+    ("design", "scope", "verdict"), fast_only(CASES, lambda case: case[1] in SMALL)
+)
+def test_runs_are_equal(design: str, scope: str, verdict: str) -> None:
     runs = [run_scope(Question(DESIGNS[design], SCOPES[scope], engine=e)) for e in ("python", "c")]
     assert [run.engine for run in runs] == ["python", "c"]
     python, c = (replace(run, engine="", seconds=0) for run in runs)
