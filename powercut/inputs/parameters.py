@@ -23,6 +23,11 @@ def many(name: str, text: str) -> Parameter:
     )
 
 
+def again(name: str, text: str) -> Parameter:
+    """Return an option that takes one value each time it is given; positional values may follow."""
+    return Parameter(name=name, consume_multiple=False, negative=(), help=text)
+
+
 def one(name: str, text: str) -> Parameter:
     """Return an option that takes one value."""
     return Parameter(name=name, negative=(), help=text)

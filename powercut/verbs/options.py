@@ -11,7 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from powercut.inputs.parameters import JsonFlag, flag, many, one
+from powercut.inputs.parameters import JsonFlag, again, flag, many, one
 
 Names = tuple[str, ...] | None
 Jobs = Annotated[int | None, one("--jobs", "Runs explored at a time [default: one a core].")]
@@ -28,7 +28,7 @@ Cluster = Annotated[
 ]
 Patches = Annotated[
     tuple[Path, ...] | None,
-    many("--patch", "Change the model by this patch first (a unified diff; may be repeated)."),
+    again("--patch", "Change the model by this patch first (a unified diff; may be repeated)."),
 ]
 Compact = Annotated[
     bool,

@@ -39,7 +39,7 @@ def test_a_trace_of_a_patched_model_brings_the_patch(powercut: Runner, tmp_path:
     (trace,) = tmp_path.iterdir()
     assert NO_FIX.name in trace.read_text()
     assert powercut("replay", trace, "--no-ladder").code == 0
-    assert_refused(powercut("replay", trace, "--patch", NO_FIX), NO_FIX.name, "hunk 1")
+    assert_refused(powercut("replay", "--patch", NO_FIX, trace), NO_FIX.name, "hunk 1")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,13 @@ def test_a_bad_patch_is_one_line(
     path.write_text(text)
     for verb in (("check",), ("exam",), ("explore", "--scope", "punch"), ("replay", "x")):
         assert_refused(powercut(*verb, "--patch", path), str(path), *words)
+
+
+def test_a_trace_may_follow_a_patch(powercut: Runner) -> None:
+    trace = ROOT / "traces" / "bh-ordered-cut-twice-stale-data.trace.json"
+    ended = powercut("replay", "--patch", OTHER_FIX, trace, "--no-ladder")
+    assert ended.code == 1
+    assert "NOT reproduced" in ended.out
 
 
 def changed(old: str, new: str) -> str:
