@@ -47,6 +47,10 @@ IOEND_SUBMITTED = 2
 IOEND_COMPLETED = 3
 IOEND_WORKER = 4
 
+# wbc->sync_mode, which says what writeback waits for.  kernel: enum writeback_sync_modes.
+WB_SYNC_NONE = 0
+WB_SYNC_ALL = 1
+
 # journal.running and journal.committing.
 T_NONE = 0
 T_RUNNING = 1

@@ -9,14 +9,14 @@ Left out: the flusher's additional pass that sync(2) begins with (writing less t
 from powercut.model.kernel.primitives import folio_wait_writeback
 from powercut.model.language import Path
 from powercut.model.mm.page_writeback import do_writepages
-from powercut.model.state import FLUSHER, Inode, Kernel
+from powercut.model.state import FLUSHER, WB_SYNC_ALL, WB_SYNC_NONE, Inode, Kernel
 
 
-def writeback_single_inode(k: Kernel, inode: Inode, sync: int) -> Path[None]:
+def writeback_single_inode(k: Kernel, inode: Inode, sync_mode: int) -> Path[None]:
     """Write one inode from the flusher, unless it is being freed.  kernel: same name."""
     if inode.i_freeing == 0:
         inode.i_sync = 1
-        yield from do_writepages(k, FLUSHER, inode, sync, 0)
+        yield from do_writepages(k, FLUSHER, inode, sync_mode, 0)
         inode.i_sync = 0
 
 
@@ -25,7 +25,7 @@ def flusher(k: Kernel, n: int) -> Path[None]:
     for _pass in range(k.conf.flusher_passes):
         for i in range(k.conf.nr_inodes):
             yield  # wb_workfn
-            yield from writeback_single_inode(k, k.inode[i], 0)
+            yield from writeback_single_inode(k, k.inode[i], WB_SYNC_NONE)
 
 
 def wb_workfn(k: Kernel, n: int) -> Path[None]:
@@ -41,7 +41,9 @@ def wb_workfn(k: Kernel, n: int) -> Path[None]:
             k.wb_passes += 1
         for i in range(k.conf.nr_inodes):
             yield  # next inode
-            yield from writeback_single_inode(k, k.inode[i], caller != 0)
+            yield from writeback_single_inode(
+                k, k.inode[i], WB_SYNC_ALL if caller else WB_SYNC_NONE
+            )
         k.sync_work &= ~caller
 
 

@@ -17,7 +17,7 @@ from powercut.model.kernel.primitives import (
     up_read,
 )
 from powercut.model.language import Path
-from powercut.model.state import EIO, ENOSPC, OK, Inode, Kernel
+from powercut.model.state import EIO, ENOSPC, OK, WB_SYNC_ALL, Inode, Kernel
 
 
 def file_check_and_advance_wb_err(k: Kernel, current: int, inode: Inode) -> int:
@@ -33,7 +33,7 @@ def filemap_write_and_wait_range(
     """Write the folios of cells ``start``..``stop`` and wait for them.  kernel: same name."""
     first = start // k.conf.cells_per_folio
     last = (stop - 1) // k.conf.cells_per_folio
-    yield from ext4_iomap_writepages(k, current, inode, 1, first, last)
+    yield from ext4_iomap_writepages(k, current, inode, WB_SYNC_ALL, first, last)
     for f in range(k.conf.nr_folios):
         if f >= first and f <= last:
             yield from folio_wait_writeback(k, inode.folio[f])

@@ -14,7 +14,7 @@ from powercut.model.language import Path
 from powercut.model.mm.filemap import file_check_and_advance_wb_err
 from powercut.model.mm.page_writeback import do_writepages
 from powercut.model.oracle import note_result, note_sync_begins, note_sync_returns
-from powercut.model.state import EIO, OK, Inode, Kernel
+from powercut.model.state import EIO, OK, WB_SYNC_ALL, Inode, Kernel
 
 
 def ext4_fsync_journal(k: Kernel, current: int, inode: Inode, datasync: int) -> Path[int]:
@@ -42,7 +42,7 @@ def ext4_sync_file(k: Kernel, current: int, i: int, datasync: int) -> Path[None]
         note_result(k, current, error)
         return
     note_sync_begins(k, current, i)
-    error = yield from do_writepages(k, current, inode, 1, 0)
+    error = yield from do_writepages(k, current, inode, WB_SYNC_ALL, 0)
     for f in range(k.conf.nr_folios):
         yield from folio_wait_writeback(k, inode.folio[f])
     if error == OK and inode.wb_err & (1 << current) == 0:

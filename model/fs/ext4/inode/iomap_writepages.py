@@ -13,11 +13,11 @@ from powercut.model.kernel.primitives import (
     up_read,
 )
 from powercut.model.language import Path
-from powercut.model.state import Inode, Kernel
+from powercut.model.state import WB_SYNC_ALL, Inode, Kernel
 
 
 def ext4_iomap_wb_submit_zeroed_eof(
-    k: Kernel, current: int, inode: Inode, sync: int, first: int
+    k: Kernel, current: int, inode: Inode, sync_mode: int, first: int
 ) -> Path[None]:
     """Write the pending EOF block if the pass begins behind it; no wait.  kernel: same name, v5.
 
@@ -28,19 +28,19 @@ def ext4_iomap_wb_submit_zeroed_eof(
     f = inode.i_disksize // k.conf.cells_per_folio
     if inode.disksize_grow_pending and first > f:
         percpu_down_read(k, current, k.s_writepages_rwsem)
-        yield from iomap_writepages(k, current, inode, sync, f, f)
+        yield from iomap_writepages(k, current, inode, sync_mode, f, f)
         up_read(k, current, k.s_writepages_rwsem)
 
 
 def ext4_iomap_writepages(
-    k: Kernel, current: int, inode: Inode, sync: int, first: int, last: int
+    k: Kernel, current: int, inode: Inode, sync_mode: int, first: int, last: int
 ) -> Path[int]:
     """->writepages of an iomap inode.  kernel: ext4_iomap_writepages(), v3 09/22, v5."""
     if ext4_emergency_state(k):
         return ext4_emergency_state(k)
-    yield from ext4_iomap_wb_submit_zeroed_eof(k, current, inode, sync, first)
+    yield from ext4_iomap_wb_submit_zeroed_eof(k, current, inode, sync_mode, first)
     percpu_down_read(k, current, k.s_writepages_rwsem)
-    ret = yield from iomap_writepages(k, current, inode, sync, first, last)
+    ret = yield from iomap_writepages(k, current, inode, sync_mode, first, last)
     up_read(k, current, k.s_writepages_rwsem)
     return ret
 
@@ -56,6 +56,6 @@ def ext4_iomap_submit_zero_block(k: Kernel, current: int, inode: Inode, block: i
     if inode.folio[f].dirty and inode.i_ordered_lblk == 0:
         inode.i_ordered_lblk = block + 1
     folio_unlock(k, inode.folio[f])
-    error = yield from ext4_iomap_writepages(k, current, inode, 1, f, f)
+    error = yield from ext4_iomap_writepages(k, current, inode, WB_SYNC_ALL, f, f)
     if error:
         inode.i_ordered_lblk = 0

@@ -25,7 +25,7 @@ from powercut.model.oracle import (
     note_removal_ends,
     note_removed,
 )
-from powercut.model.state import EOF_ORDERED_GAP, OK, Inode, Kernel
+from powercut.model.state import EOF_ORDERED_GAP, OK, WB_SYNC_ALL, Inode, Kernel
 
 
 def set_disksize(k: Kernel, inode: Inode, size: int) -> None:
@@ -89,7 +89,7 @@ def ext4_begin_ordered_truncate(k: Kernel, current: int, inode: Inode, size: int
         return OK
     if inode.on_committing_list == 0:
         return OK
-    error = yield from do_writepages(k, current, inode, 1, size // k.conf.cells_per_folio)
+    error = yield from do_writepages(k, current, inode, WB_SYNC_ALL, size // k.conf.cells_per_folio)
     if error:
         jbd2_journal_abort(k)
     return error

@@ -34,7 +34,7 @@ from powercut.model.kernel.primitives import (
 )
 from powercut.model.language import Path
 from powercut.model.oracle import note_written_back
-from powercut.model.state import DELAYED, ENOSPC, HOLE, OK, Folio, Inode, Kernel
+from powercut.model.state import DELAYED, ENOSPC, HOLE, OK, WB_SYNC_ALL, Folio, Inode, Kernel
 
 
 def needs_mapping(k: Kernel, inode: Inode, f: int) -> int:
@@ -112,7 +112,7 @@ def mpage_map_and_submit_extent(k: Kernel, current: int, inode: Inode, f: int) -
 
 
 def mpage_prepare_extent_to_map(
-    k: Kernel, current: int, inode: Inode, sync: int, first: int
+    k: Kernel, current: int, inode: Inode, sync_mode: int, first: int
 ) -> Path[None]:
     """First pass, without a handle: submit folios whose buffers are all written.
 
@@ -121,7 +121,7 @@ def mpage_prepare_extent_to_map(
     for f in range(k.conf.nr_folios):
         if f >= first and inode.folio[f].dirty:
             yield from folio_lock(k, current, inode.folio[f])
-            if sync and inode.folio[f].dirty:
+            if sync_mode == WB_SYNC_ALL and inode.folio[f].dirty:
                 yield from folio_wait_writeback(k, inode.folio[f])
             stop = needs_mapping(k, inode, f)
             if not stop and inode.folio[f].dirty and inode.folio[f].writeback == 0:
@@ -147,13 +147,13 @@ def mpage_release_unused_pages(k: Kernel, current: int, inode: Inode, f: int) ->
 
 
 def map_and_submit_folios(
-    k: Kernel, current: int, inode: Inode, sync: int, first: int
+    k: Kernel, current: int, inode: Inode, sync_mode: int, first: int
 ) -> Path[int]:
     """Second pass: with the handle open, lock, wait, map and submit folio after folio."""
     for f in range(k.conf.nr_folios):
         if f >= first and inode.folio[f].dirty:
             yield from folio_lock(k, current, inode.folio[f])
-            if sync and inode.folio[f].dirty:
+            if sync_mode == WB_SYNC_ALL and inode.folio[f].dirty:
                 yield from folio_wait_writeback(k, inode.folio[f])
             if inode.folio[f].dirty and inode.folio[f].writeback == 0:
                 error = yield from mpage_map_and_submit_extent(k, current, inode, f)
@@ -174,7 +174,9 @@ def any_needs_mapping(k: Kernel, inode: Inode, first: int) -> int:
     return 0
 
 
-def ext4_do_writepages(k: Kernel, current: int, inode: Inode, sync: int, first: int) -> Path[int]:
+def ext4_do_writepages(
+    k: Kernel, current: int, inode: Inode, sync_mode: int, first: int
+) -> Path[int]:
     """->writepages of a buffer_head inode, from folio ``first`` on.
 
     kernel: ext4_writepages(), ext4_do_writepages().
@@ -184,12 +186,12 @@ def ext4_do_writepages(k: Kernel, current: int, inode: Inode, sync: int, first: 
     if ext4_emergency_state(k):
         return ext4_emergency_state(k)
     percpu_down_read(k, current, k.s_writepages_rwsem)
-    yield from mpage_prepare_extent_to_map(k, current, inode, sync, first)
+    yield from mpage_prepare_extent_to_map(k, current, inode, sync_mode, first)
     error = OK
     while error == OK and any_needs_mapping(k, inode, first):
         error = yield from ext4_journal_start(k, current)
         if error == OK:
-            error = yield from map_and_submit_folios(k, current, inode, sync, first)
+            error = yield from map_and_submit_folios(k, current, inode, sync_mode, first)
             ext4_journal_stop(k, current)
             if error == ENOSPC:
                 yield from jbd2_journal_force_commit_nested(k, current)

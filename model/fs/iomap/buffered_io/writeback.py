@@ -17,7 +17,7 @@ from powercut.model.kernel.primitives import (
     mapping_set_error,
 )
 from powercut.model.language import Path
-from powercut.model.state import OK, ZERO, Folio, Inode, Kernel
+from powercut.model.state import OK, WB_SYNC_ALL, ZERO, Folio, Inode, Kernel
 
 
 def iomap_writeback_handle_eof(k: Kernel, inode: Inode, f: int) -> int:
@@ -90,20 +90,25 @@ def trylock_or_submit(k: Kernel, current: int, inode: Inode, folio: Folio) -> in
 
 
 def iomap_writepages(
-    k: Kernel, current: int, inode: Inode, sync: int, first: int, last: int
+    k: Kernel, current: int, inode: Inode, sync_mode: int, first: int, last: int
 ) -> Path[int]:
     """Write dirty folios ``first``..``last`` in order.  kernel: iomap_writepages().
 
-    ``sync`` (WB_SYNC_ALL) waits for a folio under writeback and goes on after an error; otherwise
+    WB_SYNC_ALL waits for a folio under writeback and goes on after an error; otherwise
     such a folio is skipped and the first error ends the pass.  The saved error also fails the
     last ioend, whatever is in it.
     """
     error = OK
     for f in range(k.conf.nr_folios):
-        if f >= first and f <= last and inode.folio[f].dirty and (sync or error == OK):
+        if (
+            f >= first
+            and f <= last
+            and inode.folio[f].dirty
+            and (sync_mode == WB_SYNC_ALL or error == OK)
+        ):
             if not trylock_or_submit(k, current, inode, inode.folio[f]):
                 yield from folio_lock(k, current, inode.folio[f])
-            if sync and inode.folio[f].dirty:
+            if sync_mode == WB_SYNC_ALL and inode.folio[f].dirty:
                 if k.conf.submits_first and inode.folio[f].writeback and k.wpc[current].wb_ctx:
                     ext4_iomap_writeback_submit(k, current, inode, 0)
                 yield from folio_wait_writeback(k, inode.folio[f])
