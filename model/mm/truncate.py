@@ -3,6 +3,7 @@
 Mirrors mm/truncate.c: folios go under their lock, after their writeback.
 """
 
+from powercut.model.fs.buffer import clear_buffer_dirty, clear_buffer_mapped
 from powercut.model.fs.ext4.ext4 import end_of_folio
 from powercut.model.fs.iomap.buffered_io.read import is_cached
 from powercut.model.kernel.primitives import folio_lock, folio_unlock, folio_wait_writeback
@@ -33,9 +34,9 @@ def drop_cells(k: Kernel, inode: Inode, f: int, start: int, stop: int) -> None:
         inode.page[c] = ZERO
     for b in range(folio_start // per_block, end_of_folio(k, f) // per_block):
         if start <= b * per_block and (b + 1) * per_block <= stop:
-            inode.folio[f].mapped &= ~(1 << (b % k.conf.blocks_per_folio))
+            clear_buffer_mapped(k, inode.folio[f], b)
             if not inode.buffered_iomap:
-                inode.folio[f].dirty &= ~(1 << (b % k.conf.blocks_per_folio))
+                clear_buffer_dirty(k, inode.folio[f], b)
     if start <= folio_start and end_of_folio(k, f) <= stop:
         inode.folio[f].dirty = 0
 

@@ -13,6 +13,8 @@ ELSEWHERE = {row["module"]: row["files"] for row in LIST["module"]}
 PREFIXES = (
     "bio_",
     "blkdev_",
+    "buffer_mapped",
+    "clear_buffer_",
     "do_",
     "down_",
     "ext4_",
@@ -31,6 +33,7 @@ PREFIXES = (
     "mpage_",
     "pagecache_",
     "percpu_",
+    "set_buffer_",
     "sync_",
     "truncate_inode_",
     "truncate_pagecache",

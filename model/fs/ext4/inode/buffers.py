@@ -1,15 +1,17 @@
 """Buffers of a folio, and the submission of those that are mapped.
 
-Mirrors mpage_submit_folio() of fs/ext4/inode.c, and the buffer bits that C reads through macros.
+Mirrors mpage_submit_folio() of fs/ext4/inode.c.
 """
 
+from powercut.model.fs.buffer import (
+    block_is_dirty,
+    buffer_mapped,
+    clear_buffer_dirty,
+    set_buffer_mapped,
+)
 from powercut.model.fs.ext4.page_io.submit import io_submit_add_bh
-from powercut.model.state import WRITTEN, ZERO, Folio, Inode, Kernel
-
-
-def block_is_dirty(k: Kernel, folio: Folio, block: int) -> int:
-    """Tell whether the buffer of logical ``block`` is dirty."""
-    return (folio.dirty >> (block % k.conf.blocks_per_folio)) & 1
+from powercut.model.fs.iomap.buffered_io.read import mark_block_uptodate
+from powercut.model.state import WRITTEN, ZERO, Inode, Kernel
 
 
 def first_block(k: Kernel, f: int) -> int:
@@ -42,8 +44,7 @@ def buffer_is_mapped(k: Kernel, inode: Inode, block: int) -> int:
     """
     if inode.buffered_iomap:
         return inode.raw.extent[block].state == WRITTEN
-    folio = inode.folio[block // k.conf.blocks_per_folio]
-    return (folio.mapped >> (block % k.conf.blocks_per_folio)) & 1
+    return buffer_mapped(k, inode.folio[block // k.conf.blocks_per_folio], block)
 
 
 def mpage_submit_folio(k: Kernel, inode: Inode, f: int, converts: int) -> None:
@@ -60,16 +61,10 @@ def mpage_submit_folio(k: Kernel, inode: Inode, f: int, converts: int) -> None:
     for b in range(first_block(k, f), min((f + 1) * k.conf.blocks_per_folio, k.conf.nr_blocks)):
         bit = 1 << (b % k.conf.blocks_per_folio)
         if b * k.conf.cells_per_block >= end:
-            folio.dirty &= ~bit
-            folio.absent &= ~bit
+            clear_buffer_dirty(k, folio, b)
+            mark_block_uptodate(k, folio, b)
         elif block_is_dirty(k, folio, b) and buffer_is_mapped(k, inode, b):
             io_submit_add_bh(k, inode, b, converts & bit)
-
-
-def dirty_block(k: Kernel, inode: Inode, block: int) -> None:
-    """Set the dirty bit of one block."""
-    folio = inode.folio[block // k.conf.blocks_per_folio]
-    folio.dirty |= 1 << (block % k.conf.blocks_per_folio)
 
 
 def map_written_buffers(k: Kernel, inode: Inode, first: int, last: int) -> None:
@@ -79,4 +74,4 @@ def map_written_buffers(k: Kernel, inode: Inode, first: int, last: int) -> None:
     """
     for b in range(first, last + 1):
         if inode.raw.extent[b].state == WRITTEN:
-            inode.folio[b // k.conf.blocks_per_folio].mapped |= 1 << (b % k.conf.blocks_per_folio)
+            set_buffer_mapped(k, inode.folio[b // k.conf.blocks_per_folio], b)

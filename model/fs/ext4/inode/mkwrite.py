@@ -6,10 +6,11 @@ under the folio lock, where it also commits and tries again on ENOSPC.  Nothing 
 there are no stable pages.
 """
 
+from powercut.model.fs.buffer import dirty_block
 from powercut.model.fs.ext4.balloc import ext4_should_retry_alloc, s_mb_free_pending
 from powercut.model.fs.ext4.ext4 import end_of_folio
 from powercut.model.fs.ext4.ext4_jbd2 import ext4_journal_start, ext4_journal_stop
-from powercut.model.fs.ext4.inode.buffers import buffer_is_mapped, dirty_block, map_written_buffers
+from powercut.model.fs.ext4.inode.buffers import buffer_is_mapped, map_written_buffers
 from powercut.model.fs.ext4.inode.iomap_begin import reserve_blocks
 from powercut.model.fs.ext4.inode.map_blocks import ext4_da_map_blocks
 from powercut.model.fs.ext4.inode.write import get_blocks_for_write

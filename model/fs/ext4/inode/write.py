@@ -4,8 +4,9 @@ Mirrors ext4_da_write_begin() and ext4_da_write_end() of fs/ext4/inode.c, 7.x; w
 ext4_write_begin() and ext4_write_end().
 """
 
+from powercut.model.fs.buffer import dirty_block
 from powercut.model.fs.ext4.ext4_jbd2 import ext4_journal_start, ext4_journal_stop
-from powercut.model.fs.ext4.inode.buffers import buffer_is_mapped, dirty_block, map_written_buffers
+from powercut.model.fs.ext4.inode.buffers import buffer_is_mapped, map_written_buffers
 from powercut.model.fs.ext4.inode.dirty import ext4_mark_inode_dirty
 from powercut.model.fs.ext4.inode.map_blocks import (
     allocate_blocks,

@@ -9,12 +9,12 @@ An extent that is mapped at once is at most the rest of a folio here, and a mapp
 handle for the rest of the file; both only narrow what can happen.
 """
 
+from powercut.model.fs.buffer import block_is_dirty, set_buffer_mapped
 from powercut.model.fs.ext4.balloc import ext4_count_free_clusters
 from powercut.model.fs.ext4.ext4 import ext4_emergency_state
 from powercut.model.fs.ext4.ext4_jbd2 import ext4_journal_start, ext4_journal_stop
 from powercut.model.fs.ext4.extents_status import ext4_es_remove_extent
 from powercut.model.fs.ext4.inode.buffers import (
-    block_is_dirty,
     buffer_is_mapped,
     end_block,
     first_block,
@@ -55,7 +55,7 @@ def mpage_map_one_extent(k: Kernel, current: int, inode: Inode, f: int) -> int:
     map = k.wpc[current].map
     for b in range(first_block(k, f), end_block(k, inode, f)):
         if block_is_dirty(k, inode.folio[f], b) and inode.raw.extent[b].state != HOLE:
-            inode.folio[f].mapped |= 1 << (b % k.conf.blocks_per_folio)
+            set_buffer_mapped(k, inode.folio[f], b)
         if inode.delayed[b] and block_is_dirty(k, inode.folio[f], b):
             map.m_lblk = b
             map.m_len = 1
@@ -69,7 +69,7 @@ def mpage_map_one_extent(k: Kernel, current: int, inode: Inode, f: int) -> int:
             if error:
                 assert ext4_count_free_clusters(k) or ext4_emergency_state(k)
                 return b
-            inode.folio[f].mapped |= 1 << (b % k.conf.blocks_per_folio)
+            set_buffer_mapped(k, inode.folio[f], b)
     return end_block(k, inode, f)
 
 

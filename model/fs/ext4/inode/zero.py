@@ -4,10 +4,11 @@ Mirrors ext4_block_zero_eof() and ext4_zero_partial_blocks() of fs/ext4/inode.c,
 open around them.
 """
 
+from powercut.model.fs.buffer import dirty_block
 from powercut.model.fs.ext4.eof import first_after_disksize, mark_eof_block, submits_zeroed_gap
 from powercut.model.fs.ext4.ext4_jbd2 import ext4_jbd2_inode_add_write, ext4_should_order_data
 from powercut.model.fs.ext4.extents_status import block_status
-from powercut.model.fs.ext4.inode.buffers import dirty_block, map_written_buffers
+from powercut.model.fs.ext4.inode.buffers import map_written_buffers
 from powercut.model.fs.ext4.inode.iomap_writepages import ext4_iomap_submit_zero_block
 from powercut.model.fs.iomap.buffered_io.read import fill_block
 from powercut.model.kernel.primitives import folio_lock, folio_unlock, folio_wait_writeback

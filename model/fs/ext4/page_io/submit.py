@@ -3,6 +3,7 @@
 Mirrors the submission side of fs/ext4/page-io.c.  Each block is a bio of its own here (no merging).
 """
 
+from powercut.model.fs.buffer import clear_buffer_dirty
 from powercut.model.state import HOLE, IOEND_NONE, IOEND_SUBMITTED, UNWRITTEN, Inode, Kernel
 
 
@@ -18,6 +19,6 @@ def io_submit_add_bh(k: Kernel, inode: Inode, block: int, convert: int) -> None:
     ioend.pblk = extent.pblk
     ioend.unwritten = extent.state == UNWRITTEN and convert != 0
     ioend.own_end_io = 1
-    folio.dirty &= ~(1 << (block % k.conf.blocks_per_folio))
+    clear_buffer_dirty(k, folio, block)
     folio.writeback = 1
     folio.write_bytes_pending += 1

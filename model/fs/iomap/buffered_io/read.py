@@ -13,7 +13,7 @@ Not modelled: failing reads; readahead of neighbours (a folio may come back at a
 """
 
 from powercut.model.oracle import note_filled
-from powercut.model.state import WRITTEN, ZERO, Inode, Kernel
+from powercut.model.state import WRITTEN, ZERO, Folio, Inode, Kernel
 
 
 def blocks_of_folio(k: Kernel, f: int) -> int:
@@ -31,6 +31,11 @@ def is_absent(k: Kernel, inode: Inode, block: int) -> int:
     """Tell whether ``block`` is not up to date in memory."""
     folio = inode.folio[block // k.conf.blocks_per_folio]
     return (folio.absent >> (block % k.conf.blocks_per_folio)) & 1
+
+
+def mark_block_uptodate(k: Kernel, folio: Folio, block: int) -> None:
+    """Say that memory has ``block`` of ``folio``."""
+    folio.absent &= ~(1 << (block % k.conf.blocks_per_folio))
 
 
 def device_colour(k: Kernel, inode: Inode, block: int, c: int) -> int:
@@ -52,7 +57,7 @@ def fill_block(k: Kernel, inode: Inode, block: int) -> None:
     if not is_absent(k, inode, block):
         return
     folio = inode.folio[block // k.conf.blocks_per_folio]
-    folio.absent &= ~(1 << (block % k.conf.blocks_per_folio))
+    mark_block_uptodate(k, folio, block)
     for c in range(k.conf.cells_per_block):
         cell = block * k.conf.cells_per_block + c
         colour = device_colour(k, inode, block, c)
@@ -76,7 +81,7 @@ def zero_new_block(k: Kernel, inode: Inode, block: int) -> None:
     folio = inode.folio[block // k.conf.blocks_per_folio]
     if not is_absent(k, inode, block):
         return
-    folio.absent &= ~(1 << (block % k.conf.blocks_per_folio))
+    mark_block_uptodate(k, folio, block)
     for c in range(block * k.conf.cells_per_block, (block + 1) * k.conf.cells_per_block):
         inode.page[c] = ZERO
 
@@ -91,7 +96,7 @@ def fill_for_write(k: Kernel, inode: Inode, start: int, stop: int) -> None:
         whole = start <= b * per_block and (b + 1) * per_block <= stop
         if is_absent(k, inode, b) and whole:
             folio = inode.folio[b // k.conf.blocks_per_folio]
-            folio.absent &= ~(1 << (b % k.conf.blocks_per_folio))
+            mark_block_uptodate(k, folio, b)
             for c in range(b * per_block, (b + 1) * per_block):
                 inode.page[c] = ZERO
         fill_block(k, inode, b)

@@ -4,8 +4,8 @@ Mirrors iomap_file_buffered_write() of fs/iomap/buffered-io.c with ext4's ->ioma
 ->iomap_end(); buffered writes never touch i_disksize.
 """
 
+from powercut.model.fs.buffer import dirty_block
 from powercut.model.fs.ext4.eof import mark_eof_block
-from powercut.model.fs.ext4.inode.buffers import dirty_block
 from powercut.model.fs.ext4.inode.iomap_begin import reserve_blocks
 from powercut.model.fs.iomap.buffered_io.read import fill_for_write
 from powercut.model.kernel.primitives import folio_lock, folio_unlock

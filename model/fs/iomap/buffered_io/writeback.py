@@ -5,8 +5,8 @@ locked at a time; PG_writeback is set before any mapping is known; while the ioe
 construction is not submitted, its folios stay under writeback.
 """
 
+from powercut.model.fs.buffer import block_is_dirty
 from powercut.model.fs.ext4.ext4 import end_of_folio
-from powercut.model.fs.ext4.inode.buffers import block_is_dirty
 from powercut.model.fs.ext4.inode.iomap_map import ext4_iomap_writeback_range
 from powercut.model.fs.ext4.inode.iomap_submit import ext4_iomap_writeback_submit
 from powercut.model.kernel.primitives import (
