@@ -146,12 +146,20 @@ def test_the_specification_sees_a_late_bio_too() -> None:
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("design", DESIGNS)
 def test_every_design_does_what_the_specification_says(design: str) -> None:
-    profile = replace(PROFILES["ci"], examples=150, rounds=1, needs=NEEDS)
-    result = search([DESIGNS[design]], profile, 1, geometries=GEOMETRIES, base=ReferenceMachine)
-    assert not result.failures
-    assert not result.unreached
-    assert result.tally.reached["synced"]
-    assert result.tally.power_cuts > 0
+    """What a seed draws depends on the modules that are loaded: one may miss a situation."""
+    profile = replace(PROFILES["ci"], examples=150, rounds=1, needs=())
+    missed, cuts = {*NEEDS, "synced"}, 0
+    for seed in range(1, 7):
+        result = search(
+            [DESIGNS[design]], profile, seed, geometries=GEOMETRIES, base=ReferenceMachine
+        )
+        assert not result.failures
+        missed -= {name for name in missed if result.tally.reached[name]}
+        cuts += result.tally.power_cuts
+        if not missed:
+            break
+    assert not missed
+    assert cuts > 0
 
 
 @pytest.mark.parametrize(
