@@ -13,7 +13,7 @@ from tests.packaging.conftest import TRACE, Built, Installed
 pytestmark = pytest.mark.exhaustive
 
 LINKED = ("checkers", "model", "properties")
-DATA = {".c", ".h", ".litmus", ".toml", ".typed", ".workload"}
+DATA = {".c", ".h", ".litmus", ".patch", ".toml", ".typed", ".workload"}
 
 
 def below(folder: Path) -> set[str]:
