@@ -1,5 +1,7 @@
 """Kills at random moments: no finding that was written is damaged, nothing stays behind.
 
+A moment is one after the first line of the report, in a run that would not end by itself: while
+Python starts or ends it hears no signal, and the system's own way of ending a process applies.
 The number of kills is ``POWERCUT_KILLS`` in the environment, or 20.
 """
 
@@ -13,9 +15,9 @@ import pytest
 
 from powercut.checkers.run.replay import replay
 from powercut.checkers.traces import load_trace
-from tests.cli.support import end_of, environment, start
+from tests.cli.support import end_of, environment, start, wait_until
 from tests.cli.test_interrupts import all_gone
-from tests.cli.test_processes import children
+from tests.cli.test_processes import ENDLESS, children
 
 KILLS = int(os.environ.get("POWERCUT_KILLS", "20"))
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
@@ -31,13 +33,26 @@ def test_a_kill_loses_no_finding_and_leaves_nothing(tmp_path: Path, seed: int) -
     found, temporary = tmp_path / "found", tmp_path / "tmp"
     temporary.mkdir()
     env = {**environment(), "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
-    argv = (*ARGV, "--engine", "python", "--jobs", "2", "--save-traces", found)
+    endless = tmp_path / "endless.workload"
+    endless.write_text(ENDLESS)
+    argv = (
+        *ARGV,
+        "--workload",
+        endless,
+        "--engine",
+        "python",
+        "--jobs",
+        "2",
+        "--save-traces",
+        found,
+    )
     with (
         (tmp_path / "out").open("w") as out,
         start(*argv, env=env, stdout=out) as process,
     ):
+        wait_until(lambda: (tmp_path / "out").stat().st_size > 0, process)
         try:
-            process.wait(timeout=chance.uniform(0.5, LATEST_S))
+            process.wait(timeout=chance.uniform(0.0, LATEST_S))
         except subprocess.TimeoutExpired:
             workers = children(process)
             process.send_signal(number)

@@ -169,7 +169,7 @@ def test_a_proof_that_is_killed_at_random_never_holds(seed: int) -> None:
     drawn = random.Random(seed)
     argv = ("prove", "--wrong", "all") if seed % 3 == 2 else ("prove",)
     with start(*argv) as process:
-        time.sleep(drawn.uniform(1.5, 8))
+        time.sleep(drawn.uniform(2.5, 8))
         was_running = process.poll() is None
         if was_running:
             process.send_signal(drawn.choice([signal.SIGINT, signal.SIGTERM]))
