@@ -31,6 +31,8 @@ SHORT = {
 """The legal differences that ``seed`` does not show, with a design that does."""
 ENOUGH = 1_000
 """Examples for what takes fewer than a hundred: what a seed draws depends on the modules loaded."""
+SEEDS = range(1, 25)
+"""Seeds of a short search that finds what is planted under most of them."""
 
 
 def compare(design: str, slug: str = "", without: str = "", examples: int = 80) -> set[str]:
@@ -158,9 +160,11 @@ def test_a_size_is_not_forgotten_without_a_punch() -> None:
 @pytest.mark.exhaustive
 def test_a_comparison_reports_a_kind_once_and_goes_on() -> None:
     profile = replace(PROFILES["dev"], examples=12, rounds=2)
-    result = compare_designs([DESIGNS["seed"]], profile, 1, mutant=MUTANTS["fsync-no-commit-wait"])
+    mutant = MUTANTS["fsync-no-commit-wait"]
+    results = (compare_designs([DESIGNS["seed"]], profile, n, mutant=mutant) for n in SEEDS)
+    result = next(result for result in results if result.failures)
     kinds = [failure.kind for failure in result.failures]
-    assert len(kinds) == len(set(kinds)) >= 1
+    assert len(kinds) == len(set(kinds))
     assert result.batches == 2
     (failure, *_) = result.failures
     assert (failure.design, failure.trace) == ("seed", None)
