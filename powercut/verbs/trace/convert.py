@@ -14,6 +14,7 @@ from powercut.checkers.traces.ladder import render_ladder
 from powercut.checkers.traces.mermaid import render_mermaid
 from powercut.errors import HOLDS, InputError
 from powercut.inputs.names import pick
+from powercut.pages.trace_page import page_of
 from powercut.verbs.trace.documents import (
     check_output,
     print_document,
@@ -22,7 +23,7 @@ from powercut.verbs.trace.documents import (
 )
 from powercut.verbs.trace.options import ConvertOptions, SchemaOptions
 
-FORMATS = {name: name for name in ("trace", "compact", "text", "mermaid", "workload")}
+FORMATS = {name: name for name in ("trace", "compact", "text", "html", "mermaid", "workload")}
 
 
 def run(path: Path, options: ConvertOptions) -> int:
@@ -53,6 +54,8 @@ def run(path: Path, options: ConvertOptions) -> int:
 
 
 def _content(path: Path, to: str) -> str:
+    if to == "html":
+        return page_of(load_trace(path), str(path))
     if to in ("text", "mermaid"):
         trace, result = read_replay(path)
         marks = [epoch.why for epoch in trace.epochs if epoch.why is not None]
