@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from powercut.checkers.locks.compare import Comparison, Difference
 from powercut.checkers.locks.csource.analyse import SourceReport
+from powercut.checkers.locks.csource.difference import ADDED, MOVED, REMOVED, Change
 from powercut.checkers.locks.cycles import Cycle
 from powercut.checkers.locks.documented import CONTRADICTS, OPPOSITE, Contradiction
 from powercut.checkers.locks.graph import CONTEXTS, Edge, LockGraph, Seen, Where
@@ -141,7 +142,14 @@ def _column(edge: Edge, where: Sequence[Where]) -> list[str]:
 
 def _size_of(source: SourceReport) -> list[str]:
     plural = "file" if source.files == 1 else "files"
-    return [f"{source.files} {plural}, {source.functions} functions, {source.lines:,} lines", ""]
+    lines = [f"with the tree {source.tree}"] if source.tree else []
+    for number, subject in enumerate(source.subjects, 1):
+        lines += _wrapped(f"patch {number}: {subject}", "")
+    return [
+        *lines,
+        f"{source.files} {plural}, {source.functions} functions, {source.lines:,} lines",
+        "",
+    ]
 
 
 def _order(graph: LockGraph) -> list[str]:
@@ -179,22 +187,44 @@ def _chain(chain: tuple[Seen, ...]) -> list[str]:
 
 
 def _changes(source: SourceReport) -> list[str]:
+    if source.before is None:
+        return []
     lines: list[str] = []
-    for word, edges in (("adds", source.added), ("removes", source.removed)):
-        pairs: dict[str, Seen] = {}
-        for seen in edges:
-            pairs.setdefault(
-                f"{seen.edge.source} -> {seen.edge.target} [{seen.edge.context}]", seen
-            )
-        if source.before is not None:
-            end = ":" if pairs else ""
-            lines += ["", f"the patch {word} {_count(len(pairs), 'edge')}{end}"]
-            for pair, seen in list(pairs.items())[:MAX_LISTED]:
-                place = seen.where[0] if seen.where else None
-                lines.append(_placed(f"  {pair}", 46, place))
-            if len(pairs) > MAX_LISTED:
-                lines.append(f"  and {len(pairs) - MAX_LISTED} more")
+    known = [change for change in source.changes if not change.helpers]
+    for kind, word in ((ADDED, "adds"), (MOVED, "moves"), (REMOVED, "removes")):
+        found = [change for change in known if change.kind == kind]
+        if found or kind != MOVED:
+            end = ":" if found else ""
+            lines += ["", f"the patch {word} {_count(len(found), 'order')}{end}"]
+            lines += _each_change(found)
+    open_ones = [change for change in source.changes if change.helpers]
+    if open_ones:
+        lines += ["", f"not known, {_count(len(open_ones), 'order')} that a helper may hide:"]
+        lines += _each_change(open_ones)
     return lines
+
+
+def _each_change(changes: list[Change]) -> list[str]:
+    lines: list[str] = []
+    for change in changes[:MAX_LISTED]:
+        pair = f"{change.edge.source} -> {change.edge.target} [{change.edge.context}]"
+        lines.append(_placed(f"  {pair}", 46, change.edge.where))
+        for word, edge in (("before", change.before), ("after", change.after)):
+            if edge is not None and (len(edge.chain) > 1 or change.kind == MOVED):
+                lines += _wrapped(f"{word}: {_path(edge)}", "      ")
+        if change.elsewhere is not None:
+            lines += _wrapped(f"also, unchanged: {_path(change.elsewhere)}", "      ")
+        if change.helpers:
+            side = "before" if change.kind == ADDED else "after"
+            lines += _wrapped(f"{side}: perhaps in {', '.join(change.helpers)}", "      ")
+    if len(changes) > MAX_LISTED:
+        lines.append(f"  and {len(changes) - MAX_LISTED} more")
+    return lines
+
+
+def _path(edge: Edge) -> str:
+    place = f" at {edge.where.file}:{edge.where.line}" if edge.where else ""
+    return f"{' > '.join(edge.chain)}{place}"
 
 
 def _contradiction(number: int, found: Contradiction) -> list[str]:
@@ -227,6 +257,8 @@ def _mistakes(source: SourceReport) -> list[str]:
         lines.append(_cut(f"    at {mistake.where.file}:{mistake.where.line}"))
         if len(mistake.chain) > 1:
             lines += _wrapped(" > ".join(mistake.chain), "    ")
+        for step in mistake.steps:
+            lines += _wrapped(step, "      ")
     for mistake in source.fixed:
         lines += ["", *_wrapped(f"mended by the patch: {mistake.message}", "")]
     return lines
@@ -268,6 +300,12 @@ def _not_seen(source: SourceReport) -> list[str]:
             lines += _wrapped(text, "  ")
         if len(source.not_seen) > MAX_LISTED:
             lines.append(f"  and {len(source.not_seen) - MAX_LISTED} more")
+    if source.open_places:
+        lines += ["", "so nothing can be said to hold:"]
+        for text in source.open_places[:MAX_LISTED]:
+            lines += _wrapped(text, "  ")
+        if not source.tree:
+            lines += _wrapped("--tree LINUX shows whole functions with their callers", "  ")
     if source.unknown_calls:
         shown = source.unknown_calls[:MAX_LISTED]
         more = len(source.unknown_calls) - len(shown)

@@ -14,12 +14,13 @@ from powercut.checkers.locks.documented import (
     compare_documented,
     find_contradictions,
 )
-from powercut.checkers.locks.graph import LockGraph, Seen, Where
+from powercut.checkers.locks.graph import Edge, LockGraph, Seen, Where
 
 if TYPE_CHECKING:
     from powercut.checkers.locks.compare import Comparison
     from powercut.checkers.locks.csource.analyse import SourceReport
     from powercut.checkers.locks.csource.checks import Finding
+    from powercut.checkers.locks.csource.difference import Change
     from powercut.checkers.locks.lockdep import RealGraph
 
 SCHEMA = "powercut.locks/1"
@@ -51,7 +52,8 @@ class Report:
         if self.decided:
             return self.decided
         undecided = any(cycle.verdict == UNKNOWN for cycle in self.cycles)
-        return INCONCLUSIVE if undecided or not len(self.graph) else HOLDS
+        unread = bool(self.source and self.source.open_places)
+        return INCONCLUSIVE if undecided or unread or not len(self.graph) else HOLDS
 
     def _broken(self) -> bool:
         mistakes = self.source.new_mistakes if self.source else []
@@ -223,9 +225,33 @@ def _source(source: "SourceReport") -> dict[str, Any]:
         "fixed": [_mistake(m, True) for m in source.fixed],
         "added": [edge_document(merged_edge([seen])) for seen in source.added],
         "removed": [edge_document(merged_edge([seen])) for seen in source.removed],
+        "changes": [_change(change) for change in source.changes],
+        "open": source.open_places,
+        "subjects": source.subjects,
+        "tree": source.tree or None,
         "not_seen": source.not_seen,
         "unknown_calls": source.unknown_calls,
     }
+
+
+def _change(change: "Change") -> dict[str, Any]:
+    return {
+        "kind": "unknown" if change.helpers else change.kind,
+        "from": change.pair[0],
+        "to": change.pair[1],
+        "before": _path(change.before),
+        "after": _path(change.after),
+        "elsewhere": _path(change.elsewhere),
+        "hidden_by": list(change.helpers),
+        "functions": change.functions,
+    }
+
+
+def _path(edge: Edge | None) -> dict[str, Any] | None:
+    if edge is None:
+        return None
+    where = where_document(edge.where) if edge.where else None
+    return {"where": where, "path": list(edge.chain), "context": edge.context}
 
 
 def _mistake(found: "Finding", before: bool) -> dict[str, Any]:
@@ -235,6 +261,7 @@ def _mistake(found: "Finding", before: bool) -> dict[str, Any]:
         "message": found.message,
         "where": where_document(found.where),
         "path": list(found.chain),
+        "steps": list(found.steps),
         "before": before,
     }
 

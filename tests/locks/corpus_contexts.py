@@ -88,7 +88,7 @@ void f(struct x *x)
 	x->p = kmalloc(8, GFP_KERNEL);
 	spin_unlock(&x->a_lock);
 }""",
-        "",
+        "a_lock > fs_reclaim",
         "sleeps in atomic context: a_lock",
     ),
     case(

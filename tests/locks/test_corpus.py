@@ -3,7 +3,7 @@
 import pytest
 
 from powercut.checkers.locks.csource.checks import find_mistakes
-from powercut.checkers.locks.csource.patch import Chunk
+from powercut.checkers.locks.csource.chunk import Chunk
 from powercut.checkers.locks.csource.program import Program
 from tests.locks.case import Case
 from tests.locks.corpus import CASES

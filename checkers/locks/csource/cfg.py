@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from powercut.checkers.locks.csource.patch import UNSEEN, Chunk
+from powercut.checkers.locks.csource.chunk import UNSEEN, Chunk
 from powercut.checkers.locks.csource.source import Function, text_of
 
 if TYPE_CHECKING:
@@ -81,11 +81,17 @@ class Cfg:
 
     blocks: list[Block]
     errors: list[int]
+    labels: tuple[int, ...] = ()
 
 
 def build_cfg(function: Function) -> Cfg:
-    """Return the control flow of a function."""
-    return _Builder(function.chunk).build(function.node)
+    """Return the control flow of a function; in a part of one, jumps from outside are possible."""
+    cfg = _Builder(function.chunk).build(function.node)
+    if function.partial:
+        reached = {jump.to for block in cfg.blocks for jump in block.jumps}
+        labels = [number for number in cfg.labels if number not in reached]
+        cfg.blocks[0].jumps += [Jump(number) for number in labels]
+    return cfg
 
 
 def normal(text: str) -> str:
@@ -128,7 +134,7 @@ class _Builder:
                 self.blocks[block].jumps.append(Jump(self.labels[label]))
             else:
                 self.blocks[block].returns = OUT_OF_SIGHT
-        return Cfg(self.blocks, self.errors)
+        return Cfg(self.blocks, self.errors, tuple(self.labels.values()))
 
     # Blocks.
 
@@ -332,6 +338,8 @@ class _Builder:
         value = node.child_by_field_name("value")
         if self.cases:
             self.cases[-1].append((value is None, block))
+        else:  # the switch is outside
+            self.blocks[0].jumps.append(Jump(block))
         self.here = block
         self.sequence([child for child in node.named_children if child != value])
 
@@ -450,8 +458,10 @@ class _Builder:
         name = text_of(function)
         if function.type == "call_expression":
             name = normal(name)
-            inner = re.match(r"guard\((\w+)\)$", name)
+            inner = re.match(r"(?:guard|ACQUIRE)\((\w+)(?:,(\w+))?\)$", name)
             name = f"guard_{inner[1]}" if inner else name
+            if inner and inner[2]:
+                target = f"ACQUIRE_ERR({inner[1]},&{inner[2]})"
         elif function.type == "field_expression":
             field_name = function.child_by_field_name("field")
             name = "*" + (text_of(field_name) if field_name else "")
@@ -492,6 +502,7 @@ class _Builder:
                 self.jump(no if truth else yes)
             else:
                 atom = "" if atom == UNSEEN else atom
+                self.blocks[self.here].line = self.line(node)
                 self.jump(yes, atom, truth)
                 self.jump(no, atom, not truth)
 

@@ -1,8 +1,11 @@
 """What is wrong inside functions, whatever the order: sleeping where nobody may, locks kept.
 
 Why so: a lock that some path keeps is a mistake only if it is not the purpose of the function, and
-many functions return with a lock held on purpose.  So a path counts only if it returns an error,
-or if a path with the same kind of result gave the lock back.
+many functions return with a lock held on purpose.  A function that never gives the lock back is
+one of those.  So a path counts only if it returns an error,
+or if a path with the same kind of result gave the lock back and the arguments do not tell the two
+apart; and only if it can be walked whole, from where the lock is taken to where the function ends,
+with nothing on it that may hand the lock over (:mod:`.paths`).
 """
 
 from collections import defaultdict
@@ -10,8 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from powercut.checkers.locks.csource.effects import kind_of
+from powercut.checkers.locks.csource.flow import Ended
+from powercut.checkers.locks.csource.paths import whole_path
 from powercut.checkers.locks.csource.program import Followed, Program
-from powercut.checkers.locks.csource.summary import SLEEPING_KINDS, Event, Place
+from powercut.checkers.locks.csource.summary import SLEEPING_KINDS, UNORDERED_KINDS, Event, Place
 from powercut.checkers.locks.graph import IRQ, Where
 
 SLEEPS, KEPT, IRQ_UNSAFE = "sleeps in atomic context", "lock not released", "lock unsafe in irq"
@@ -26,6 +31,8 @@ class Finding:
     lock: str
     message: str
     chain: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    """The path, from where the lock is taken to where the function is left."""
 
 
 def find_mistakes(program: Program) -> list[Finding]:
@@ -70,36 +77,48 @@ def _blocks(what: str) -> str:
 
 def _kept(program: Program) -> Iterator[Finding]:
     for done in program.followed.values():
-        if not done.function.partial:
-            yield from _kept_in(done)
+        if not done.function.partial and not program.knowledge.outranks(done.function.name):
+            yield from _kept_in(program, done)
 
 
-def _kept_in(done: Followed) -> Iterator[Finding]:
+def _kept_in(program: Program, done: Followed) -> Iterator[Finding]:
     taken = {
         event.lock
         for event, place in done.summary.events.items()
-        if event.verb == "acquire" and not place.chain
+        if event.verb == "acquire" and not place.chain and event.kind not in UNORDERED_KINDS
+    } & done.given_back
+    for lock in sorted(taken):
+        held = [end for end in done.exits if _has(end, lock)]
+        free = [end for end in done.exits if not _has(end, lock)]
+        reported: set[tuple[str, int]] = set()
+        for end in held:
+            key = (end.returned, end.line)
+            if key in reported or not _forgotten(end.returned, _like(end, free)):
+                continue
+            steps = whole_path(program, done.function, lock, end)
+            if steps:
+                reported.add(key)
+                yield _kept_finding(done, lock, end, steps)
+
+
+def _kept_finding(done: Followed, lock: str, end: Ended, steps: tuple[str, ...]) -> Finding:
+    name = done.function.name
+    path = "an error path" if end.returned == "error" else "a path"
+    message = f"{lock} is still held on {path} out of {name}"
+    return Finding(KEPT, Where(name, done.function.file, end.line), lock, message, steps=steps)
+
+
+def _has(end: Ended, lock: str) -> bool:
+    return any(held.lock == lock for held in end.state.held)
+
+
+def _like(end: Ended, others: list[Ended]) -> set[str]:
+    """Return how others return that the caller cannot tell by its arguments."""
+    return {
+        other.returned
+        for other in others
+        if all(end.about.get(question, truth) is truth for question, truth in other.about.items())
     }
-    held_kinds: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    free_kinds: dict[str, set[str]] = defaultdict(set)
-    for end in done.exits:
-        held = {h.lock for h in end.state.held}
-        for lock in taken:
-            if lock in held:
-                held_kinds[lock].append((end.returned, end.line))
-            else:
-                free_kinds[lock].add(end.returned)
-    for lock, ends in sorted(held_kinds.items()):
-        for returned, line in sorted(set(ends)):
-            if _forgotten(returned, free_kinds[lock]):
-                name = done.function.name
-                path = "an error path" if returned == "error" else "a path"
-                yield Finding(
-                    KEPT,
-                    Where(name, done.function.file, line),
-                    lock,
-                    f"{lock} is still held on {path} out of {name}",
-                )
 
 
 def _forgotten(returned: str, free: set[str]) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 Facts = Mapping[str, bool]
 
 _LOCAL = re.compile(
-    r"#.*|(?:(?:IS_ERR|IS_ERR_OR_NULL)\()?[A-Za-z_@]\w*\)?(?:(?:==|[<>]=?|&)-?\w+)?"
+    r"#.*|(?:(?:IS_ERR|IS_ERR_OR_NULL)\()?[A-Za-z_@]\w*\)?(?:(?:==|[<>]=?)-?\w+|&\(?[\w|]+\)?)?"
 )
 _ERRNO = re.compile(r"-E[A-Z0-9]+")
 _TEMPLATES = ("{}", "{}<0", "IS_ERR({})")
@@ -110,6 +110,41 @@ def of_value(value: str, facts: Facts) -> dict[str, bool]:
     if re.fullmatch(r"[A-Za-z_@]\w*", value):
         return templates_of(facts, value)
     return {}
+
+
+_CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*|-?\d\w*")
+
+
+def of_call(atom: str, facts: Facts) -> bool | None:
+    """Return the answer to a question about an argument, which may be a constant."""
+    masked = re.fullmatch(r"\(?([^&]+?)\)?&\(?([\w|]+)\)?", atom)
+    if masked:
+        flags, wanted = masked[1].split("|"), masked[2].split("|")
+        if set(flags) & set(wanted):
+            return True
+        if all(_CONSTANT.fullmatch(flag) for flag in flags):
+            return False
+    compared = re.fullmatch(r"(-?\w+)==(-?\w+)", atom)
+    if compared and all(_CONSTANT.fullmatch(word) for word in compared.groups()):
+        return compared[1] == compared[2]
+    if atom in ("NULL", "0", "false"):
+        return False
+    if atom == "true" or re.fullmatch(r"[1-9]\d*|&[\w>.-]+", atom):
+        return True
+    return answer(atom, facts)
+
+
+_ABOUT = re.compile(r"([A-Za-z_]\w*)(?:(?:==|[<>]=?)-?\w+|&\(?[\w|]+\)?)?")
+
+
+def about_arguments(facts: Facts, parameters: Mapping[str, int]) -> dict[str, bool]:
+    """Return the facts that are about one parameter and constants, as questions to the caller."""
+    found: dict[str, bool] = {}
+    for atom, truth in facts.items() if parameters else ():
+        match = _ABOUT.fullmatch(atom)
+        if match and match[1] in parameters:
+            found[f"@{parameters[match[1]]}{atom[len(match[1]) :]}"] = truth
+    return found
 
 
 def common(one: Facts, other: Facts) -> dict[str, bool]:

@@ -12,7 +12,7 @@ not possible, or it is a mistake that is reported in this function and not in al
 
 import heapq
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -30,24 +30,27 @@ from powercut.checkers.locks.csource.cfg import (
 )
 from powercut.checkers.locks.csource.effects import Effects
 from powercut.checkers.locks.csource.source import Function
-from powercut.checkers.locks.csource.summary import Outcome, State, Summary
+from powercut.checkers.locks.csource.summary import Held, Outcome, State, Summary
 
 MAX_STATES = 48
 """Different lock sets followed at one point of a function; the rest is dropped and reported."""
 
 MAX_VISITS = 60
-MAX_OUTCOMES = 8
+MAX_OUTCOMES = 16
 
 States = dict[State, dict[str, bool]]
 
 
 class Ended:
-    """The end of a path: what is held, at which line, and what kind of value is returned."""
+    """The end of a path: what is held, at which line, what kind of value is returned.
 
-    __slots__ = ("line", "returned", "state")
+    ``about`` has what the path knows about the arguments.
+    """
 
-    def __init__(self, state: State, line: int, returned: str) -> None:
-        self.state, self.line, self.returned = state, line, returned
+    __slots__ = ("about", "line", "returned", "state")
+
+    def __init__(self, state: State, line: int, returned: str, about: dict[str, bool]) -> None:
+        self.state, self.line, self.returned, self.about = state, line, returned, about
 
 
 class Flow:
@@ -60,11 +63,13 @@ class Flow:
         self.exits: list[Ended] = []
         self.complete = True
         self._ends: dict[State, dict[str, bool]] = {}
+        self._parameters = effects.parameters = _never_assigned(function, cfg)
+        effects.questions = frozenset(jump.atom for block in cfg.blocks for jump in block.jumps)
 
-    def run(self) -> Summary:
-        """Follow every path and return the summary."""
+    def run(self, held: tuple[Held, ...] = ()) -> Summary:
+        """Follow every path, from ``held``, and return the summary."""
         order = _reverse_postorder(self.cfg.blocks)
-        entering: dict[int, States] = {0: {State(): {}}}
+        entering: dict[int, States] = {0: {State(held): {}}}
         queue, queued, visits = [(0, 0)], {0}, dict.fromkeys(order, 0)
         final: dict[int, list[tuple[State, dict[str, bool]]]] = {}
         while queue:
@@ -131,7 +136,7 @@ class Flow:
             return [(state, {**facts, **know.filled(pure, result)} if call.target else facts)]
         return [
             (after, {**facts, **know.filled(learnt, result)})
-            for after, learnt in self.effects.call(state, call)
+            for after, learnt in self.effects.call(state, call, facts)
         ]
 
     def _jump(
@@ -170,13 +175,33 @@ class Flow:
         if block.returns is None or block.returns == OUT_OF_SIGHT:
             return
         for state, facts in leaving:
-            state = _balanced(replace(state, held=tuple(h for h in state.held if not h.scope)))
-            self.exits.append(Ended(state, block.line, _kind(block.returns, facts)))
-            result = know.templates_of(facts, RETURNED)
+            state, end = self.ended(block, state, facts)
+            self.exits.append(end)
+            result = {**know.templates_of(facts, RETURNED), **end.about}
             if state in self._ends:
                 self._ends[state] = know.common(self._ends[state], result)
             else:
                 self._ends[state] = result
+
+    def ended(self, block: Block, state: State, facts: dict[str, bool]) -> tuple[State, Ended]:
+        """Return what is held after the end of a block that leaves the function, and the end."""
+        kept = tuple(h for h in state.held if not h.scope and h.kind != "queued")
+        state = _balanced(replace(state, held=kept))
+        about = know.about_arguments(facts, self._parameters)
+        return state, Ended(state, block.line, _kind(block.returns or "", facts), about)
+
+    def step(
+        self, number: int, state: State, facts: dict[str, bool]
+    ) -> Iterator[tuple[State, dict[str, bool], Jump | None]]:
+        """Yield every way through one block from one state, with the jump that it takes."""
+        block = self.cfg.blocks[number]
+        leaving = self._block(block, {state: facts})
+        for after, known in leaving:
+            if block.returns is not None:
+                yield after, known, None
+            for jump in block.jumps:
+                for arrived, learnt in self._jump(jump, [(after, known)]):
+                    yield arrived, learnt, jump
 
     def _outcomes(self) -> list[Outcome]:
         """Return the ways to return that a caller can tell apart."""
@@ -194,6 +219,16 @@ class Flow:
             for state, result in found.items()
         ]
         return outcomes[:MAX_OUTCOMES]
+
+
+def _never_assigned(function: Function, cfg: Cfg) -> dict[str, int]:
+    """Return the parameters that keep their values, with their numbers."""
+    targets = {
+        op.target for block in cfg.blocks for op in block.ops if not isinstance(op, EndScope)
+    }
+    return {
+        name: number for number, name in enumerate(function.params) if name and name not in targets
+    }
 
 
 def _told_apart(ends: States, special: Callable[[State], bool]) -> bool:
@@ -263,6 +298,8 @@ def _pure_result(call: Call, facts: dict[str, bool]) -> dict[str, bool] | None:
     if call.name == "PTR_ERR_OR_ZERO" and call.args:
         failed = know.answer(f"IS_ERR({call.args[0]})", facts)
         return {} if failed is None else dict(know.NEGATIVE if failed else know.ZERO)
+    if call.name == "ACQUIRE_ERR":
+        return know.templates_of(facts, call.text)
     if call.name in ("IS_ERR", "IS_ERR_OR_NULL"):
         return {}
     return None

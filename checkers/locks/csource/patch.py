@@ -1,278 +1,226 @@
-"""A patch becomes pieces of C: for every hunk the text before and the text after, parseable.
+"""A patch becomes hunks, and hunks become pieces of C: the text before and the text after.
 
-Why so: a hunk starts and ends anywhere, often inside a function, and the parser needs whole ones.
-Each side of a hunk is completed with the few tokens that it lacks (the head of the function that
-the hunk names, closing braces) and marked as a part, so that nothing is concluded from what is not
-there.  Hunks are kept apart: what lies between them was not seen.
+Why so: whoever asks for a verdict must learn what it is not about, so a hunk that is not part of
+the patch, or that cannot be given to a function, is kept with its place and the reason.  A line of
+a hunk that has no mark of one is the rest of the line before it: mail programs wrap.
 """
 
-import email
-import email.policy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from powercut.checkers.locks.csource.chunk import C_SUFFIXES, Chunk, Numbered
+from powercut.checkers.locks.csource.mail import Text, texts, unpacked
+from powercut.checkers.locks.csource.pieces import pieces
 from powercut.checkers.locks.errors import LocksError
-
-C_SUFFIXES = (".c", ".h")
 
 _HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@ ?(.*)", re.ASCII)
 _HUNK_OF_LONG_NUMBERS = re.compile(r"@@ -[\d,]{10,} \+|@@ -[\d,]+ \+[\d,]{10,} ")
 _HEADING_CHARS = 400
-_LITERAL_CHARS = 1000
-_HEADING = re.compile(r"^[A-Za-z_][\w\s*]*?\**\b([A-Za-z_]\w*)\s*\([^;]*$")
-_NOT_A_FUNCTION = re.compile(r"^(struct|union|enum)\s+\w+\s*\{|^#|^typedef\b|=\s*\{?$")
-_TABLE = re.compile(r"^[A-Za-z_][\w\s*\[\]]*=\s*\{$")
-_TOP_LEVEL = re.compile(r"^[A-Za-z_](?!\w*:\s*$)")
-_IGNORED = re.compile(
-    rf'"(?:\\.|[^"\\]){{0,{_LITERAL_CHARS}}}"'
-    rf"|'(?:\\.|[^'\\]){{0,{_LITERAL_CHARS}}}'"
-    r"|//.*|/\*.*?\*/|/\*.*"
-)
-UNSEEN = "powercut_unseen"
+_MARKS = ("", " ", "\t", "+", "-", "\\")
+_NEXT_PART = re.compile(r"diff --git |@@ -\d|Index: |From [0-9a-f]{40} |--$")
 
 
 @dataclass(slots=True)
-class Chunk:
-    """A piece of C that can be parsed; ``lines[n]`` is the line of the file it came from.
-
-    ``partial`` says what is missing of its first or last function (by name), if anything is.
-    """
+class Hunk:
+    """One hunk: where it starts on both sides, and its lines with their marks."""
 
     file: str
-    text: str
-    lines: list[int] | None = None
-    partial: dict[str, str] = field(default_factory=dict)
+    old_file: str
+    place: str
+    old_start: int
+    new_start: int
+    heading: str
+    lines: list[tuple[str, str]] = field(default_factory=list)
 
-    def line(self, row: int) -> int:
-        """Return the line number in the file for a row (from 0) of the text."""
-        if self.lines is None:
-            return row + 1
-        return self.lines[min(row, len(self.lines) - 1)] if self.lines else 0
+    def side(self, mark: str) -> list[Numbered]:
+        """Return the lines before (``-``) or after (``+``) with their numbers in the file."""
+        number = self.old_start if mark == "-" else self.new_start
+        found: list[Numbered] = []
+        for kind, text in self.lines:
+            if kind in (" ", mark):
+                found.append(Numbered(number, text, kind == mark))
+                number += 1
+        return found
 
 
 @dataclass(slots=True)
 class Patch:
-    """What a patch does to C files: the pieces before and after, and what else it touches."""
+    """What a patch does to C files: the pieces before and after, and what else it touches.
 
+    ``lost`` has what could not be attributed or read, each with place and reason; ``ignored``
+    hunks that are no part of the patch.
+    """
+
+    subject: str = ""
     old: list[Chunk] = field(default_factory=list)
     new: list[Chunk] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
-    hunks: int = 0
+    parts: list[Hunk] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
 
-
-@dataclass(slots=True)
-class _Line:
-    number: int
-    text: str
+    @property
+    def hunks(self) -> int:
+        """How many hunks it has."""
+        return len(self.parts)
 
 
 def looks_like_patch(text: str) -> bool:
     """Whether ``text`` is a diff or a mail with one."""
     return bool(
-        re.search(r"^--- .*\n\+\+\+ .*\n@@ ", text, re.MULTILINE)
-        or re.search(r"^diff --git ", text, re.MULTILINE)
+        re.search(r"^(?:> ?)*--- .*\n(?:> ?)*\+\+\+ .*\n(?:> ?)*@@ ", text, re.MULTILINE)
+        or re.search(r"^(?:> ?)*diff --git ", text, re.MULTILINE)
         or re.match(r"(From|Subject|Message-ID|Date|index) ?\S*:? ", text)
     )
 
 
-def read_patch(name: str, data: bytes) -> Patch:
-    """Return the C pieces of a patch.  Raises :class:`LocksError`."""
-    lines = decoded(data).splitlines()
-    patch = Patch()
-    number, file = 0, ""
-    while number < len(lines):
-        line = lines[number]
-        if line.startswith("--- ") and number + 1 < len(lines):
-            following = lines[number + 1]
-            if following.startswith("+++ "):
-                file = _file_name(line, following)
-                number += 2
-                if file not in patch.files:
-                    patch.files.append(file)
-                continue
-        if line.startswith("@@@ "):
-            raise LocksError(f"{name}:{number + 1}", "a combined diff; give a plain unified diff")
-        match = _HUNK.match(line)
-        if not match and _HUNK_OF_LONG_NUMBERS.match(line):
-            raise LocksError(
-                f"{name}:{number + 1}", "a hunk with a number of more than 9 digits; give a patch"
-            )
-        if match and not file:
-            raise LocksError(f"{name}:{number + 1}", "a hunk without a file name above it")
-        if match:
-            number = _hunk(patch, name, file, match, lines, number)
-            continue
-        number += 1
-    patch.skipped = [file for file in patch.files if not file.endswith(C_SUFFIXES)]
-    if not patch.hunks:
+def read_patches(name: str, data: bytes) -> list[Patch]:
+    """Return the patches in ``data``, in order; mails without a patch are left out.
+
+    Raises :class:`LocksError` if no C file is touched, or for what cannot be read.
+    """
+    parts = texts(unpacked(name, data))
+    found = [patch for patch in (_read(name, part) for part in parts) if patch.hunks]
+    if not found:
         raise LocksError(name, "no hunk in it; give a unified diff or a mail that contains one")
-    if len(patch.skipped) == len(patch.files):
-        raise LocksError(name, f"touches no C file (only {', '.join(patch.skipped[:3])})")
+    touched = [file for patch in found for file in patch.files]
+    if not any(file.endswith(C_SUFFIXES) for file in touched):
+        raise LocksError(name, f"touches no C file (only {', '.join(touched[:3])})")
+    return found
+
+
+def read_patch(name: str, data: bytes) -> Patch:
+    """Return the one patch in ``data``.  Raises :class:`LocksError`, also for a series."""
+    found = read_patches(name, data)
+    if len(found) > 1:
+        raise LocksError(name, f"{len(found)} patches in it; give one")
+    return found[0]
+
+
+def _read(name: str, given: Text) -> Patch:
+    lines = given.text.splitlines()
+    patch = Patch(given.subject)
+    begins = _begin_of_patch(lines)
+    reader = _Reader(name, given, patch, lines)
+    while reader.number < len(lines):
+        reader.step(in_message=reader.number < begins)
+    if patch.ignored and not patch.hunks and not begins:
+        raise LocksError(patch.ignored[0].split(": ")[0], "a hunk without a file name above it")
+    patch.skipped = [file for file in patch.files if not file.endswith(C_SUFFIXES)]
+    for hunk in patch.parts:
+        if hunk.file.endswith(C_SUFFIXES):
+            patch.old += pieces(hunk.old_file, hunk.heading, hunk.side("-"), [])
+            patch.new += pieces(hunk.file, hunk.heading, hunk.side("+"), patch.lost)
     return patch
 
 
-def decoded(data: bytes) -> str:
-    """Return the text of a patch; a mail in quoted-printable or base64 is decoded."""
-    head = data[:8192].lower()
-    if re.search(rb"^content-transfer-encoding:\s*(quoted-printable|base64)", head, re.MULTILINE):
-        message = email.message_from_bytes(data, policy=email.policy.default)
-        body = message.get_body(("plain",))
-        content = body.get_content() if body else ""
-        if isinstance(content, str) and content:
-            return content.replace("\r\n", "\n")
-    return data.decode("utf-8", "replace").replace("\r\n", "\n")
+def _begin_of_patch(lines: list[str]) -> int:
+    """Return the line where the message ends: its ``---``, if a diff follows."""
+    for number, line in enumerate(lines):
+        if line.startswith("diff --git "):
+            return 0
+        if line.rstrip() == "---":
+            rest = lines[number + 1 :]
+            if any(one.startswith(("diff --git ", "--- a/", "--- /dev/null")) for one in rest):
+                return number
+    return 0
 
 
-def _file_name(old: str, new: str) -> str:
-    for line in (new, old):
-        name = line[4:].split("\t")[0].strip()
-        if name != "/dev/null":
-            return name[2:] if name[:2] in ("a/", "b/") else name
-    return "/dev/null"
+class _Reader:
+    def __init__(self, name: str, given: Text, patch: Patch, lines: list[str]) -> None:
+        self.name, self.patch, self.lines = name, patch, lines
+        self.lenient = given.quoted
+        self.first_line = given.first_line
+        self.number = 0
+        self.file = self.old_file = ""
+
+    def place(self, number: int) -> str:
+        return f"{self.name}:{number + self.first_line}"
+
+    def step(self, *, in_message: bool) -> None:
+        """Read what is at the line, and go on behind it."""
+        line, number = self.lines[self.number], self.number
+        following = self.lines[number + 1] if number + 1 < len(self.lines) else ""
+        if line.startswith("--- ") and following.startswith("+++ "):
+            if not in_message:
+                self.file, self.old_file = _file_names(line, following)
+                if self.file not in self.patch.files:
+                    self.patch.files.append(self.file)
+            self.number += 2
+            return
+        if line.startswith("@@@ "):
+            raise LocksError(self.place(number), "a combined diff; give a plain unified diff")
+        match = _HUNK.match(line)
+        if not match and _HUNK_OF_LONG_NUMBERS.match(line):
+            message = "a hunk with a number of more than 9 digits; give a patch"
+            raise LocksError(self.place(number), message)
+        self.number += 1
+        if match and (in_message or not self.file):
+            self.patch.ignored.append(f"{self.place(number)}: a hunk of the message, not applied")
+        elif match:
+            self._hunk(match, number)
+
+    def _hunk(self, match: re.Match[str], start: int) -> None:
+        old_left, new_left = int(match[2] or 1), int(match[4] or 1)
+        hunk = Hunk(
+            self.file, self.old_file, self.place(start), int(match[1]), int(match[3]), match[5]
+        )
+        while old_left > 0 or new_left > 0:
+            line = self.lines[self.number] if self.number < len(self.lines) else None
+            if line is None or (line[:1] not in _MARKS and _NEXT_PART.match(line)):
+                return self._cut(start, max(old_left, new_left))
+            if line[:1] not in _MARKS:
+                if not hunk.lines and not hunk.heading:
+                    return self._cut(start, max(old_left, new_left))
+                _wrapped_back(hunk, line)
+            elif line[:1] != "\\":
+                mark = line[:1] if line[:1] in ("+", "-") else " "
+                hunk.lines.append((mark, line[1:]))
+                old_left -= mark != "+"
+                new_left -= mark != "-"
+            self.number += 1
+        while self.number < len(self.lines) and _is_rest(self.lines[self.number], hunk):
+            _wrapped_back(hunk, self.lines[self.number])
+            self.number += 1
+        hunk.heading = hunk.heading[:_HEADING_CHARS]
+        self.patch.parts.append(hunk)
+        return None
+
+    def _cut(self, start: int, missing: int) -> None:
+        text = f"the hunk lacks {missing} of its lines"
+        if not self.lenient:
+            raise LocksError(self.place(start), f"{text}; give the whole patch")
+        self.patch.lost.append(f"{self.place(start)}: {text} (left out of the reply)")
 
 
-def _hunk(
-    patch: Patch, name: str, file: str, match: re.Match[str], lines: list[str], number: int
-) -> int:
-    """Read the hunk at ``number`` and return the line after it."""
-    old_left, new_left = int(match[2] or 1), int(match[4] or 1)
-    old_number, new_number = int(match[1]), int(match[3])
-    old: list[_Line] = []
-    new: list[_Line] = []
-    start = number
-    while old_left > 0 or new_left > 0:
-        number += 1
-        if number >= len(lines) or lines[number][:1] not in ("", " ", "\t", "+", "-", "\\"):
-            raise LocksError(
-                f"{name}:{start + 1}",
-                f"the hunk lacks {max(old_left, new_left)} of its lines; give the whole patch",
-            )
-        mark, text = lines[number][:1], lines[number][1:]
-        if mark == "\\":
-            continue
-        if mark != "+":
-            old.append(_Line(old_number, text))
-            old_left, old_number = old_left - 1, old_number + 1
-        if mark != "-":
-            new.append(_Line(new_number, text))
-            new_left, new_number = new_left - 1, new_number + 1
-    patch.hunks += 1
-    if file.endswith(C_SUFFIXES):
-        heading = match[5][:_HEADING_CHARS]
-        patch.old += pieces(file, heading, old)
-        patch.new += pieces(file, heading, new)
-    return number + 1
+def _is_rest(line: str, hunk: Hunk) -> bool:
+    """Whether a line behind a hunk is the rest of its last line, which ends inside brackets."""
+    if not line or line[:1] in _MARKS or _NEXT_PART.match(line) or not hunk.lines:
+        return False
+    last = hunk.lines[-1][1]
+    return last.count("(") > last.count(")") and line.count(")") > line.count("(")
 
 
-def pieces(file: str, heading: str, lines: list[_Line]) -> Iterator[Chunk]:
-    """Yield the parseable pieces of one side of a hunk; ``heading`` is what follows the ``@@``."""
-    lines = _without_loose_ends(lines)
-    depths = list(_depths([line.text for line in lines]))
-    lowest = min(depths, default=0)
-    function = _function_of(heading)
-    if lowest < 0:
-        end = depths.index(lowest) + 1
-        at_column_0 = lines[end - 1].text.startswith("}")
-        inner = -lowest - (1 if at_column_0 else 0)
-        if at_column_0:
-            yield from _part(file, function, heading, lines[:end], inner, closed=True)
-            yield from _top_level(file, lines[end:])
-        else:
-            yield from _part(file, function, heading, lines, inner, closed=False)
-        return
-    inside = not any(_TOP_LEVEL.match(line.text) for line in lines)
-    has_code = any(line.text.strip() for line in lines)
-    if inside and has_code and (function or _TABLE.match(heading)):
-        yield from _part(file, function, heading, lines, 0, closed=False)
+def _wrapped_back(hunk: Hunk, rest: str) -> None:
+    """Join a line that a mail program wrapped to the one before."""
+    if hunk.lines:
+        mark, text = hunk.lines[-1]
+        hunk.lines[-1] = (mark, f"{text.rstrip()} {rest}")
     else:
-        yield from _top_level(file, lines)
+        hunk.heading = f"{hunk.heading.rstrip()} {rest}"
 
 
-def _part(
-    file: str, function: str, heading: str, lines: list[_Line], inner: int, *, closed: bool
-) -> Iterator[Chunk]:
-    """Yield a part of a function or table, its head put in front, its end added if missing."""
-    if not function and not _TABLE.match(heading):
-        return
-    head = f"int {function}() {{" if function else heading
-    head += f" if ({UNSEEN}) {{" * inner if function else ""
-    depth = 1 + inner + sum(_balance(line.text) for line in lines)
-    tail = "" if closed else "}" * max(depth, 0) + ("" if function else ";")
-    first = lines[0].number if lines else 0
-    last = lines[-1].number if lines else 0
-    text = "\n".join([head, *(line.text for line in lines), tail])
-    numbers = [first, *(line.number for line in lines), last]
-    missing = "its beginning is" if closed else "its beginning and its end are"
-    yield Chunk(file, text, numbers, {function: f"{missing} outside the hunk"})
+def _file_names(old: str, new: str) -> tuple[str, str]:
+    """Return the name after and the name before; of a file that is not there, the other one."""
+    names = [line[4:].split("\t")[0].strip() for line in (new, old)]
+    plain = [name[2:] if name[:2] in ("a/", "b/") else name for name in names]
+    if plain[0] == "/dev/null":
+        return plain[1], plain[1]
+    return plain[0], plain[0] if plain[1] == "/dev/null" else plain[1]
 
 
-def _top_level(file: str, lines: list[_Line]) -> Iterator[Chunk]:
-    if not any(line.text.strip() for line in lines):
-        return
-    depth = sum(_balance(line.text) for line in lines)
-    partial: dict[str, str] = {}
-    if depth > 0:
-        partial = {"": "its end is outside the hunk"}
-    text = "\n".join([*(line.text for line in lines), "}" * max(depth, 0)])
-    numbers = [*(line.number for line in lines), lines[-1].number]
-    yield Chunk(file, text, numbers, partial)
-
-
-def _function_of(heading: str) -> str:
-    """Return the function a hunk heading names, or nothing."""
-    if not heading or _NOT_A_FUNCTION.search(heading):
-        return ""
-    match = _HEADING.match(heading)
-    return match[1] if match else ""
-
-
-def _balance(text: str) -> int:
-    code = _IGNORED.sub("", text)
-    return code.count("{") - code.count("}")
-
-
-def _depths(texts: list[str]) -> Iterator[int]:
-    """Yield the lowest depth that each line reaches."""
-    depth = 0
-    for text in texts:
-        lowest = depth
-        for char in _IGNORED.sub("", text):
-            depth += (char == "{") - (char == "}")
-            lowest = min(lowest, depth)
-        yield lowest
-
-
-def _without_loose_ends(lines: list[_Line]) -> list[_Line]:
-    """Blank out halves of comments and of preprocessor conditionals."""
-    texts = [line.text for line in lines]
-    for number, text in enumerate(texts):
-        if "*/" in text and "/*" not in text.split("*/")[0]:
-            rest = text.partition("*/")[2]
-            texts[: number + 1] = [""] * number + [rest]
-            break
-        if "/*" in text:
-            break
-    else:
-        if texts and all(not t.strip() or t.lstrip().startswith("*") for t in texts):
-            texts = [""] * len(texts)
-    joined = "\n".join(texts)
-    if joined.rfind("/*") > joined.rfind("*/"):
-        texts = joined[: joined.rfind("/*")].split("\n")
-        texts += [""] * (len(lines) - len(texts))
-    stack: list[int] = []
-    for number, text in enumerate(texts):
-        directive = text.lstrip()
-        if re.match(r"#\s*if", directive):
-            stack.append(number)
-        elif re.match(r"#\s*endif", directive):
-            if stack:
-                stack.pop()
-            else:
-                texts[number] = ""
-        elif re.match(r"#\s*(else|elif)", directive) and not stack:
-            texts[number] = ""
-    for number in stack:
-        texts[number] = ""
-    return [_Line(line.number, text) for line, text in zip(lines, texts, strict=True)]
+def all_files(patches: Iterable[Patch]) -> list[str]:
+    """Return the files that patches touch, each once."""
+    return list(dict.fromkeys(file for patch in patches for file in patch.files))

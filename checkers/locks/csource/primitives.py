@@ -1,12 +1,13 @@
-"""Known functions of the kernel and what they do to locks, read from ``primitives.toml``.
+"""Known functions of the kernel and what they do to locks, read from ``primitives/*.toml``.
 
 Why so: nobody gives the whole kernel, and a list that a kernel developer can read and extend is
-worth more than one in code.  Calls are matched by name and, where that decides, by their arguments.
+worth more than one in code.  A subsystem or a file system is added by a file of its own.  Calls are
+matched by name and, where that decides, by their arguments.
 """
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -29,7 +30,8 @@ class Effect:
     mode: Mode = WRITE
     kind: str = "lock"
     irqsafe: bool = False
-    unless: str = ""
+    unless: tuple[str, ...] = ()
+    given: str = ""
     more: tuple[tuple[str, Mode], ...] = ()
 
 
@@ -64,6 +66,7 @@ class Knowledge:
     inode_classes: tuple[tuple[re.Pattern[str], str, frozenset[str]], ...]
     generic: frozenset[str]
     reentrant: frozenset[str]
+    harmless_names: re.Pattern[str]
     _cache: dict[str, tuple[str, frozenset[str]]] = field(default_factory=dict)
 
     def primitive(self, call: Call) -> Primitive | None:
@@ -72,6 +75,14 @@ class Knowledge:
             if primitive.args is None or primitive.args.search(",".join(call.args)):
                 return primitive
         return None
+
+    def outranks(self, name: str) -> bool:
+        """Whether what the data say of a function counts more than its definition."""
+        return any(primitive.fixed for primitive in self.primitives.get(name, ()))
+
+    def harmless(self, name: str) -> bool:
+        """Whether a function that is not given is known to take no lock, by its name."""
+        return bool(self.harmless_names.fullmatch(name))
 
     def callback(self, struct: str, name: str) -> Callback | None:
         """Return where the pointer ``struct.name`` is called from, if it is known."""
@@ -117,20 +128,18 @@ class Knowledge:
 
 @cache
 def knowledge() -> Knowledge:
-    """Return what the data file says."""
-    text = files(__package__).joinpath("primitives.toml").read_text(encoding="utf-8")
-    data = tomllib.loads(text)
+    """Return what the data files say."""
+    data = _merged(
+        tomllib.loads(file.read_text(encoding="utf-8"))
+        for file in sorted(
+            files(__package__).joinpath("primitives").iterdir(), key=lambda file: file.name
+        )
+        if file.name.endswith(".toml")
+    )
     primitives: dict[str, tuple[Primitive, ...]] = {}
     for entry in data["primitive"]:
-        made = Primitive(
-            tuple(_effect(step) for step in entry["do"]),
-            entry.get("returns", ""),
-            entry.get("try", False),
-            re.compile(entry["args"]) if "args" in entry else None,
-            entry.get("fixed", False),
-        )
         for name in entry["names"]:
-            primitives[name] = (*primitives.get(name, ()), made)
+            primitives[name] = (*primitives.get(name, ()), _primitive(entry))
     settings = data["settings"]
     return Knowledge(
         primitives,
@@ -155,7 +164,32 @@ def knowledge() -> Knowledge:
         ),
         frozenset(settings["generic"]),
         frozenset(settings["reentrant"]),
+        re.compile("|".join(settings["harmless"])),
     )
+
+
+def _primitive(entry: Mapping[str, Any]) -> Primitive:
+    return Primitive(
+        tuple(_effect(step) for step in entry["do"]),
+        entry.get("returns", ""),
+        entry.get("try", False),
+        re.compile(entry["args"]) if "args" in entry else None,
+        entry.get("fixed", False),
+    )
+
+
+def _merged(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return one table: lists are joined, tables are merged."""
+    whole: dict[str, Any] = {}
+    for part in parts:
+        for key, value in part.items():
+            if isinstance(value, list):
+                whole[key] = [*whole.get(key, []), *value]
+            elif isinstance(value, dict):
+                whole[key] = _merged([whole.get(key, {}), value])
+            else:
+                whole[key] = value
+    return whole
 
 
 def _held(words: list[str]) -> tuple[tuple[str, Mode], ...]:
@@ -170,8 +204,11 @@ def _effect(step: str) -> Effect:
         return Effect(verb, values["lock"], more=_held(words))
     if words and words[0].startswith("@"):
         values["ident"] = words.pop(0)
+    if "if" in words:
+        values["given"] = words[-1]
+        words = words[:-2]
     if "unless" in words:
-        values["unless"] = words[-1]
+        values["unless"] = tuple(words[-1].split(","))
         words = words[:-2]
     if words and words[-1] == "irqsafe":
         values["irqsafe"] = True

@@ -7,17 +7,24 @@ summary: it is spread over the call graph afterwards, from those who call to tho
 """
 
 import re
+import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from powercut.checkers.locks.csource.cfg import build_cfg
+from powercut.checkers.locks.csource.chunk import Chunk
 from powercut.checkers.locks.csource.effects import Effects, Sleeping
 from powercut.checkers.locks.csource.flow import Ended, Flow
-from powercut.checkers.locks.csource.patch import Chunk
 from powercut.checkers.locks.csource.primitives import Knowledge, knowledge
 from powercut.checkers.locks.csource.source import Function, Pointer, local_types, read_chunk
-from powercut.checkers.locks.csource.summary import UNORDERED_KINDS, Event, Place, Summary
+from powercut.checkers.locks.csource.summary import (
+    UNORDERED_KINDS,
+    Event,
+    Held,
+    Place,
+    Summary,
+)
 from powercut.checkers.locks.graph import (
     TASK,
     WORKER,
@@ -57,6 +64,7 @@ class Followed:
     exits: list[Ended] = field(default_factory=list)
     unseen: set[str] = field(default_factory=set)
     errors: list[int] = field(default_factory=list)
+    given_back: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,15 @@ class Root:
     context: str
     held: tuple[tuple[str, Mode], ...] = ()
     why: str = ""
+
+
+def _held_above(effects: Effects) -> tuple[Held, ...]:
+    """Return what a part of a function gives back first and takes later, if at all."""
+    return tuple(
+        replace(held, line=0)
+        for lock, held in effects.releases.items()
+        if held.line < effects.acquired.get(lock, sys.maxsize)
+    )
 
 
 class Program:
@@ -101,7 +118,12 @@ class Program:
         self._follow_all()
         self.roots = self._roots()
         self.contexts = self._contexts()
+        self.edges = list(self._all_edges())
         self.graph = self._graph()
+
+    def flow_of(self, function: Function) -> Flow:
+        """Return a run over a function that has not begun."""
+        return Flow(function, build_cfg(function), Effects(function, self.knowledge, self))
 
     # What the functions ask.
 
@@ -212,6 +234,13 @@ class Program:
         effects = Effects(function, self.knowledge, self)
         flow = Flow(function, cfg, effects)
         summary = flow.run()
+        if function.partial:
+            above = _held_above(effects)
+            if above:
+                effects = Effects(function, self.knowledge, self)
+                flow = Flow(function, cfg, effects)
+                summary = replace(flow.run(above), ended=summary.ended)
+            summary.outcomes = []  # nobody can say how a part returns
         return Followed(
             function,
             summary,
@@ -220,6 +249,7 @@ class Program:
             flow.exits,
             effects.unseen,
             cfg.errors,
+            effects.given_back,
         )
 
     def _interesting(self) -> list[Function]:
@@ -244,7 +274,7 @@ class Program:
     def _callees(self, function: Function) -> list[Function]:
         found: list[Function] = []
         for name in sorted(function.calls):
-            if name in self.by_name:
+            if name in self.by_name and not self.knowledge.outranks(name):
                 found += self.definitions(function, name)
             for known in self.knowledge.primitives.get(name, ()):
                 for effect in known.effects:
@@ -315,46 +345,50 @@ class Program:
     def _graph(self) -> LockGraph:
         graph = LockGraph("C source")
         graph.functions = frozenset(self.by_name)
+        for edge in self.edges:
+            graph.add(edge)
         for done in self.followed.values():
             for event in done.summary.events:
                 if event.verb != "sleep" and event.lock.partition("[")[0] not in known_classes():
                     graph.add_class(LockClass(event.lock, event.kind))
-            for edge in done.edges:
-                for context in sorted(self.contexts.get(id(done.function)) or {TASK}):
-                    graph.add(replace(edge, context=context))
-        for root in self.roots:
-            if root.held:
-                self._enter(graph, root)
         return graph
 
-    def _enter(self, graph: LockGraph, root: Root) -> None:
-        """Add the edges from what is held when a function is called through its pointer."""
+    def _all_edges(self) -> Iterator[Edge]:
+        """Yield every observation, by function."""
+        for done in self.followed.values():
+            for edge in done.edges:
+                for context in sorted(self.contexts.get(id(done.function)) or {TASK}):
+                    yield replace(edge, context=context)
+        for root in self.roots:
+            if root.held:
+                yield from self._entering(root)
+
+    def _entering(self, root: Root) -> Iterator[Edge]:
+        """Yield the edges from what is held when a function is called through its pointer."""
         names = tuple(name for name, _ in root.held)
         if root.context == WORKER:
-            self._queue(graph, root)
+            yield from self._queued(root)
         for event, place in self.followed[id(root.function)].summary.events.items():
             if event.verb == "sleep" or event.kind in UNORDERED_KINDS:
                 continue
             for name, mode in root.held:
                 if not any(same_lock(name, lock) for lock in event.released):
-                    graph.add(self._entry_edge(root, name, mode, names, event, place))
+                    yield self._entry_edge(root, name, mode, names, event, place)
 
-    def _queue(self, graph: LockGraph, root: Root) -> None:
+    def _queued(self, root: Root) -> Iterator[Edge]:
         """Who waits for what a work item will end, waits for its turn in the queue too."""
         function = root.function
         where = Where(function.name, function.file, function.line)
         slot, *ended = (name for name, _ in root.held)
         for name in ended:
-            graph.add(
-                Edge(
-                    name,
-                    slot,
-                    "wait",
-                    context=WORKER,
-                    where=where,
-                    held=(name,),
-                    chain=(function.name,),
-                )
+            yield Edge(
+                name,
+                slot,
+                "wait",
+                context=WORKER,
+                where=where,
+                held=(name,),
+                chain=(function.name,),
             )
 
     def _entry_edge(

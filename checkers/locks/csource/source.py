@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from powercut.checkers.locks.csource.patch import Chunk
+from powercut.checkers.locks.csource.chunk import Chunk
 from powercut.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ _ANNOTATION = re.compile(
     r"|__visible|__used|__refdata|__initdata|noinline_for_stack|noinline|asmlinkage"
     r"|__attribute_const__|notrace|noinstr|__no_kcsan|__no_sanitize_or_inline)\b)"
 )
+_FAILING_PART = re.compile(r"(?<=\bscoped_cond_guard\()(\s*\w+\s*,)([^,;{}]*,)")
+"""The statement among the arguments of a guard, which no expression has."""
+
 MAX_NESTING = 300
 """How deep brackets of a file may nest, and the syntax of one function; code of people is at 60."""
 
@@ -107,7 +110,8 @@ def read_chunk(chunk: Chunk) -> Unit:
     if too_deep:
         unit.errors.append((chunk.file, chunk.line(too_deep - 1)))
         return unit
-    blanked = _ANNOTATION.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), chunk.text)
+    blanked = _ANNOTATION.sub(lambda match: _blank(match[0]), chunk.text)
+    blanked = _FAILING_PART.sub(lambda found: found[1] + _blank(found[2]), blanked)
     root = _parser().parse(blanked.encode("utf-8")).root_node
     for node in _definitions(root):
         if _is_too_deep(node):
@@ -126,6 +130,10 @@ def read_chunk(chunk: Chunk) -> Unit:
         last = unit.functions[-1]
         last.partial = chunk.partial[""]
     return unit
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"[^\n]", " ", text)
 
 
 def _line_too_deep(text: str) -> int:

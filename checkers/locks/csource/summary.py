@@ -13,7 +13,10 @@ from powercut.checkers.locks.graph import WRITE, Mode, Where
 Verb = Literal["acquire", "wait", "sleep"]
 
 ATOMIC_KINDS = ("spinlock", "rwlock", "rcu", "irq")
-UNORDERED_KINDS = ("rcu", "irq")
+UNORDERED_KINDS = ("rcu", "irq", "queued", "scope")
+"""What is no lock: nothing is ordered by it.  ``queued`` is to be on a wait queue, where the next
+``schedule()`` waits; ``scope`` is a promise of the task, such as not to enter file systems."""
+
 SLEEPING_KINDS = ("rwsem", "percpu rwsem", "mutex", "semaphore", "bit lock", "handle", "wait")
 
 MAX_CHAIN = 12
@@ -44,7 +47,7 @@ class State:
 class Event:
     """Something that happens in a function or below it, seen from outside.
 
-    It does not happen to a caller that holds ``unless`` already.
+    It does not happen to a caller that holds one of ``unless`` already.
     """
 
     verb: Verb
@@ -53,21 +56,28 @@ class Event:
     kind: str = "lock"
     trylock: bool = False
     irqsafe: bool = False
-    unless: str = ""
+    unless: tuple[str, ...] = ()
     released: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an event happens and how it is reached, outermost function first."""
+    """Where an event happens and how it is reached, outermost function first.
+
+    ``given`` is what has to be true of the arguments, as in :class:`Outcome`.
+    """
 
     where: Where
     chain: tuple[str, ...] = ()
+    given: tuple[tuple[str, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One way to return: what is held more, what is held less, what the result then is."""
+    """One way to return: what is held more, what is held less, what the result then is.
+
+    Facts that start with ``@N`` are about argument N: the way is taken only if they are true.
+    """
 
     added: tuple[Held, ...]
     released: tuple[str, ...]
