@@ -53,8 +53,11 @@ class Cycle:
         return {name for name in found if name}
 
 
-def find_cycles(graph: LockGraph) -> list[Cycle]:
-    """Return cycles that together cover every edge that lies on one, shortest first."""
+def find_cycles(graph: LockGraph, through: set[tuple[str, str]] | None = None) -> list[Cycle]:
+    """Return cycles that together cover every edge that lies on one, shortest first.
+
+    With ``through``, only the edges between these pairs of classes are covered.
+    """
     import networkx
 
     blocking: Any = networkx.DiGraph()
@@ -65,6 +68,8 @@ def find_cycles(graph: LockGraph) -> list[Cycle]:
     for component in networkx.strongly_connected_components(blocking):
         out = _edges_inside(graph, component)
         for first in (seen for name in sorted(component) for seen in out[name]):
+            if through is not None and (first.edge.source, first.edge.target) not in through:
+                continue
             steps = shortest_strong_cycle(out, first)
             if steps:
                 cycle = Cycle(_rotated(steps))

@@ -29,7 +29,8 @@ def render_text(report: Report) -> str:
     lines: list[str] = [report.title, ""]
     if report.source:
         lines += _size_of(report.source)
-    lines += _order(report.graph)
+    if not (report.source and report.source.tree):
+        lines += _order(report.graph)
     if report.source:
         lines += _changes(report.source)
     for number, found in enumerate(report.contradictions, 1):

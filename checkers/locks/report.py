@@ -53,7 +53,9 @@ class Report:
             return self.decided
         undecided = any(cycle.verdict == UNKNOWN for cycle in self.cycles)
         unread = bool(self.source and self.source.open_places)
-        return INCONCLUSIVE if undecided or unread or not len(self.graph) else HOLDS
+        with_tree = bool(self.source and self.source.tree)
+        nothing = not len(self.graph) and not with_tree
+        return INCONCLUSIVE if undecided or unread or nothing else HOLDS
 
     def _broken(self) -> bool:
         mistakes = self.source.new_mistakes if self.source else []
@@ -70,6 +72,24 @@ def report_on(title: str, graph: LockGraph) -> Report:
     return Report(
         title, graph, find_cycles(graph), find_contradictions(graph), compare_documented(graph)
     )
+
+
+def report_on_source(title: str, source: "SourceReport") -> Report:
+    """Return the report on source; of a patch with its tree, on what the patch changes."""
+    if source.whole is None or source.whole_before is None:
+        report = report_on(title, source.graph)
+        report.source = source
+        return report
+    new = source.whole.pairs(blocking=False) - source.whole_before.pairs(blocking=False)
+    contradictions = [
+        found
+        for found in find_contradictions(source.whole)
+        if (found.edge.source, found.edge.target) in new
+        or (found.other and (found.other.edge.source, found.other.edge.target) in new)
+    ]
+    cycles = find_cycles(source.whole, new) if new else []
+    observed = compare_documented(source.graph)
+    return Report(title, source.graph, cycles, contradictions, observed, source)
 
 
 def document_of(report: Report, exit_code: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ then nothing else is on standard output.
 
 import json
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,15 @@ from powercut.inputs.names import pick
 from powercut.verbs.options import LocksOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from powercut.checkers.locks.csource.analyse import SourceReport
+    from powercut.checkers.locks.csource.program import Progress
     from powercut.checkers.locks.graph import LockGraph
     from powercut.checkers.locks.report import Report
+
+_SHOWN_EACH = 25
+"""Functions between two sights of the progress line."""
 
 
 def run(path: Path | None, options: LocksOptions) -> int:
@@ -30,6 +36,10 @@ def run(path: Path | None, options: LocksOptions) -> int:
 
     if path and options.lockdep:
         raise InputError("locks: give a path or --lockdep, not both")
+    if options.rev is not None and options.tree is None:
+        raise InputError("locks: --rev is a revision of a tree", "give --tree too")
+    if options.tree is not None and path is None:
+        raise InputError("locks: --tree is what a patch is applied to", "give the patch too")
     if options.design is not None:
         from powercut.model.designs import DESIGNS
 
@@ -73,27 +83,59 @@ def design_report(design: str) -> "Report":
 
 def _report(path: Path | None, options: LocksOptions) -> "Report":
     if path is not None:
-        return _source_report(path, options.design)
+        return _source_report(path, options)
     if options.lockdep is not None:
         return _lockdep_report(options.lockdep, options.design)
     if options.design is None:
-        raise InputError("locks: nothing to look at", "give a path, --lockdep or --design")
+        raise InputError(
+            "locks: nothing to look at", "give a path, --report, --lockdep or --design"
+        )
     return design_report(options.design)
 
 
-def _source_report(path: Path, design: str | None) -> "Report":
-    from powercut.checkers.locks.csource.analyse import analyse_path
-    from powercut.checkers.locks.report import report_on
+def _source_report(path: Path, options: LocksOptions) -> "Report":
+    from powercut.checkers.locks.report import report_on_source
 
-    source = analyse_path(path)
-    report = report_on(f"locks of the {source.kind} {source.name}", source.graph)
-    report.source = source
-    if design is not None:
+    source = _source(path, options)
+    report = report_on_source(f"locks of the {source.kind} {source.name}", source)
+    if options.design is not None:
         from powercut.checkers.locks.compare import compare
 
-        report.comparison = compare(model_graph(design), source.graph)
-        report.compared_with = f"the design {design}"
+        report.comparison = compare(model_graph(options.design), source.graph)
+        report.compared_with = f"the design {options.design}"
     return report
+
+
+def _source(path: Path, options: LocksOptions) -> "SourceReport":
+    from powercut.checkers.locks.csource.analyse import analyse_path, given_patches
+
+    if options.tree is None:
+        return analyse_path(path)
+    from powercut.checkers.locks.csource.index import report_in_tree
+    from powercut.checkers.locks.csource.tree import open_tree
+
+    name, patches = given_patches(path)
+    with _progress() as progress:
+        return report_in_tree(name, patches, open_tree(options.tree, options.rev), progress)
+
+
+@contextmanager
+def _progress() -> "Iterator[Progress | None]":
+    """Show how far the first look at a tree is, on a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+
+    def show(done: int, of: int) -> None:
+        if done % _SHOWN_EACH == 0:
+            sys.stderr.write(f"\r\x1b[Kfollowing functions of the tree: {done:,} of {of:,}")
+            sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
 
 
 def _lockdep_report(folder: Path, design: str | None) -> "Report":

@@ -234,6 +234,14 @@ class LocksOptions:
     lockdep: Annotated[
         Path | None, one("--lockdep", "A folder with copies of /proc/lockdep and lockdep_chains.")
     ] = None
+    tree: Annotated[
+        Path | None,
+        one("--tree", "Apply the patch to this kernel (folder, git repository or source tar)."),
+    ] = None
+    rev: Annotated[str | None, one("--rev", "The revision of the tree.")] = None
+    report: Annotated[
+        Path | None, one("--report", "Read a kernel's report of a deadlock (- is standard input).")
+    ] = None
     design: Annotated[
         str | None, one("--design", "Compare with this design; alone: show its graph.")
     ] = None

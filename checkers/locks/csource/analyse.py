@@ -57,6 +57,9 @@ class SourceReport:
     """Why nothing can be said to hold: what was not read, or only in part, where locks matter."""
     subjects: list[str] = field(default_factory=list)
     tree: str = ""
+    whole: LockGraph | None = None
+    """With a tree: the graph of all files; ``graph`` is that of the changed functions."""
+    whole_before: LockGraph | None = None
 
     @property
     def added(self) -> list[Seen]:
@@ -165,7 +168,7 @@ def report_of_patches(name: str, patches: list[Patch]) -> SourceReport:
     """Return the report on patches that are given without their tree."""
     new_chunks = [chunk for patch in patches for chunk in patch.new]
     new, old = Program(new_chunks), Program([chunk for patch in patches for chunk in patch.old])
-    report = differing(name, old, new, new_chunks, len(all_files(patches)))
+    report = differing(name, old, new, new_chunks, all_files(patches))
     lost = [place for patch in patches for place in patch.lost]
     report.open_places = [*dict.fromkeys(lost), *_parts_with_locks(new)]
     tell_patches(report, patches)
@@ -181,17 +184,28 @@ def tell_patches(report: SourceReport, patches: list[Patch]) -> None:
 
 
 def differing(
-    name: str, old: Program, new: Program, chunks: list[Chunk], files: int
+    name: str,
+    old: Program,
+    new: Program,
+    chunks: list[Chunk],
+    touched: Iterable[str],
+    changed: frozenset[str] | None = None,
 ) -> SourceReport:
-    """Return the report on source that was ``old`` before and is ``new``."""
-    old_mistakes, mistakes = find_mistakes(old), find_mistakes(new)
+    """Return the report on source that was ``old`` before and is ``new``.
+
+    ``touched`` are the files of the patch; of a tree, ``changed`` are the functions that differ.
+    """
+    only = None
+    if changed is not None:
+        only = changed | {one.name for one in new.functions if one.calls & changed}
+    old_mistakes, mistakes = find_mistakes(old, only), find_mistakes(new, only)
     before = {_identity(mistake) for mistake in old_mistakes}
     now = {_identity(mistake) for mistake in mistakes}
-    report = _report(PATCH, Path(name), new, chunks, mistakes, files)
+    report = _report(PATCH, Path(name), new, chunks, mistakes, len(list(touched)))
     report.before = old.graph
     report.old_mistakes = {m for m in mistakes if _identity(m) in before}
     report.fixed = [m for m in old_mistakes if _identity(m) not in now]
-    report.changes = changes_of(old, new)
+    report.changes = changes_of(old, new, changed or ())
     return report
 
 

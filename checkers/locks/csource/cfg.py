@@ -84,9 +84,9 @@ class Cfg:
     labels: tuple[int, ...] = ()
 
 
-def build_cfg(function: Function) -> Cfg:
+def build_cfg(function: Function, body: "Node") -> Cfg:
     """Return the control flow of a function; in a part of one, jumps from outside are possible."""
-    cfg = _Builder(function.chunk).build(function.node)
+    cfg = _Builder(function.chunk).build(body)
     if function.partial:
         reached = {jump.to for block in cfg.blocks for jump in block.jumps}
         labels = [number for number in cfg.labels if number not in reached]

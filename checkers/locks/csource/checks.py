@@ -35,9 +35,9 @@ class Finding:
     """The path, from where the lock is taken to where the function is left."""
 
 
-def find_mistakes(program: Program) -> list[Finding]:
-    """Return every mistake, by place."""
-    found = [*_sleeping(program), *_kept(program), *_irq_unsafe(program)]
+def find_mistakes(program: Program, only: frozenset[str] | None = None) -> list[Finding]:
+    """Return every mistake, by place; kept locks of the functions ``only``, if that is given."""
+    found = [*_sleeping(program), *_kept(program, only), *_irq_unsafe(program)]
     return sorted(dict.fromkeys(found), key=lambda f: (f.where.file, f.where.line, f))
 
 
@@ -75,8 +75,10 @@ def _blocks(what: str) -> str:
     return f"{kind_of(what)} may sleep"
 
 
-def _kept(program: Program) -> Iterator[Finding]:
+def _kept(program: Program, only: frozenset[str] | None) -> Iterator[Finding]:
     for done in program.followed.values():
+        if only is not None and done.function.name not in only:
+            continue
         if not done.function.partial and not program.knowledge.outranks(done.function.name):
             yield from _kept_in(program, done)
 

@@ -58,7 +58,9 @@ def changes_of(old: Program, new: Program, changed: Iterable[str] = ()) -> list[
         if change is not None:
             found.append(_doubted(change, old, new))
     rank = {ADDED: 0, MOVED: 1, REMOVED: 2}
-    found.sort(key=lambda change: (bool(change.helpers), rank[change.kind], change.pair))
+    found.sort(
+        key=lambda one: (bool(one.helpers), rank[one.kind], one.elsewhere is not None, one.pair)
+    )
     return found[:MAX_CHANGES]
 
 

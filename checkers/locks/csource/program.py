@@ -9,15 +9,25 @@ summary: it is spread over the call graph afterwards, from those who call to tho
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from powercut.checkers.locks.csource.cfg import build_cfg
 from powercut.checkers.locks.csource.chunk import Chunk
-from powercut.checkers.locks.csource.effects import Effects, Sleeping
-from powercut.checkers.locks.csource.flow import Ended, Flow
+from powercut.checkers.locks.csource.effects import Effects
+from powercut.checkers.locks.csource.flow import Flow
 from powercut.checkers.locks.csource.primitives import Knowledge, knowledge
-from powercut.checkers.locks.csource.source import Function, Pointer, local_types, read_chunk
+from powercut.checkers.locks.csource.reuse import Followed, LineMap, Reuse, shape_of
+from powercut.checkers.locks.csource.source import (
+    Function,
+    Pointer,
+    SetIn,
+    Unit,
+    local_types,
+    read_chunk,
+    syntax_of,
+)
 from powercut.checkers.locks.csource.summary import (
     UNORDERED_KINDS,
     Event,
@@ -39,6 +49,13 @@ from powercut.checkers.locks.graph import (
     same_lock,
 )
 
+if TYPE_CHECKING:
+    import networkx as nx
+    from tree_sitter import Node
+
+Progress = Callable[[int, int], None]
+"""Is told how many functions are followed, of how many."""
+
 MAX_ROUNDS = 4
 MAX_POINTED_TO = 12
 """A pointer field that more functions are put into is not followed: it could be anything."""
@@ -53,20 +70,6 @@ _SET = re.compile(r"(?:->|\.)\s*([A-Za-z_]\w*)\s*=\s*&?([A-Za-z_]\w*)\s*[;,]")
 _LAST_NAME = re.compile(r"([A-Za-z_]\w*)\s*$")
 
 
-@dataclass(slots=True)
-class Followed:
-    """A function and everything found in it."""
-
-    function: Function
-    summary: Summary
-    edges: list[Edge] = field(default_factory=list)
-    sleeping: list[Sleeping] = field(default_factory=list)
-    exits: list[Ended] = field(default_factory=list)
-    unseen: set[str] = field(default_factory=set)
-    errors: list[int] = field(default_factory=list)
-    given_back: set[str] = field(default_factory=set)
-
-
 @dataclass(frozen=True, slots=True)
 class Root:
     """How a function is entered from outside: the context, what is held, and why."""
@@ -75,6 +78,28 @@ class Root:
     context: str
     held: tuple[tuple[str, Mode], ...] = ()
     why: str = ""
+
+
+def _found_in(chunk: Chunk, known: Knowledge) -> SetIn:
+    """Return the work queues, pointers and registered functions that a chunk sets."""
+    found = SetIn()
+    for match in _QUEUE_WORK.finditer(chunk.text):
+        queue, work = (_LAST_NAME.search(match[n].strip()) for n in (1, 2))
+        if queue and work:
+            found.queues[work[1]] = queue[1]
+    for match in _SET.finditer(chunk.text):
+        row = chunk.text.count("\n", 0, match.start())
+        found.pointers.append(Pointer("", match[1], match[2], chunk.file, chunk.line(row)))
+    for match in _REGISTERED.finditer(chunk.text):
+        entry = known.registrations.get(match[1])
+        if entry is None:
+            continue
+        arguments = [match[2], *match[3].split(",")]
+        number, context = entry
+        function = arguments[number].strip().lstrip("&") if number < len(arguments) else ""
+        item = _LAST_NAME.search(match[2].strip())
+        found.registered.append((function, context, item[1] if item else ""))
+    return found
 
 
 def _held_above(effects: Effects) -> tuple[Held, ...]:
@@ -89,41 +114,95 @@ def _held_above(effects: Effects) -> tuple[Held, ...]:
 class Program:
     """The functions of some chunks of C, followed.  The result is :attr:`graph`."""
 
-    def __init__(self, chunks: Iterable[Chunk], known: Knowledge | None = None) -> None:
+    def __init__(
+        self,
+        chunks: Iterable[Chunk],
+        known: Knowledge | None = None,
+        before: "Program | None" = None,
+        progress: Progress | None = None,
+        moved: Mapping[str, LineMap] | None = None,
+    ) -> None:
+        """Follow every function; ``before`` has what need not be followed again.
+
+        ``moved`` gives for files that differ the line now for a line before.
+        """
         self.knowledge = known or knowledge()
-        self.functions: list[Function] = []
-        self.pointers: list[Pointer] = []
-        self.errors: list[tuple[str, int]] = []
-        self.lines = 0
+        self.before = before
+        self.progress = progress
+        self.moved = moved or {}
+        self.chunks = list(chunks)
+        self.units: dict[int, Unit] = {}
+        self.followed: dict[int, Followed] = {}
+        self._read()
+        self._follow_all()
+        self._finish()
+
+    def _read(self) -> None:
+        kept = self.before.units if self.before else {}
+        for chunk in self.chunks:
+            self.units[id(chunk)] = kept.get(id(chunk)) or read_chunk(chunk)
+        self._collect()
+
+    def _collect(self) -> None:
+        units = [self.units[id(chunk)] for chunk in self.chunks]
+        self.lines = sum(chunk.text.count("\n") for chunk in self.chunks)
+        self.keys = {id(one): one.key for unit in units for one in unit.functions}
+        self.functions = [function for unit in units for function in unit.functions]
+        self.pointers = [pointer for unit in units for pointer in unit.pointers]
+        self.errors = [error for unit in units for error in unit.errors]
         self.queues: dict[str, str] = {}
         self.registered: list[tuple[str, str, str]] = []
-        chunks = list(chunks)
-        for chunk in chunks:
-            self.lines += chunk.text.count("\n")
-            unit = read_chunk(chunk)
-            self.functions += unit.functions
-            self.pointers += unit.pointers
-            self.errors += unit.errors
         self.by_name: dict[str, list[Function]] = defaultdict(list)
         for function in self.functions:
             self.by_name[function.name].append(function)
-        for chunk in chunks:
-            self._registrations(chunk)
+        for chunk, unit in zip(self.chunks, units, strict=True):
+            self._registrations(chunk, unit)
         self.fields: dict[str, list[Pointer]] = defaultdict(list)
         for pointer in dict.fromkeys(self.pointers):
             if pointer.function in self.by_name:
                 self.fields[pointer.field].append(pointer)
-        self.followed: dict[int, Followed] = {}
         self._resolved: dict[tuple[str, str], list[Function]] = {}
-        self._follow_all()
+
+    def _finish(self) -> None:
         self.roots = self._roots()
         self.contexts = self._contexts()
         self.edges = list(self._all_edges())
         self.graph = self._graph()
 
+    # Between runs.
+
+    def kept(self) -> dict[str, Any]:
+        """Return what another run needs to go on from here (see :meth:`from_kept`)."""
+        return {
+            "chunks": self.chunks,
+            "units": [self.units[id(chunk)] for chunk in self.chunks],
+            "followed": list(self.followed.values()),
+        }
+
+    @classmethod
+    def from_kept(cls, kept: dict[str, Any]) -> "Program":
+        """Return the program that :meth:`kept` was asked of."""
+        self = cls.__new__(cls)
+        self.knowledge, self.before, self.progress = knowledge(), None, None
+        self.moved = {}
+        self.chunks = kept["chunks"]
+        self.units = {
+            id(chunk): unit for chunk, unit in zip(self.chunks, kept["units"], strict=True)
+        }
+        self.followed = {id(done.function): done for done in kept["followed"]}
+        self._collect()
+        interesting = [f for f in self.functions if id(f) in self.followed]
+        self.call_graph = self._calls_among(interesting)
+        self._finish()
+        return self
+
+    def _syntax(self, function: Function) -> "Node":
+        return syntax_of(function, self.units[id(function.chunk)])
+
     def flow_of(self, function: Function) -> Flow:
         """Return a run over a function that has not begun."""
-        return Flow(function, build_cfg(function), Effects(function, self.knowledge, self))
+        cfg = build_cfg(function, self._syntax(function))
+        return Flow(function, cfg, Effects(function, self.knowledge, self))
 
     # What the functions ask.
 
@@ -171,64 +250,70 @@ class Program:
 
     # Reading.
 
-    def _registrations(self, chunk: Chunk) -> None:
-        for match in _QUEUE_WORK.finditer(chunk.text):
-            queue, work = (_LAST_NAME.search(match[n].strip()) for n in (1, 2))
-            if queue and work:
-                self.queues[work[1]] = queue[1]
-        for match in _SET.finditer(chunk.text):
-            if match[2] in self.by_name:
-                row = chunk.text.count("\n", 0, match.start())
-                found = Pointer("", match[1], match[2], chunk.file, chunk.line(row))
-                if not any((p.field, p.function) == (match[1], match[2]) for p in self.pointers):
-                    self.pointers.append(found)
-        for match in _REGISTERED.finditer(chunk.text):
-            known = self.knowledge.registrations.get(match[1])
-            if known is None:
-                continue
-            arguments = [match[2], *match[3].split(",")]
-            number, context = known
-            function = arguments[number].strip().lstrip("&") if number < len(arguments) else ""
-            if function in self.by_name:
-                item = _LAST_NAME.search(match[2].strip())
-                self.registered.append((function, context, item[1] if item else ""))
+    def _registrations(self, chunk: Chunk, unit: Unit) -> None:
+        if unit.set is None:
+            unit.set = _found_in(chunk, self.knowledge)
+        found = unit.set
+        self.queues.update(found.queues)
+        known = {(pointer.field, pointer.function) for pointer in self.pointers}
+        for pointer in found.pointers:
+            if pointer.function in self.by_name and (pointer.field, pointer.function) not in known:
+                self.pointers.append(pointer)
+                known.add((pointer.field, pointer.function))
+        self.registered += [one for one in found.registered if one[0] in self.by_name]
 
     # Following.
 
-    def _follow_all(self) -> None:
+    def _calls_among(self, interesting: list[Function]) -> "nx.DiGraph[int]":
         import networkx
 
-        interesting = self._interesting()
-        calls: networkx.DiGraph[int] = networkx.DiGraph()
+        calls: nx.DiGraph[int] = networkx.DiGraph()
         calls.add_nodes_from(id(f) for f in interesting)
         for function in interesting:
             for callee in self._callees(function):
                 if id(callee) in calls:
                     calls.add_edge(id(function), id(callee))
-        self._calls = calls
+        return calls
+
+    def _follow_all(self) -> None:
+        import networkx
+
+        interesting = self._interesting()
+        self.call_graph = self._calls_among(interesting)
         by_id = {id(f): f for f in interesting}
-        condensed = networkx.condensation(calls)
+        reuse = Reuse(self.before, self, self.moved) if self.before else None
+        condensed = networkx.condensation(self.call_graph)
         for component in reversed(list(networkx.topological_sort(condensed))):
             members = sorted(
                 condensed.nodes[component]["members"], key=lambda m: (by_id[m].file, by_id[m].line)
             )
-            recursive = len(members) > 1 or calls.has_edge(members[0], members[0])
-            for _ in range(MAX_ROUNDS if recursive else 1):
-                before = [self._shape(member) for member in members]
-                for member in members:
-                    self.followed[member] = self._follow(by_id[member])
-                if [self._shape(member) for member in members] == before:
-                    break
+            if reuse and reuse.take(members, by_id):
+                continue
+            self._follow_component(members, by_id)
+            if reuse:
+                reuse.compare(members)
+            if self.progress:
+                self.progress(len(self.followed), len(interesting))
+
+    def _follow_component(self, members: list[int], by_id: dict[int, Function]) -> None:
+        recursive = len(members) > 1 or self.call_graph.has_edge(members[0], members[0])
+        for _ in range(MAX_ROUNDS if recursive else 1):
+            before = [self._shape(member) for member in members]
+            for member in members:
+                self.followed[member] = self._follow(by_id[member])
+            if [self._shape(member) for member in members] == before:
+                break
 
     def _shape(self, member: int) -> object:
         done = self.followed.get(member)
-        return (set(done.summary.events), set(done.summary.outcomes)) if done else None
+        return shape_of(done) if done else None
 
     def _follow(self, function: Function) -> Followed:
+        body = self._syntax(function)
         if len(function.types) <= len(function.params):
-            function.types = {**dict(local_types(function.node)), **function.types}
+            function.types = {**dict(local_types(body)), **function.types}
         try:
-            cfg = build_cfg(function)
+            cfg = build_cfg(function, body)
         except RecursionError:  # nested more deeply than anybody writes: it is reported
             return Followed(function, Summary(complete=False))
         effects = Effects(function, self.knowledge, self)
@@ -268,7 +353,7 @@ class Program:
                 if caller not in wanted:
                     wanted.add(caller)
                     queue.append(caller)
-        pointer_calls = set(self.fields)
+        pointer_calls = {f"*{name}" for name in self.fields}
         return [f for f in self.functions if f.name in wanted or (f.calls & pointer_calls)]
 
     def _callees(self, function: Function) -> list[Function]:
@@ -281,8 +366,8 @@ class Program:
                     if effect.verb == "invoke" and name not in self.by_name:
                         struct, _, pointer = effect.lock.partition(".")
                         found += self._targets(struct, pointer)
-            if name in self.fields:
-                found += self._targets("", name)
+            if name[1:] in self.fields and name.startswith("*"):
+                found += self._targets("", name[1:])
         return found
 
     # Contexts and roots.
@@ -312,7 +397,7 @@ class Program:
                 Root(f, context) for f in self.by_name.get(name, ()) if id(f) in self.followed
             ]
         entered = {id(root.function) for root in roots}
-        called = {callee for _, callee in self._calls.edges if callee not in entered}
+        called = {callee for _, callee in self.call_graph.edges if callee not in entered}
         for done in self.followed.values():
             if id(done.function) not in entered | called:
                 roots.append(Root(done.function, TASK))
@@ -336,8 +421,8 @@ class Program:
             if context in contexts[member]:
                 continue
             contexts[member].add(context)
-            if member in self._calls:
-                queue += [(callee, context) for callee in self._calls.successors(member)]
+            if member in self.call_graph:
+                queue += [(callee, context) for callee in self.call_graph.successors(member)]
         return contexts
 
     # The graph.

@@ -7,8 +7,9 @@ Only the top level is walked here; a body is opened when its function turns out 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from powercut.checkers.locks.csource.chunk import Chunk
@@ -32,7 +33,8 @@ _FAILING_PART = re.compile(r"(?<=\bscoped_cond_guard\()(\s*\w+\s*,)([^,;{}]*,)")
 MAX_NESTING = 300
 """How deep brackets of a file may nest, and the syntax of one function; code of people is at 60."""
 
-_CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
+_CALL = re.compile(r"(->\s*|\.\s*)?\b([A-Za-z_]\w*)\s*\(")
+_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
 _BRACKET = re.compile(r"[][(){}]")
 _HOLDERS = {
     "preproc_if",
@@ -48,23 +50,39 @@ _HOLDERS = {
 
 @dataclass(slots=True)
 class Function:
-    """A function definition: where it is, its body, and what is missing of it."""
+    """A function definition: where it is, its body, and what is missing of it.
+
+    ``calls`` has the names of what it may call; what goes through a field starts with a ``*``.
+
+    A copy that was kept between runs has no syntax until :func:`syntax_of` is asked.
+    """
 
     name: str
     file: str
     line: int
     chunk: Chunk
-    node: "Node"
+    node: "Node | None"
     params: tuple[str, ...]
     static: bool
     calls: frozenset[str]
     types: dict[str, str] = field(default_factory=dict)
     partial: str = ""
+    digest: bytes = b""
+    """What tells its text from another one."""
 
     @property
     def key(self) -> str:
         """A name that is unique in the source."""
         return f"{self.file}:{self.name}"
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return everything but the syntax, which cannot be kept."""
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"node": None}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Take what was kept."""
+        for name, value in state.items():
+            setattr(self, name, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +97,22 @@ class Pointer:
 
 
 @dataclass(slots=True)
+class SetIn:
+    """What the code of a chunk sets, if the names are functions: see the program."""
+
+    queues: dict[str, str] = field(default_factory=dict)
+    pointers: list[Pointer] = field(default_factory=list)
+    registered: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Unit:
     """What one chunk contains."""
 
     functions: list[Function] = field(default_factory=list)
     pointers: list[Pointer] = field(default_factory=list)
     errors: list[tuple[str, int]] = field(default_factory=list)
+    set: SetIn | None = None
 
 
 @cache
@@ -134,6 +162,16 @@ def read_chunk(chunk: Chunk) -> Unit:
 
 def _blank(text: str) -> str:
     return re.sub(r"[^\n]", " ", text)
+
+
+def syntax_of(function: Function, unit: Unit) -> "Node":
+    """Return the body of a function; if it has none, that of the whole ``unit`` is read again."""
+    if function.node is None:
+        again = {(one.name, one.line): one for one in read_chunk(function.chunk).functions}
+        for kept in unit.functions:
+            kept.node = again[kept.name, kept.line].node
+    assert function.node is not None
+    return function.node
 
 
 def _line_too_deep(text: str) -> int:
@@ -207,7 +245,8 @@ def _function(node: "Node", chunk: Chunk) -> Function | None:
         params.append(found[0] if found else "")
         types.update([found] if found else [])
     line = chunk.line(inner.start_point[0])
-    calls = frozenset(_CALL.findall((body.text or b"").decode("utf-8", "replace")))
+    code = _COMMENT.sub(" ", (body.text or b"").decode("utf-8", "replace"))
+    calls = frozenset(("*" if pointer else "") + called for pointer, called in _CALL.findall(code))
     head = (chunk.text.split("\n")[node.start_point[0]] if chunk.text else "").lstrip()
     return Function(
         name,
@@ -220,6 +259,7 @@ def _function(node: "Node", chunk: Chunk) -> Function | None:
         calls,
         types,
         chunk.partial.get(name, ""),
+        blake2b(node.text or b"", digest_size=12).digest(),
     )
 
 
