@@ -44,6 +44,8 @@ def run(path: Path | None, options: LocksOptions) -> int:
         from powercut.model.designs import DESIGNS
 
         pick("--design", options.design, DESIGNS)
+    if options.report is not None:
+        return _kernel_report(path, options)
     report = _report(path, options)
     code = exit_code_of(report.verdict)
     _draw(options, report)
@@ -52,6 +54,30 @@ def run(path: Path | None, options: LocksOptions) -> int:
         print()
     else:
         sys.stdout.write(render_text(report))
+    return code
+
+
+def _kernel_report(path: Path | None, options: LocksOptions) -> int:
+    """Print what a kernel's report says and return the exit code."""
+    from powercut.checkers.locks.diagnosis import (
+        document_of_report,
+        read_report,
+        render_report,
+        verdict_of,
+    )
+
+    others = (path, options.lockdep, options.design, options.tree, options.dot, options.mermaid)
+    if any(other is not None for other in (*others, options.svg)):
+        raise InputError("locks: --report is read alone", "leave the rest out")
+    assert options.report is not None
+    found = read_report(options.report)
+    code = exit_code_of(verdict_of(found))
+    if options.json:
+        document = document_of_report(str(options.report), found, code)
+        json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
+        print()
+    else:
+        sys.stdout.write(render_report(found))
     return code
 
 

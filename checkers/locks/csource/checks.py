@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from powercut.checkers.locks.csource.effects import kind_of
 from powercut.checkers.locks.csource.flow import Ended
 from powercut.checkers.locks.csource.paths import whole_path
-from powercut.checkers.locks.csource.program import Followed, Program
+from powercut.checkers.locks.csource.program import Program
+from powercut.checkers.locks.csource.reuse import Followed
 from powercut.checkers.locks.csource.summary import SLEEPING_KINDS, UNORDERED_KINDS, Event, Place
 from powercut.checkers.locks.graph import IRQ, Where
 
