@@ -15,6 +15,7 @@ from importlib.resources import files
 from powercut.checkers.locks.graph import Edge, LockGraph, Seen, Where, base_of, variant_of
 
 CONTRADICTS, OPPOSITE, TWO_ORDERS = "contradicts", "opposite", "two orders"
+ACCEPTED = "accepted"
 
 
 _REGULAR = ("bh", "iomap")
@@ -95,6 +96,22 @@ def documented_orders() -> tuple[Order, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Why an edge of a function that holds ``first`` does not contradict a document."""
+
+    first: str
+    second: str
+    function: str
+    reason: str
+
+
+@cache
+def documented_acceptances() -> tuple[Acceptance, ...]:
+    """Return every edge of released kernels that is right although it seems not to be."""
+    return tuple(Acceptance(**entry) for entry in _data()["accepted"])
+
+
 @cache
 def _data() -> dict[str, list[dict[str, str]]]:
     text = files("powercut.checkers.locks").joinpath("documented.toml").read_text(encoding="utf-8")
@@ -113,7 +130,7 @@ def inode_of(edge: Edge) -> str:
 def find_contradictions(graph: LockGraph) -> list[Contradiction]:
     """Return what a graph has the other way round: against the documents, then against itself."""
     found = [*_against_documents(graph), *_against_itself(graph)]
-    rank = {CONTRADICTS: 0, TWO_ORDERS: 1, OPPOSITE: 2}
+    rank = {CONTRADICTS: 0, TWO_ORDERS: 1, OPPOSITE: 2, ACCEPTED: 3}
     return sorted(found, key=lambda c: (rank[c.kind], c.edge.key))
 
 
@@ -131,7 +148,9 @@ def _against_documents(graph: LockGraph) -> Iterator[Contradiction]:
             if not order.before(second, first):
                 continue
             if _about(order, inode) and allowed is None:
-                yield Contradiction(CONTRADICTS, seen, order, reason=_excuse(first, second))
+                why = _accepted(seen)
+                kind = ACCEPTED if why else CONTRADICTS
+                yield Contradiction(kind, seen, order, reason=why or _excuse(first, second))
                 break
             if not _about(order, inode) and _is_writeback_pair(order, inode):
                 yield Contradiction(
@@ -147,6 +166,16 @@ def _is_writeback_pair(order: Order, inode: str) -> bool:
 
 def _about(order: Order, inode: str) -> bool:
     return not order.inode or not inode or order.inode == inode
+
+
+def _accepted(seen: Seen) -> str:
+    """Return why an edge that contradicts a document is none, if every place of it is listed."""
+    reasons = {
+        (one.first, one.second, one.function): one.reason for one in documented_acceptances()
+    }
+    ends = (base_of(seen.edge.source), base_of(seen.edge.target))
+    found = [reasons.get((*ends, holder), "") for holder in seen.holders]
+    return found[0] if found and all(found) else ""
 
 
 def _excuse(first: str, second: str) -> str:

@@ -179,6 +179,8 @@ class Seen:
     edge: Edge
     where: list[Where] = field(default_factory=list)
     held: list[tuple[str, ...]] = field(default_factory=list)
+    holders: list[str] = field(default_factory=list)
+    """The functions that held the source, as far as they are known."""
     count: int = 0
 
     def observe(self, edge: Edge) -> None:
@@ -186,6 +188,9 @@ class Seen:
         self.count += 1
         if edge.where and edge.where not in self.where and len(self.where) < MAX_PLACES:
             self.where.append(edge.where)
+        holder = edge.chain[0] if edge.chain else ""
+        if holder and holder not in self.holders and len(self.holders) < MAX_PLACES:
+            self.holders.append(holder)
         if edge.held and edge.held not in self.held and len(self.held) < MAX_PLACES:
             self.held.append(edge.held)
 

@@ -13,7 +13,7 @@ from powercut.checkers.locks.compare import Comparison, Difference
 from powercut.checkers.locks.csource.analyse import SourceReport
 from powercut.checkers.locks.csource.difference import ADDED, MOVED, REMOVED, Change
 from powercut.checkers.locks.cycles import Cycle
-from powercut.checkers.locks.documented import CONTRADICTS, OPPOSITE, Contradiction
+from powercut.checkers.locks.documented import ACCEPTED, CONTRADICTS, OPPOSITE, Contradiction
 from powercut.checkers.locks.graph import CONTEXTS, Edge, LockGraph, Seen, Where
 from powercut.checkers.locks.lockdep import RealGraph
 from powercut.checkers.locks.report import Report
@@ -232,6 +232,7 @@ def _contradiction(number: int, found: Contradiction) -> list[str]:
     head = {
         CONTRADICTS: "contradicts a documented order",
         OPPOSITE: "opposite to the order for other inodes",
+        ACCEPTED: "against a documented order, and right",
     }.get(found.kind, "taken in both orders")
     lines = [f"{number}. {found.edge.source} -> {found.edge.target}: {head}"]
     if found.order:

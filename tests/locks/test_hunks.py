@@ -43,7 +43,15 @@ def test_a_heading_that_names_the_function(tmp_path: Path, heading: str) -> None
 
 @pytest.mark.parametrize(
     "heading",
-    ["", " ", " out_free:", " static const struct x_ops ops = {", " struct x {", " enum y {"],
+    [
+        "",
+        " ",
+        " out_free:",
+        " __acquires(x->lock)",
+        " static const struct x_ops ops = {",
+        " struct x {",
+        " enum y {",
+    ],
 )
 def test_a_heading_that_names_none(tmp_path: Path, heading: str) -> None:
     report = read(tmp_path, patch(heading))
@@ -218,3 +226,9 @@ def test_damaged_gzip_is_refused(tmp_path: Path) -> None:
         packed.write_bytes(damaged)
         with pytest.raises(LocksError, match=words):
             analyse_path(packed)
+
+
+def test_a_patch_without_code_says_so(tmp_path: Path) -> None:
+    text = "--- a/x.h\n+++ b/x.h\n@@ -5,2 +5,3 @@ struct x {\n \tint a;\n+\tint b;\n \tint c;\n"
+    report = read(tmp_path, text)
+    assert report.not_seen == [f"{tmp_path / 'one.patch'}: no hunk touches the body of a function"]

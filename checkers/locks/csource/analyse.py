@@ -171,6 +171,8 @@ def report_of_patches(name: str, patches: list[Patch]) -> SourceReport:
     report = differing(name, old, new, new_chunks, all_files(patches))
     lost = [place for patch in patches for place in patch.lost]
     report.open_places = [*dict.fromkeys(lost), *_parts_with_locks(new)]
+    if not new.functions and not old.functions:
+        report.not_seen.append(f"{name}: no hunk touches the body of a function")
     tell_patches(report, patches)
     return report
 

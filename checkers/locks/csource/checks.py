@@ -4,7 +4,7 @@ Why so: a lock that some path keeps is a mistake only if it is not the purpose o
 many functions return with a lock held on purpose.  A function that never gives the lock back is
 one of those.  So a path counts only if it returns an error,
 or if a path with the same kind of result gave the lock back and the arguments do not tell the two
-apart; and only if it can be walked whole, from where the lock is taken to where the function ends,
+apart, further down than where the lock is taken; and only if it can be walked whole, from where the lock is taken to where the function ends,
 with nothing on it that may hand the lock over (:mod:`.paths`).
 """
 
@@ -96,7 +96,9 @@ def _kept_in(program: Program, done: Followed) -> Iterator[Finding]:
         reported: set[tuple[str, int]] = set()
         for end in held:
             key = (end.returned, end.line)
-            if key in reported or not _forgotten(end.returned, _like(end, free)):
+            taken_at = max(one.line for one in end.state.held if one.lock == lock)
+            others = _like(end, [one for one in free if one.line > taken_at])
+            if key in reported or not _forgotten(end.returned, others):
                 continue
             steps = whole_path(program, done.function, lock, end)
             if steps:

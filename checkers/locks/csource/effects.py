@@ -114,6 +114,8 @@ class Effects:
 
     def _known(self, state: State, call: Call, known: Primitive, facts: know.Facts) -> list[Result]:
         result = call.target or call.text
+        if known.effects[0].verb == "ask":
+            return [(state, self._asked(state, call, known.effects[0]))]
         ways: list[Result] = [(state, {})]
         for effect in known.effects:
             ways = [
@@ -124,6 +126,14 @@ class Effects:
         self.answered |= {result, f"{result}<0", f"IS_ERR({result})"}
         good, bad = _results(known.returns, result, self.questions)
         return [*((after, {**learnt, **good}) for after, learnt in ways), (state, bad)]
+
+    def _asked(self, state: State, call: Call, effect: Effect) -> dict[str, bool]:
+        """Return the answer to the question whether a lock is held."""
+        name = self._lock(call, effect.lock)
+        if not any(same_lock(held.lock, name) for held in state.held):
+            return {}
+        self.answered.add(call.target or call.text)
+        return {"{}": True}
 
     def _step(
         self, before: Result, call: Call, effect: Effect, known: Primitive, facts: know.Facts

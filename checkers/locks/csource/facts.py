@@ -71,6 +71,9 @@ def answer(atom: str, facts: Facts) -> bool | None:
     """Return the answer to a question, if the facts have one."""
     if atom in facts:
         return facts[atom]
+    positive = re.fullmatch(r"(.+)==[1-9]\d*", atom)
+    if positive and (facts.get(f"{positive[1]}<0") or facts.get(positive[1]) is False):
+        return False
     base = _subject(atom)
     if not base:
         return None

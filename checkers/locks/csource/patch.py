@@ -16,6 +16,7 @@ from powercut.checkers.locks.errors import LocksError
 
 _HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@ ?(.*)", re.ASCII)
 _HUNK_OF_LONG_NUMBERS = re.compile(r"@@ -[\d,]{10,} \+|@@ -[\d,]+ \+[\d,]{10,} ")
+_ABOVE_ROOT = re.compile(r"^(?:[ab]|linux[-\w.]*)/(?=.*/|[^/]*$)")
 _HEADING_CHARS = 400
 _MARKS = ("", " ", "\t", "+", "-", "\\")
 _NEXT_PART = re.compile(r"diff --git |@@ -\d|Index: |From [0-9a-f]{40} |--$")
@@ -215,7 +216,7 @@ def _wrapped_back(hunk: Hunk, rest: str) -> None:
 def _file_names(old: str, new: str) -> tuple[str, str]:
     """Return the name after and the name before; of a file that is not there, the other one."""
     names = [line[4:].split("\t")[0].strip() for line in (new, old)]
-    plain = [name[2:] if name[:2] in ("a/", "b/") else name for name in names]
+    plain = [_ABOVE_ROOT.sub("", name, count=1) for name in names]
     if plain[0] == "/dev/null":
         return plain[1], plain[1]
     return plain[0], plain[0] if plain[1] == "/dev/null" else plain[1]

@@ -17,7 +17,9 @@ from powercut.checkers.locks.csource.chunk import UNNAMED, UNSEEN, Chunk, Number
 
 _LITERAL_CHARS = 1000
 _FUNCTION = re.compile(r"^(?:[A-Za-z_][\w\s*]*?[\s*]+)?\**([A-Za-z_]\w*)\s*\([^;]*$")
-_NOT_A_FUNCTION = re.compile(r"^(struct|union|enum)\s+\w+\s*\{|^#|^typedef\b|=\s*\{?$")
+_NOT_A_FUNCTION = re.compile(
+    r"^(struct|union|enum)\s+\w+\s*\{|^#|^typedef\b|=\s*\{?$|^__(acquires|releases|must_hold)\b"
+)
 _TABLE = re.compile(r"^[A-Za-z_][\w\s*\[\]]*=\s*\{$")
 _TOP_LEVEL = re.compile(r"^[A-Za-z_](?!\w*:\s*$)")
 _STATEMENT = re.compile(
