@@ -2,10 +2,10 @@
 
 Why so: a lock that some path keeps is a mistake only if it is not the purpose of the function, and
 many functions return with a lock held on purpose.  A function that never gives the lock back is
-one of those.  So a path counts only if it returns an error,
-or if a path with the same kind of result gave the lock back and the arguments do not tell the two
-apart, further down than where the lock is taken; and only if it can be walked whole, from where the lock is taken to where the function ends,
-with nothing on it that may hand the lock over (:mod:`.paths`).
+one of those.  So a path counts only if it returns an error, or if a path with the same kind of
+result gave the lock back, further down than where it is taken, and the arguments do not tell the
+two apart; and only if it can be walked whole, from where the lock is taken to where the function
+ends, with nothing on it that may hand the lock over (:mod:`.paths`).
 """
 
 from collections import defaultdict
