@@ -6,7 +6,6 @@ only if the search was cut short or missed a situation it has to reach; otherwis
 what was sampled, and the report says how much that is.
 """
 
-import json
 import math
 import sys
 import threading
@@ -16,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from textwrap import fill
-from typing import Any
 
 from powercut.checkers.machines.compare import COMPARABLE, compare
 from powercut.checkers.machines.crash_machine import CrashMachine
@@ -32,6 +30,14 @@ from powercut.checkers.machines.search import (
 )
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED
 from powercut.checkers.traces.codec import encode_trace
+from powercut.documents.document import print_document
+from powercut.documents.fuzz import (
+    FuzzDocument,
+    FuzzFailure,
+    FuzzMutantsDocument,
+    KnownCount,
+    SearchedMutant,
+)
 from powercut.errors import InputError, exit_code_of
 from powercut.execute.interrupts import first_interrupt
 from powercut.inputs.files import make_writable, write_whole
@@ -75,8 +81,7 @@ def run(options: FuzzOptions) -> int:
     progress.clear()
     verdict = verdict_of(result)
     if options.json:
-        json.dump(document(result, verdict, progress.saved), sys.stdout, indent=1)
-        print()
+        print_document(document(result, verdict, progress.saved))
     else:
         _print(result, verdict, progress.saved)
     return exit_code_of(verdict)
@@ -215,45 +220,45 @@ def _known(result: SearchResult) -> Iterator[str]:
         )
 
 
-def document(result: SearchResult, verdict: str, saved: dict[int, str]) -> dict[str, Any]:
+def document(result: SearchResult, verdict: str, saved: dict[int, str]) -> FuzzDocument:
     """Return the document of ``powercut fuzz --json``."""
     tally = result.tally
-    return {
-        "schema": "powercut.fuzz/1",
-        "verdict": verdict,
-        "exit_code": exit_code_of(verdict),
-        "profile": result.profile.name,
-        "seed": result.seed,
-        "batches": result.batches,
-        "examples": tally.examples,
-        "steps": tally.steps,
-        "states": tally.states,
-        "crash_situations": tally.projections,
-        "remounts": tally.power_cuts,
-        "recovered_files": len(tally.files),
-        "seconds": round(result.seconds, 3),
-        "stopped": result.stopped,
-        "reached": dict(sorted(tally.reached.items())),
-        "never_reached": result.unreached,
-        "known": [
-            {"design": d, "property": p, "finding": f, "count": n}
+    return FuzzDocument(
+        verdict=verdict,
+        exit_code=exit_code_of(verdict),
+        profile=result.profile.name,
+        seed=result.seed,
+        batches=result.batches,
+        examples=tally.examples,
+        steps=tally.steps,
+        states=tally.states,
+        crash_situations=tally.projections,
+        remounts=tally.power_cuts,
+        recovered_files=len(tally.files),
+        seconds=round(result.seconds, 3),
+        stopped=result.stopped,
+        reached=dict(sorted(tally.reached.items())),
+        never_reached=result.unreached,
+        known=[
+            KnownCount(design=d, property=p, finding=f, count=n)
             for (d, p, f), n in sorted(tally.known.items())
         ],
-        "failures": [
-            {
-                "design": failure.design,
-                "property": failure.prop,
-                "kind": failure.kind,
-                "detail": failure.detail,
-                "seed": failure.seed,
-                "examples": failure.examples,
-                "steps": failure.steps,
-                "blob": failure.blob,
-                "trace": saved.get(n),
-            }
-            for n, failure in enumerate(result.failures)
-        ],
-    }
+        failures=[_failure(failure, saved.get(n)) for n, failure in enumerate(result.failures)],
+    )
+
+
+def _failure(failure: Failure, trace: str | None) -> FuzzFailure:
+    return FuzzFailure(
+        design=failure.design,
+        property=failure.prop,
+        kind=failure.kind,
+        detail=failure.detail,
+        seed=failure.seed,
+        examples=failure.examples,
+        steps=failure.steps,
+        blob=failure.blob,
+        trace=trace,
+    )
 
 
 def _run_exam(options: FuzzOptions) -> int:
@@ -278,8 +283,7 @@ def _run_exam(options: FuzzOptions) -> int:
     if cut or len(marks) < len(slugs) * len(seeds):
         verdict = INCONCLUSIVE
     if options.json:
-        json.dump(_exam_document(marks, verdict), sys.stdout, indent=1)
-        print()
+        print_document(_exam_document(marks, verdict))
     else:
         print(
             f"\n{found} of {len(marks)} searches found their mutant within {MOST_EXAMPLES:,} "
@@ -316,25 +320,25 @@ def _found_as(mark: Mark) -> str:
     return f"{mark.failure.prop} {mark.failure.kind}".strip()
 
 
-def _exam_document(marks: Sequence[Mark], verdict: str) -> dict[str, Any]:
-    return {
-        "schema": "powercut.fuzz/1",
-        "verdict": verdict,
-        "exit_code": exit_code_of(verdict),
-        "most_examples": MOST_EXAMPLES,
-        "most_steps": MOST_STEPS,
-        "mutants": [
-            {
-                "slug": mark.mutant.slug,
-                "seed": mark.seed,
-                "good": mark.good,
-                "stopped": mark.stopped,
-                "examples": mark.examples,
-                "property": mark.failure.prop if mark.failure else None,
-                "kind": mark.failure.kind if mark.failure else None,
-                "steps": mark.failure.steps if mark.failure else None,
-                "cpu_seconds": round(mark.cpu_seconds, 2),
-            }
-            for mark in marks
-        ],
-    }
+def _exam_document(marks: Sequence[Mark], verdict: str) -> FuzzMutantsDocument:
+    return FuzzMutantsDocument(
+        verdict=verdict,
+        exit_code=exit_code_of(verdict),
+        most_examples=MOST_EXAMPLES,
+        most_steps=MOST_STEPS,
+        mutants=[_searched_mutant(mark) for mark in marks],
+    )
+
+
+def _searched_mutant(mark: Mark) -> SearchedMutant:
+    return SearchedMutant(
+        slug=mark.mutant.slug,
+        seed=mark.seed,
+        good=mark.good,
+        stopped=mark.stopped,
+        examples=mark.examples,
+        property=mark.failure.prop if mark.failure else None,
+        kind=mark.failure.kind if mark.failure else None,
+        steps=mark.failure.steps if mark.failure else None,
+        cpu_seconds=round(mark.cpu_seconds, 2),
+    )
