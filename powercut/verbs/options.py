@@ -11,7 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from powercut.inputs.parameters import JsonFlag, again, flag, many, one
+from powercut.inputs.parameters import JsonFlag, SchemaFlag, again, flag, many, one
 
 Names = tuple[str, ...] | None
 Jobs = Annotated[int | None, one("--jobs", "Runs explored at a time [default: one a core].")]
@@ -93,6 +93,7 @@ class CheckOptions:
     ] = False
     compact: Compact = False
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -106,6 +107,7 @@ class ExamOptions:
     jobs: Jobs = None
     cluster: Cluster = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -134,6 +136,7 @@ class ProveOptions:
     ] = False
     save_traces: SaveTraces = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -146,6 +149,7 @@ class ReplayOptions:
         bool, Parameter(name="--ladder", help="Print each run, one column a context.")
     ] = True
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -175,6 +179,7 @@ class FuzzOptions:
     ] = None
     save_traces: SaveTraces = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -183,6 +188,7 @@ class ListOptions:
     """The options of ``powercut list``, as typed."""
 
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -197,6 +203,7 @@ class ExploreOptions:
     patches: Patches = None
     script: Annotated[Path | None, one("--script", "Read commands from this file.")] = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -221,6 +228,7 @@ class LitmusOptions:
     ] = True
     jobs: Jobs = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -238,3 +246,4 @@ class LocksOptions:
     mermaid: Annotated[Path | None, one("--mermaid", "Write the graph there, for Mermaid.")] = None
     svg: Annotated[Path | None, one("--svg", "Write a picture of the graph there.")] = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
