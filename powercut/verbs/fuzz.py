@@ -28,8 +28,11 @@ from powercut.checkers.machines.search import (
     SearchResult,
     search,
 )
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED
 from powercut.checkers.traces.codec import encode_trace
+from powercut.checkers.weave.patch import ModelPatch
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.documents.document import print_document
 from powercut.documents.fuzz import (
     FuzzDocument,
@@ -42,8 +45,9 @@ from powercut.errors import InputError, exit_code_of
 from powercut.execute.interrupts import first_interrupt
 from powercut.inputs.files import make_writable, write_whole
 from powercut.inputs.names import pick, pick_all
+from powercut.inputs.patches import check_language, read_patches
 from powercut.model.designs import DESIGNS
-from powercut.model.mutants import MUTANTS
+from powercut.model.mutants import MUTANTS, Mutant
 from powercut.verbs.options import FuzzOptions
 
 DIFFERENTIAL = "differential"
@@ -74,10 +78,12 @@ def run(options: FuzzOptions) -> int:
     if options.mutants:
         return _run_exam(options)
     profile = pick("--profile", options.profile, PROFILES)
+    patches = read_patches(options.patches or ())
+    _check_language(patches)
     progress = _Progress(options.save_traces)
     stop = threading.Event()
     with first_interrupt(stop.set):
-        result = _searched(options, profile, progress.show, stop.is_set)
+        result = _searched(options, profile, patches, progress.show, stop.is_set)
     progress.clear()
     verdict = verdict_of(result)
     if options.json:
@@ -100,7 +106,11 @@ def _refuse_beside_mutants(options: FuzzOptions) -> None:
 
 
 def _searched(
-    options: FuzzOptions, profile: Profile, on_batch: OnBatch, interrupted: Callable[[], bool]
+    options: FuzzOptions,
+    profile: Profile,
+    patches: tuple[ModelPatch, ...],
+    on_batch: OnBatch,
+    interrupted: Callable[[], bool],
 ) -> SearchResult:
     """Run the machine that was asked for."""
     base = pick("--machine", options.machine, MACHINES)
@@ -116,6 +126,7 @@ def _searched(
             chosen or COMPARABLE,
             profile,
             options.seed,
+            patches=patches,
             time_limit_s=options.time_limit,
             on_batch=on_batch,
             interrupted=interrupted,
@@ -125,12 +136,20 @@ def _searched(
         chosen or list(DESIGNS.values()),
         replace(profile, needs=NEEDS) if by_reference else profile,
         options.seed,
+        patches=patches,
         base=base,
         time_limit_s=options.time_limit,
         geometries=GEOMETRIES if by_reference else (),
         on_batch=on_batch,
         interrupted=interrupted,
     )
+
+
+def _check_language(patches: tuple[ModelPatch, ...], mutant: Mutant | None = None) -> None:
+    """Translate the patched model, with ``mutant`` over it.  Raises :class:`InputError`."""
+    if patches:
+        home = mutant or next(iter(MUTANTS.values()))
+        check_language(Question(DESIGNS[home.design], SCOPES[home.scope], mutant, patches=patches))
 
 
 def verdict_of(result: SearchResult) -> str:
@@ -264,7 +283,9 @@ def _failure(failure: Failure, trace: str | None) -> FuzzFailure:
 def _run_exam(options: FuzzOptions) -> int:
     asked = options.mutants or ()
     slugs = list(MUTANTS) if "all" in asked else list(dict.fromkeys(asked))
-    pick_all("--mutant", slugs, MUTANTS)
+    patches = read_patches(options.patches or ())
+    for mutant in pick_all("--mutant", slugs, MUTANTS):
+        _check_language(patches, mutant)
     seeds = range(options.seed, options.seed + options.seeds)
     marks: list[Mark] = []
     if not options.json:
@@ -272,7 +293,7 @@ def _run_exam(options: FuzzOptions) -> int:
         print("|---|---|--:|---|--:|", flush=True)
     stop = threading.Event()
     with first_interrupt(stop.set):
-        for mark in examine(slugs, seeds, interrupted=stop.is_set):
+        for mark in examine(slugs, seeds, interrupted=stop.is_set, patches=patches):
             marks.append(_saved(mark, options.save_traces))
             same = marks[-(1 + (len(marks) - 1) % len(seeds)) :]
             if not options.json and (len(same) == len(seeds) or stop.is_set()):

@@ -172,6 +172,7 @@ class FuzzOptions:
     mutants: Annotated[
         Names, many("--mutant", 'Look for these planted mistakes instead ("all": every one).')
     ] = None
+    patches: Patches = None
     seed: Annotated[int, one("--seed", "Where the seeds count from.")] = 1
     seeds: Annotated[int, one("--seeds", "With --mutant: how many seeds each.")] = 1
     time_limit: Annotated[
