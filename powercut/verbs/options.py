@@ -101,6 +101,29 @@ class CheckOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOptions:
+    """The options of ``powercut sweep``, as typed."""
+
+    level: Annotated[int, one("--level", "1 (seconds), 2 (minutes) or 3 (a day).")] = 1
+    designs: Annotated[Names, many("--design", 'Designs [default: those marked in "list"].')] = None
+    mutant: Annotated[str | None, one("--mutant", "Plant this mistake in every design.")] = None
+    patches: Patches = None
+    engine: Annotated[str, one("--engine", "auto, python or c.")] = "auto"
+    max_states: Annotated[
+        int | None, one("--max-states", "States a search may reach, for each mount of a workload.")
+    ] = None
+    time_limit: Annotated[float | None, one("--time-limit", "Seconds for the whole command.")] = (
+        None
+    )
+    save_traces: SaveTraces = None
+    jobs: Jobs = None
+    fresh: Annotated[bool, flag("--fresh", "Neither use nor keep rows of earlier sweeps.")] = False
+    json: JsonFlag = False
+    schema: SchemaFlag = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExamOptions:
     """The options of ``powercut exam``, as typed."""
 

@@ -28,6 +28,7 @@ from powercut.verbs.options import (
     LocksOptions,
     ProveOptions,
     ReplayOptions,
+    SweepOptions,
 )
 from powercut.verbs.trace.signatures import app as trace_app
 
@@ -175,6 +176,25 @@ def fuzz(
     3 cut short, or a situation was never reached, 4 internal error.
     """
     from powercut.verbs import fuzz as verb
+
+    return verb.run(options)
+
+
+@app.command
+def sweep(
+    *,
+    options: SweepOptions = SweepOptions(),
+) -> int:
+    """Explore every workload of a level, each to its end, with a power cut at every step.
+
+    What a finding explains is listed and decides nothing; what none explains is
+    new, comes first, is replayed natively and saved.  Rows are kept between
+    runs, so that an interrupted sweep goes on where it ended.
+
+    Exit codes: 0 nothing new, 1 something new, 2 bad usage or input,
+    3 not finished, or a workload was cut short, 4 internal error.
+    """
+    from powercut.verbs import sweep as verb
 
     return verb.run(options)
 
