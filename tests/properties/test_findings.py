@@ -129,6 +129,17 @@ def test_an_example_is_a_saved_trace_and_every_litmus_file_is_there() -> None:
             assert (TRACES / f"{example.trace}{ENDING}").is_file()
 
 
+def test_a_litmus_file_and_the_finding_that_it_mirrors_name_each_other() -> None:
+    named = re.compile(r"^source finding ([a-z-]+): ", re.MULTILINE)
+    pairs = {
+        (finding, path.stem)
+        for path in LITMUS.glob("*.litmus")
+        for finding in named.findall(path.read_text(encoding="utf-8"))
+    }
+    assert len({finding for finding, _ in pairs}) > 10
+    assert pairs <= {(f.name, litmus) for f in shipped().values() for litmus in f.litmus}
+
+
 def test_every_finding_has_its_story_and_every_story_its_finding() -> None:
     page = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
     stories = re.findall(r"^### (.*)$", page, flags=re.MULTILINE)
