@@ -50,7 +50,7 @@ def run(options: CheckOptions) -> int:
 
 def _report(options: CheckOptions, jobs: list[Job], members: int, run: Run, at_a_time: int) -> int:
     started = time.perf_counter()
-    report = CheckReport(jobs, at_a_time, sys.stdout, members)
+    report = CheckReport(jobs, at_a_time, sys.stdout, members, verbose=options.verbose)
     reports: list[RunReport] = []
     findings = Findings(options.save_traces)
     if not options.json:

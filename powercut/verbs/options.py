@@ -92,6 +92,9 @@ class CheckOptions:
         ),
     ] = False
     compact: Compact = False
+    verbose: Annotated[bool, flag("--verbose", "A line a run, however many, and all details.")] = (
+        False
+    )
     json: JsonFlag = False
     schema: SchemaFlag = False
 

@@ -16,6 +16,7 @@ from powercut.documents.document import print_document
 from powercut.documents.trace import ConvertDocument, SchemaDocument
 from powercut.errors import HOLDS, InputError
 from powercut.inputs.names import pick
+from powercut.pages.trace_page import page_of
 from powercut.verbs.trace.files import (
     check_output,
     read_replay,
@@ -23,7 +24,7 @@ from powercut.verbs.trace.files import (
 )
 from powercut.verbs.trace.options import ConvertOptions, SchemaOptions
 
-FORMATS = {name: name for name in ("trace", "compact", "text", "mermaid", "workload")}
+FORMATS = {name: name for name in ("trace", "compact", "text", "html", "mermaid", "workload")}
 
 
 def run(path: Path, options: ConvertOptions) -> int:
@@ -56,6 +57,8 @@ def run(path: Path, options: ConvertOptions) -> int:
 
 
 def _content(path: Path, to: str) -> str:
+    if to == "html":
+        return page_of(load_trace(path), str(path))
     if to in ("text", "mermaid"):
         trace, result = read_replay(path)
         marks = [epoch.why for epoch in trace.epochs if epoch.why is not None]

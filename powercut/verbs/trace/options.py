@@ -59,7 +59,7 @@ class ConvertOptions:
     """The options of ``powercut trace convert``, as typed."""
 
     to: Annotated[
-        str, one("--to", "trace (the current version), compact, text, mermaid or workload.")
+        str, one("--to", "trace (the current version), compact, text, html, mermaid or workload.")
     ] = "trace"
     output: Output = None
     in_place: InPlace = False
