@@ -33,7 +33,8 @@ def readme_table() -> str:
 def _row(finding: Finding) -> str:
     shortest = min(finding.example, key=lambda example: example.steps, default=None)
     where = f"`{shortest.design}`, `{shortest.scope}`: {shortest.steps}" if shortest else "none"
-    props = ", ".join(finding.properties) or "random search only"
+    advisory = dict.fromkeys(f"{observed.prop} (advisory)" for observed in finding.observed)
+    props = ", ".join([*finding.properties, *advisory])
     link = f"[{finding.name}](#{finding.name})"
     cells = (link, finding.title, props, where, finding.basis, finding.status)
     return f"| {' | '.join(cells)} |"

@@ -9,6 +9,7 @@ from powercut.properties.findings.loader import (
     Example,
     Finding,
     Known,
+    Observed,
     Reached,
     Seen,
 )
@@ -85,6 +86,7 @@ class ListedFinding(Struct, frozen=True, kw_only=True):
     kernel: tuple[str, ...]
     known: tuple[Known, ...]
     reached: tuple[Reached, ...]
+    observed: tuple[Observed, ...]
     example: tuple[Example, ...]
     differs: tuple[Differs, ...]
     seen: tuple[Seen, ...]
