@@ -206,7 +206,7 @@ def _runs(
             notes.add(done.result.engine_note)
             print(f"powercut: {done.result.engine_note}", file=sys.stderr)
         traces = _written(done.traces, findings)
-        yield RunReport(job, done.result, traces, done.failure, done.origin, swarm)
+        yield RunReport(job, done.result, traces, done.failure, done.origin, swarm, options.strict)
     line.clear()
 
 

@@ -92,6 +92,10 @@ class CheckOptions:
         ),
     ] = False
     compact: Compact = False
+    strict: Annotated[
+        bool,
+        flag("--strict", "A run that touches what the model leaves out is inconclusive."),
+    ] = False
     html: Annotated[
         Path | None,
         one("--html", "Write an index and a page for each kind of violation into this folder."),
