@@ -84,6 +84,14 @@ def replay(trace: Trace, name: str = "trace", patches: Sequence[ModelPatch] = ()
     """
     question = subject_of(trace, name)
     question = dataclasses.replace(question, patches=(*question.patches, *patches))
+    return replay_as(question, trace, name)
+
+
+def replay_as(question: Question, trace: Trace, name: str = "trace") -> ReplayResult:
+    """Re-run ``trace`` as a run of what ``question`` is about, whatever the trace names.
+
+    Raises as :func:`replay` does.
+    """
     geometry = question.scope.geometry
     epochs: list[EpochReplay] = []
     judgement = Judgement(violated=False, detail="")
