@@ -4,7 +4,7 @@ Why so: the text, the document and the pictures are made from this, so they cann
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from powercut.checkers.locks.cycles import REACHABLE, UNKNOWN, Cycle, find_cycles
 from powercut.checkers.locks.documented import (
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from powercut.checkers.locks.csource.difference import Change
     from powercut.checkers.locks.lockdep import RealGraph
 
-SCHEMA = "powercut.locks/1"
 HOLDS, VIOLATED, INCONCLUSIVE = "holds", "violated", "inconclusive"
 
 
