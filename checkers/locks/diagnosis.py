@@ -11,7 +11,7 @@ import sys
 import textwrap
 import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -31,7 +31,6 @@ MAX_BYTES = 64 << 20
 
 KNOWN, FORBIDDEN, ALLOWED = "known", "forbidden", "not known"
 UNSEEN, OPEN = "cannot see", "no circle"
-SCHEMA = "powercut.locks-report/1"
 WIDTH = 100
 
 _NUMBER = re.compile(r"(?:#\d+)?(?:/\d+)?$")
@@ -82,17 +81,6 @@ def verdict_of(found: list[Diagnosis]) -> str:
     """Return violated if the model knows a circle or a documented order forbids it."""
     decided = any(one.verdict in (KNOWN, FORBIDDEN) for one in found)
     return VIOLATED if decided else INCONCLUSIVE
-
-
-def document_of_report(name: str, found: list[Diagnosis], exit_code: int) -> dict[str, Any]:
-    """Return the reports as a document (``powercut locks --report --json``)."""
-    return {
-        "schema": SCHEMA,
-        "title": name,
-        "verdict": verdict_of(found),
-        "exit_code": exit_code,
-        "reports": [{**asdict(one), "verdict": one.verdict} for one in found],
-    }
 
 
 def render_report(found: list[Diagnosis]) -> str:

@@ -14,13 +14,11 @@ from powercut.checkers.locks.documented import (
     compare_documented,
     find_contradictions,
 )
-from powercut.checkers.locks.graph import Edge, LockGraph, Seen, Where
+from powercut.checkers.locks.graph import LockGraph, Seen, Where
 
 if TYPE_CHECKING:
     from powercut.checkers.locks.compare import Comparison
     from powercut.checkers.locks.csource.analyse import SourceReport
-    from powercut.checkers.locks.csource.checks import Finding
-    from powercut.checkers.locks.csource.difference import Change
     from powercut.checkers.locks.lockdep import RealGraph
 
 HOLDS, VIOLATED, INCONCLUSIVE = "holds", "violated", "inconclusive"
@@ -91,42 +89,6 @@ def report_on_source(title: str, source: "SourceReport") -> Report:
     return Report(title, source.graph, cycles, contradictions, observed, source)
 
 
-def document_of(report: Report, exit_code: int) -> dict[str, Any]:
-    """Return the report as a document (``powercut locks --json``)."""
-    document: dict[str, Any] = {
-        "schema": SCHEMA,
-        "verdict": report.verdict,
-        "exit_code": exit_code,
-        "title": report.title,
-        "classes": [
-            {"name": c.name, "kind": c.kind, "order_key": c.order_key, "lockdep": c.lockdep}
-            for c in report.graph.classes()
-        ],
-        "edges": [edge_document(seen) for seen in merged_edges(report.graph)],
-        "cycles": [cycle_document(cycle) for cycle in report.cycles],
-        "contradictions": [_contradiction(c) for c in report.contradictions],
-        "documented": [_observed(o) for o in report.documented],
-        "notes": report.notes,
-    }
-    if report.source:
-        document["source"] = _source(report.source)
-    if report.real:
-        document["lockdep"] = {
-            "names": report.real.names,
-            "invisible": [lock.name for lock in report.real.invisible],
-            "never_seen": report.real.never_seen,
-            "other_classes": report.real.foreign,
-        }
-    if report.comparison:
-        document["compared_with"] = report.compared_with
-        document["compared"] = report.comparison.compared
-        document["not_compared"] = report.comparison.not_compared
-        document["agreed"] = report.comparison.agreed
-        document["missing"] = [_difference(d) for d in report.comparison.missing]
-        document["extra"] = [_difference(d) for d in report.comparison.extra]
-    return document
-
-
 @dataclass(frozen=True, slots=True)
 class MergedEdge:
     """Edges that differ in mode only."""
@@ -163,134 +125,3 @@ def merged_edge(group: list[Seen]) -> MergedEdge:
         tuple(dict.fromkeys(held for s in group for held in s.held)),
         first.chain,
     )
-
-
-def edge_document(edge: MergedEdge) -> dict[str, Any]:
-    """Return an edge as a document."""
-    return {
-        "from": edge.source,
-        "to": edge.target,
-        "kind": edge.kind,
-        "modes": [list(pair) for pair in edge.modes],
-        "context": edge.context,
-        "where": [where_document(where) for where in edge.where],
-        "held": [list(held) for held in edge.held],
-        "path": list(edge.chain),
-    }
-
-
-def where_document(where: Where) -> dict[str, Any]:
-    """Return a place as a document."""
-    return {"function": where.function, "file": where.file, "line": where.line}
-
-
-def cycle_document(cycle: Cycle) -> dict[str, Any]:
-    """Return a cycle as a document."""
-    return {
-        "classes": list(cycle.classes),
-        "verdict": cycle.verdict,
-        "guard": cycle.guard or None,
-        "trace": trace_document(cycle.trace),
-        "notes": cycle.notes,
-        "edges": [edge_document(merged_edge([step])) for step in cycle.steps],
-    }
-
-
-def trace_document(trace: Any) -> Any:
-    """Return a trace as a document, like the file it can be saved to."""
-    if trace is None:
-        return None
-    import msgspec
-
-    return msgspec.to_builtins(trace)
-
-
-def _contradiction(found: Contradiction) -> dict[str, Any]:
-    return {
-        "kind": found.kind,
-        "from": found.edge.source,
-        "to": found.edge.target,
-        "context": found.edge.context,
-        "where": [where_document(where) for where in found.where],
-        "path": list(found.edge.chain),
-        "against": found.against,
-        "order": list(found.order.chain) if found.order else None,
-        "documented_path": found.order.path if found.order else None,
-        "other": edge_document(merged_edge([found.other])) if found.other else None,
-        "allowed_by": found.allowed_by.path if found.allowed_by else None,
-        "reason": found.reason or None,
-    }
-
-
-def _observed(found: Observed) -> dict[str, Any]:
-    return {
-        "path": found.order.path,
-        "chain": list(found.order.chain),
-        "source": found.order.source,
-        "since": found.order.since or None,
-        "observed": [list(pair) for pair in found.seen],
-        "not_observed": [list(pair) for pair in found.unseen],
-        "reversed": [list(pair) for pair in found.reversed],
-    }
-
-
-def _source(source: "SourceReport") -> dict[str, Any]:
-    return {
-        "kind": source.kind,
-        "files": source.files,
-        "functions": source.functions,
-        "lines": source.lines,
-        "mistakes": [_mistake(m, m in source.old_mistakes) for m in source.mistakes],
-        "fixed": [_mistake(m, True) for m in source.fixed],
-        "added": [edge_document(merged_edge([seen])) for seen in source.added],
-        "removed": [edge_document(merged_edge([seen])) for seen in source.removed],
-        "changes": [_change(change) for change in source.changes],
-        "open": source.open_places,
-        "subjects": source.subjects,
-        "tree": source.tree or None,
-        "not_seen": source.not_seen,
-        "unknown_calls": source.unknown_calls,
-    }
-
-
-def _change(change: "Change") -> dict[str, Any]:
-    return {
-        "kind": "unknown" if change.helpers else change.kind,
-        "from": change.pair[0],
-        "to": change.pair[1],
-        "before": _path(change.before),
-        "after": _path(change.after),
-        "elsewhere": _path(change.elsewhere),
-        "hidden_by": list(change.helpers),
-        "functions": change.functions,
-    }
-
-
-def _path(edge: Edge | None) -> dict[str, Any] | None:
-    if edge is None:
-        return None
-    where = where_document(edge.where) if edge.where else None
-    return {"where": where, "path": list(edge.chain), "context": edge.context}
-
-
-def _mistake(found: "Finding", before: bool) -> dict[str, Any]:
-    return {
-        "what": found.what,
-        "lock": found.lock,
-        "message": found.message,
-        "where": where_document(found.where),
-        "path": list(found.chain),
-        "steps": list(found.steps),
-        "before": before,
-    }
-
-
-def _difference(found: Any) -> dict[str, Any]:
-    return {
-        "from": found.source,
-        "to": found.target,
-        "explained": found.explained,
-        "reason": found.reason or None,
-        "where": [where_document(where) for where in found.seen.where],
-        "context": found.seen.edge.context,
-    }

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from powercut.checkers.locks.graph import LockGraph, Seen, Where
+from powercut.checkers.locks.graph import Edge, LockGraph, Seen, Where
 from powercut.checkers.locks.report import MergedEdge, Report, merged_edge, merged_edges
 from powercut.checkers.traces.format import Trace
 from powercut.documents.document import Document
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from powercut.checkers.locks.compare import Difference
     from powercut.checkers.locks.csource.analyse import SourceReport
     from powercut.checkers.locks.csource.checks import Finding
+    from powercut.checkers.locks.csource.difference import Change
     from powercut.checkers.locks.cycles import Cycle
     from powercut.checkers.locks.documented import Contradiction, Observed
     from powercut.checkers.locks.lockdep import RealGraph
@@ -88,11 +89,37 @@ class Mistake(Struct, frozen=True, kw_only=True):
     message: str
     where: Where
     path: list[str]
+    steps: list[str]
     before: bool
 
 
+class PathOfChange(Struct, frozen=True, kw_only=True):
+    """Where the inner lock of an order is taken, and how that is reached."""
+
+    where: Where | None
+    path: list[str]
+    context: str
+
+
+class ChangeOfOrder(Struct, frozen=True, kw_only=True):
+    """An order that a patch adds, moves or removes, with the path before and the path after.
+
+    ``kind`` is ``unknown`` if ``hidden_by`` names functions that may have it on the other side.
+    ``elsewhere`` is a path that has it on both sides; ``functions`` is how many have the change.
+    """
+
+    kind: str
+    source: str = field(name="from")
+    target: str = field(name="to")
+    before: PathOfChange | None
+    after: PathOfChange | None
+    elsewhere: PathOfChange | None
+    hidden_by: list[str]
+    functions: int
+
+
 class Source(Struct, frozen=True, kw_only=True):
-    """What was found in C source."""
+    """What was found in C source; while ``open`` has a place, nothing is said to hold."""
 
     kind: str
     files: int
@@ -102,6 +129,10 @@ class Source(Struct, frozen=True, kw_only=True):
     fixed: list[Mistake]
     added: list[EdgeOfGraph]
     removed: list[EdgeOfGraph]
+    changes: list[ChangeOfOrder]
+    open: list[str]
+    subjects: list[str]
+    tree: str | None
     not_seen: list[str]
     unknown_calls: list[str]
 
@@ -248,6 +279,10 @@ def _source(source: "SourceReport") -> Source:
         fixed=[_mistake(m, True) for m in source.fixed],
         added=_edges(source.added),
         removed=_edges(source.removed),
+        changes=[_change(change) for change in source.changes],
+        open=source.open_places,
+        subjects=source.subjects,
+        tree=source.tree or None,
         not_seen=source.not_seen,
         unknown_calls=source.unknown_calls,
     )
@@ -260,8 +295,28 @@ def _mistake(found: "Finding", before: bool) -> Mistake:
         message=found.message,
         where=found.where,
         path=list(found.chain),
+        steps=list(found.steps),
         before=before,
     )
+
+
+def _change(change: "Change") -> ChangeOfOrder:
+    return ChangeOfOrder(
+        kind="unknown" if change.helpers else change.kind,
+        source=change.pair[0],
+        target=change.pair[1],
+        before=_path(change.before),
+        after=_path(change.after),
+        elsewhere=_path(change.elsewhere),
+        hidden_by=list(change.helpers),
+        functions=change.functions,
+    )
+
+
+def _path(edge: Edge | None) -> PathOfChange | None:
+    if edge is None:
+        return None
+    return PathOfChange(where=edge.where, path=list(edge.chain), context=edge.context)
 
 
 def _lockdep(real: "RealGraph") -> Lockdep:

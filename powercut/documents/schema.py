@@ -20,6 +20,7 @@ from powercut.documents.kernel_log import KernelLogDocument
 from powercut.documents.list import ListDocument
 from powercut.documents.litmus import LitmusDocument
 from powercut.documents.locks import LocksDocument
+from powercut.documents.locks_report import LocksReportDocument
 from powercut.documents.protocol import ProtocolDocument
 from powercut.documents.prove import ProveDocument, ProveWrongDocument
 from powercut.documents.replay import ReplayDocument
@@ -41,7 +42,7 @@ DOCUMENTS: dict[tuple[str, ...], tuple[type[Document], ...]] = {
     ("kernel", "log"): (KernelLogDocument,),
     ("list",): (ListDocument,),
     ("litmus",): (LitmusDocument,),
-    ("locks",): (LocksDocument,),
+    ("locks",): (LocksDocument, LocksReportDocument),
     ("prove",): (ProveDocument, ProveWrongDocument),
     ("replay",): (ReplayDocument,),
     ("sweep",): (SweepDocument,),

@@ -59,23 +59,21 @@ def run(path: Path | None, options: LocksOptions) -> int:
 
 def _kernel_report(path: Path | None, options: LocksOptions) -> int:
     """Print what a kernel's report says and return the exit code."""
-    from powercut.checkers.locks.diagnosis import (
-        document_of_report,
-        read_report,
-        render_report,
-        verdict_of,
-    )
+    from powercut.checkers.locks.diagnosis import read_report, render_report, verdict_of
 
     others = (path, options.lockdep, options.design, options.tree, options.dot, options.mermaid)
     if any(other is not None for other in (*others, options.svg)):
         raise InputError("locks: --report is read alone", "leave the rest out")
     assert options.report is not None
     found = read_report(options.report)
-    code = exit_code_of(verdict_of(found))
+    verdict = verdict_of(found)
+    code = exit_code_of(verdict)
     if options.json:
-        document = document_of_report(str(options.report), found, code)
-        json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
-        print()
+        from powercut.documents.document import print_document
+        from powercut.documents.locks_report import locks_report_document
+
+        title = f"reports of {options.report}"
+        print_document(locks_report_document(title, found, verdict, code))
     else:
         sys.stdout.write(render_report(found))
     return code
