@@ -23,6 +23,7 @@ from powercut.documents.kernel_log import KernelLogDocument
 from powercut.documents.list import ListDocument
 from powercut.documents.litmus import LitmusDocument
 from powercut.documents.locks import LocksDocument
+from powercut.documents.locks_report import LocksReportDocument
 from powercut.documents.protocol import ProtocolDocument
 from powercut.documents.prove import ProveDocument, ProveWrongDocument
 from powercut.documents.replay import ReplayDocument
@@ -58,6 +59,7 @@ CASES: list[tuple[type[Document], tuple[str | Path, ...]]] = [
     (ListDocument, ("list",)),
     (LitmusDocument, ("litmus", LITMUS, "--design", "seed", "--jobs", "1")),
     (LocksDocument, ("locks", ROOT / "tests/locks/demo.patch")),
+    (LocksReportDocument, ("locks", "--report", ROOT / "tests/locks/hung.txt")),
     (ProveDocument, ("prove",)),
     (ProveWrongDocument, ("prove", "--wrong", "no-orphan")),
     (ReplayDocument, ("replay", TRACE, "missing.trace.json")),

@@ -46,27 +46,7 @@ ffff888011112222 (&sb->s_type->i_mutex_key#8){++++}-{3:3}, at: x_inner+0x1/0x2
 but task is already holding lock:
 ffff888033334444 (&sb->s_type->i_mutex_key#8/4){++++}-{3:3}, at: x_outer+0x3/0x4
 """
-HUNG = """INFO: task fsync:201 blocked for more than 122 seconds.
-      Not tainted 6.17.0-test #7
-task:fsync           state:D stack:0     pid:201   tgid:201   ppid:1      flags:0x00000000
-Call Trace:
- <TASK>
- __schedule+0x1/0x2
- ? stale_frame+0x1/0x2
- schedule+0x1/0x2
- folio_wait_writeback+0x1/0x2
- ext4_truncate+0x1/0x2
- </TASK>
-INFO: task kworker/0:1:33 blocked for more than 122 seconds.
-task:kworker/0:1     state:D stack:0     pid:33    tgid:33    ppid:2      flags:0x00000000
-Workqueue: ext4-rsv-conversion ext4_end_io_rsv_work
-Call Trace:
- <TASK>
- schedule+0x1/0x2
- wait_transaction_locked+0x1/0x2
- ext4_end_io_rsv_work+0x1/0x2
- </TASK>
-"""
+HUNG = Path(__file__).with_name("hung.txt").read_text(encoding="utf-8")
 HELD = """INFO: task a:11 blocked for more than 122 seconds.
 task:a               state:D stack:0     pid:11    tgid:11    ppid:1      flags:0x00000000
  rwsem_down_write_slowpath+0x1/0x2

@@ -40,7 +40,7 @@ SNAPSHOTS: dict[str, tuple[tuple[str, ...], int]] = {
     "ladder-failed-bio.txt": (("trace", "show", _NO_ABORT), 0),
     "diagram-two-mounts.mmd": (("trace", "show", _TWO_MOUNTS, "--format", "mermaid"), 0),
     "diagram-failed-bio.mmd": (("trace", "show", _NO_ABORT, "--format", "mermaid"), 0),
-    "locks-swapped.txt": (("locks", "tests/locks/demo.patch"), 0),
+    "locks-swapped.txt": (("locks", "tests/locks/demo.patch"), 3),
     "locks-opposite.txt": (("locks", "tests/snapshots/opposite.patch"), 3),
     "check.txt": ((*_CHECK, "append-fsync", "eof-truncate-up", "eio-overwrite"), 1),
     "check-many.txt": ((*_CHECK, *_TINY), 1),
