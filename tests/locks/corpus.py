@@ -6,6 +6,7 @@ calls; handles, waits and contexts are in ``corpus_contexts``.
 
 from tests.locks.case import case
 from tests.locks.corpus_contexts import CONTEXT_CASES
+from tests.locks.corpus_handover import HANDOVER_CASES
 
 FLOW_CASES = [
     case("nothing", "int f(int a) { return a + 1; }"),
@@ -449,4 +450,4 @@ void f(struct x *x, int depth)
     ),
 ]
 
-CASES = [*FLOW_CASES, *CONTEXT_CASES]
+CASES = [*FLOW_CASES, *CONTEXT_CASES, *HANDOVER_CASES]

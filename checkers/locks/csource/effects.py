@@ -283,7 +283,9 @@ class Effects:
                 remaining.remove(mine)
                 given_back.remove(lock)
         nested = event.lock in self.knowledge.reentrant
-        counted = (event.lock,) if nested and event.verb == "acquire" else event.unless
+        counted = event.unless
+        if nested and event.verb == "acquire":
+            counted = (*counted, event.lock)
         if counted and any(h.lock in counted for h in remaining):
             return
         if event.verb != "sleep":
