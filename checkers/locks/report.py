@@ -78,10 +78,11 @@ def report_on_source(title: str, source: "SourceReport") -> Report:
         report.source = source
         return report
     new = source.whole.pairs(blocking=False) - source.whole_before.pairs(blocking=False)
+    taken = {change.pair for change in source.changes if change.after is not None}
     contradictions = [
         found
         for found in find_contradictions(source.whole)
-        if (found.edge.source, found.edge.target) in new
+        if (found.edge.source, found.edge.target) in (taken if found.kind == CONTRADICTS else new)
         or (found.other and (found.other.edge.source, found.other.edge.target) in new)
     ]
     cycles = find_cycles(source.whole, new) if new else []

@@ -170,6 +170,29 @@ def test_a_new_circle_is_reported_and_an_old_one_is_not(tree: Path) -> None:
     assert report.source.mistakes == []
 
 
+def test_a_contradiction_that_another_function_has_already(tree: Path) -> None:
+    wrong = """void %s(struct inode *inode)
+{
+\thandle_t *handle;
+
+\tdown_read(&EXT4_I(inode)->i_data_sem);
+\thandle = ext4_journal_start(inode, 0, 1);
+\tif (!IS_ERR(handle))
+\t\text4_journal_stop(handle);
+\tup_read(&EXT4_I(inode)->i_data_sem);
+}
+"""
+    (tree / "drivers/x/wrong.c").write_text(wrong % "x_first")
+    added = "".join(f"+{line}\n" for line in (wrong % "x_second").splitlines())
+    text = f"--- a/drivers/x/inner.c\n+++ b/drivers/x/inner.c\n@@ -0,0 +1,10 @@\n{added}"
+    report = report_on_source("", report_of(text, tree))
+    assert [(c.kind, c.edge.target) for c in report.contradictions] == [
+        ("contradicts", "jbd2_handle")
+    ]
+    assert report.verdict == "violated"
+    assert report_on_source("", report_of(MOVED, tree)).contradictions == []
+
+
 def test_a_new_mistake_is_reported_with_its_path(tree: Path) -> None:
     text = """--- a/drivers/x/inner.c
 +++ b/drivers/x/inner.c

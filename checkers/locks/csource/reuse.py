@@ -7,16 +7,16 @@ something below it has changed.  Lines move all the same, so places in changed f
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from powercut.checkers.locks.csource.effects import Sleeping
 from powercut.checkers.locks.csource.flow import Ended
-from powercut.checkers.locks.csource.source import Function
+from powercut.checkers.locks.csource.source import Function, Pointer
 from powercut.checkers.locks.csource.summary import Place, Summary
 from powercut.checkers.locks.graph import Edge, Where
 
 if TYPE_CHECKING:
-    from powercut.checkers.locks.csource.program import Program
+    import networkx as nx
 
 LineMap = Callable[[int], int]
 
@@ -35,6 +35,16 @@ class Followed:
     given_back: set[str] = field(default_factory=set)
 
 
+class Followable(Protocol):
+    """What is asked of a program: what was followed, who calls whom, what names mean."""
+
+    followed: dict[int, Followed]
+    call_graph: "nx.DiGraph[int]"
+    keys: dict[int, str]
+    by_name: dict[str, list[Function]]
+    fields: dict[str, list[Pointer]]
+
+
 def shape_of(done: Followed) -> object:
     """Return what callers see of a function, places apart."""
     given = {event: place.given for event, place in done.summary.events.items()}
@@ -44,7 +54,7 @@ def shape_of(done: Followed) -> object:
 class Reuse:
     """What need not be followed again, because nothing that a function depends on has changed."""
 
-    def __init__(self, before: "Program", now: "Program", moved: Mapping[str, LineMap]) -> None:
+    def __init__(self, before: Followable, now: Followable, moved: Mapping[str, LineMap]) -> None:
         self.before, self.now, self.moved = before, now, moved
         self.counterparts = {done.function.key: done for done in before.followed.values()}
         self.changed: set[int] = set()
@@ -76,7 +86,7 @@ class Reuse:
                 self.changed.add(member)
 
 
-def _called(program: "Program", member: int) -> set[str]:
+def _called(program: Followable, member: int) -> set[str]:
     """Return the functions that are followed for a call of a function."""
     keys = program.keys
     return {keys[callee] for callee in program.call_graph.successors(member)}
@@ -108,12 +118,12 @@ def _where_now(where: Where, moved: Mapping[str, LineMap]) -> Where:
     return replace(where, line=moved[where.file](where.line)) if where.file in moved else where
 
 
-def _definitions(program: "Program") -> dict[str, set[tuple[str, bool]]]:
+def _definitions(program: Followable) -> dict[str, set[tuple[str, bool]]]:
     return {
         name: {(function.file, function.static) for function in found}
         for name, found in program.by_name.items()
     }
 
 
-def _put_into_fields(program: "Program") -> set[tuple[str, str]]:
+def _put_into_fields(program: Followable) -> set[tuple[str, str]]:
     return {(field, one.function) for field, found in program.fields.items() for one in found}
