@@ -24,9 +24,11 @@ class Question:
 
     ``patches`` are the user's own changes of the model, applied in order, the mutant after them.
     ``properties`` decide the verdict (none: all but the advisory ones); ``stop_at`` names one whose
-    first violation ends the run, which is then not exhaustive.  ``observation`` asks for outcomes
-    too.  ``engine`` (one of ``ENGINES``) changes how long it takes and nothing else, so questions
-    that differ in it are equal.  Raises :class:`ValueError` for an unknown engine.
+    first violation ends the run, which is then not exhaustive.  With ``splits`` what a crash shows
+    wrong is told apart by file, cell and colour: each is a violation of its own, with a shortest
+    schedule, so that a known one hides nothing beside it.  ``observation`` asks for outcomes too.
+    ``engine`` (one of ``ENGINES``) changes how long it takes and nothing else, so questions that
+    differ in it are equal.  Raises :class:`ValueError` for an unknown engine.
     """
 
     design: Design
@@ -38,6 +40,7 @@ class Question:
     strategy: Strategy = EXHAUSTIVE
     limits: Limits = field(default_factory=Limits)
     stop_at: str = ""
+    splits: bool = False
     engine: str = field(default=AUTO, compare=False)
 
     def __post_init__(self) -> None:

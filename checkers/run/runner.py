@@ -208,9 +208,16 @@ class _MountRun:
                 self._observe(outcome_of(self.observation, files, state.calls), number, image)
         findings = factored(state)
         for finding in findings:
-            if finding.prop not in self.evidence:
-                self.evidence[finding.prop] = (finding, evidence_image(state, finding))
-        return list(dict.fromkeys(f.prop for f in findings))
+            name = self._name(finding)
+            if name not in self.evidence:
+                self.evidence[name] = (finding, evidence_image(state, finding))
+        return list(dict.fromkeys(map(self._name, findings)))
+
+    def _name(self, finding: Finding) -> str:
+        """Return what a finding is looked for under."""
+        if not self.parent.question.splits:
+            return finding.prop
+        return f"{finding.prop} {finding.inode} {finding.cell} {finding.colour} {finding.text}"
 
     def _counts(self, state: CrashState) -> bool:
         """Tell whether a power cut here is one that is asked for."""
@@ -241,10 +248,9 @@ class _MountRun:
     def violation(self, found: Found) -> Violation:
         """Turn what the search found into a violation with all its mounts."""
         disk = self.starts[found.start]
-        crash: Disk | None = None
-        detail = found.detail
-        if found.name in self.evidence:
-            finding, crash = self.evidence[found.name]
-            detail = describe_finding(finding)
-        epoch = Epoch(disk, found.schedule, crash)
-        return Violation(found.name, detail, (*self.origins[disk], epoch))
+        if found.name not in self.evidence:
+            epoch = Epoch(disk, found.schedule, None)
+            return Violation(found.name, found.detail, (*self.origins[disk], epoch))
+        finding, crash = self.evidence[found.name]
+        epochs = (*self.origins[disk], Epoch(disk, found.schedule, crash))
+        return Violation(finding.prop, describe_finding(finding), epochs, finding)

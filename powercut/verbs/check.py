@@ -1,6 +1,5 @@
 """``powercut check``: explore designs × scopes and report a verdict per property with its bound."""
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +14,7 @@ from powercut.checkers.engine.search.strategy import COMPACT, EXHAUSTIVE
 from powercut.checkers.run.question import Question
 from powercut.documents.check import RunReport, check_document
 from powercut.documents.check_report import CheckReport
+from powercut.documents.document import print_document
 from powercut.errors import InputError, InternalError, exit_code_of, one_line
 from powercut.execute.job import Job, JobResult
 from powercut.execute.pool import default_jobs, run_all
@@ -50,7 +50,7 @@ def run(options: CheckOptions) -> int:
 
 def _report(options: CheckOptions, jobs: list[Job], members: int, run: Run, at_a_time: int) -> int:
     started = time.perf_counter()
-    report = CheckReport(jobs, at_a_time, sys.stdout, members)
+    report = CheckReport(jobs, at_a_time, sys.stdout, members, verbose=options.verbose)
     reports: list[RunReport] = []
     findings = Findings(options.save_traces)
     if not options.json:
@@ -60,10 +60,9 @@ def _report(options: CheckOptions, jobs: list[Job], members: int, run: Run, at_a
         if not options.json:
             report.add(ended)
     document = check_document(reports, time.perf_counter() - started)
-    verdict = str(document["verdict"])
+    verdict = document.verdict
     if options.json:
-        json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
-        print()
+        print_document(document)
     else:
         report.finish(verdict, time.perf_counter() - started)
     _tell_unwritten(findings)

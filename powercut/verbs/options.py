@@ -11,7 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from powercut.inputs.parameters import JsonFlag, again, flag, many, one
+from powercut.inputs.parameters import JsonFlag, SchemaFlag, again, flag, many, one
 
 Names = tuple[str, ...] | None
 Jobs = Annotated[int | None, one("--jobs", "Runs explored at a time [default: one a core].")]
@@ -92,7 +92,11 @@ class CheckOptions:
         ),
     ] = False
     compact: Compact = False
+    verbose: Annotated[bool, flag("--verbose", "A line a run, however many, and all details.")] = (
+        False
+    )
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -106,6 +110,7 @@ class ExamOptions:
     jobs: Jobs = None
     cluster: Cluster = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -134,6 +139,7 @@ class ProveOptions:
     ] = False
     save_traces: SaveTraces = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -146,6 +152,7 @@ class ReplayOptions:
         bool, Parameter(name="--ladder", help="Print each run, one column a context.")
     ] = True
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -168,6 +175,7 @@ class FuzzOptions:
     mutants: Annotated[
         Names, many("--mutant", 'Look for these planted mistakes instead ("all": every one).')
     ] = None
+    patches: Patches = None
     seed: Annotated[int, one("--seed", "Where the seeds count from.")] = 1
     seeds: Annotated[int, one("--seeds", "With --mutant: how many seeds each.")] = 1
     time_limit: Annotated[
@@ -175,6 +183,7 @@ class FuzzOptions:
     ] = None
     save_traces: SaveTraces = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -183,6 +192,7 @@ class ListOptions:
     """The options of ``powercut list``, as typed."""
 
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -197,6 +207,7 @@ class ExploreOptions:
     patches: Patches = None
     script: Annotated[Path | None, one("--script", "Read commands from this file.")] = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -221,6 +232,7 @@ class LitmusOptions:
     ] = True
     jobs: Jobs = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -238,3 +250,4 @@ class LocksOptions:
     mermaid: Annotated[Path | None, one("--mermaid", "Write the graph there, for Mermaid.")] = None
     svg: Annotated[Path | None, one("--svg", "Write a picture of the graph there.")] = None
     json: JsonFlag = False
+    schema: SchemaFlag = False

@@ -233,3 +233,35 @@ def test_three_designs_fit_a_mail(powercut: Runner) -> None:
     designs = ("seed", "seed-eof-ordered", "seed-gap-ordered")
     ended = powercut("check", "--design", *designs, "--scope", "eof-two-mounts", "append-fsync")
     assert max(map(len, ended.out.splitlines())) <= 100
+
+
+MANY = ("overwrite-fsync", "evict-folio", "pending-punch", "eio-overwrite", "sync-overwrite")
+MORE = ("evict-overwrite", "evict-append", "punch-folio", "enospc-folio")
+
+
+def test_many_runs_are_answered_first_and_shortly(powercut: Runner, tmp_path: Path) -> None:
+    command = ("check", "--design", "seed", "--jobs", "1", "--scope", *MANY, *MORE)
+    shown = powercut(*command, "--save-traces", tmp_path).out.splitlines()
+    assert len(shown) <= 40
+    assert "what breaks, worst first (0 of 2 new)" in shown
+    (known,) = [line for line in shown if line.startswith("  data-err-abort")]
+    assert known.split() == [
+        "data-err-abort",
+        "eio-overwrite",
+        "1",
+        "run,",
+        "6",
+        "steps",
+        "seed,",
+        "eio-overwrite",
+    ]
+    rows = powercut(*command, "--verbose").out
+    assert all(f"seed    {scope} " in rows for scope in (*MANY, *MORE))
+
+
+def test_what_no_finding_explains_is_new_and_comes_first(powercut: Runner) -> None:
+    scopes = (*MANY, *MORE, "append-fsync")
+    argv = ("check", "--design", "seed", "--jobs", "1", "--scope", *scopes)
+    shown = powercut(*argv, "--mutant", "fsync-no-commit-wait").out.splitlines()
+    first = shown[shown.index(next(line for line in shown if line.startswith("what breaks"))) + 1]
+    assert first.split()[:2] == ["durability", "NEW"]

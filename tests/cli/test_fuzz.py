@@ -149,7 +149,7 @@ def test_an_interrupt_keeps_what_there_is() -> None:
     result.stopped = "interrupted"
     assert verdict_of(result) == "inconclusive"
     report = document(result, "inconclusive", {})
-    assert (report["stopped"], report["exit_code"]) == ("interrupted", 3)
+    assert (report.stopped, report.exit_code) == ("interrupted", 3)
 
 
 @pytest.mark.parametrize(

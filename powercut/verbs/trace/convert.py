@@ -12,12 +12,13 @@ from powercut.checkers.traces.codec import encode_trace, json_schema, load_trace
 from powercut.checkers.traces.format import SCHEMA, Trace
 from powercut.checkers.traces.ladder import render_ladder
 from powercut.checkers.traces.mermaid import render_mermaid
+from powercut.documents.document import print_document
+from powercut.documents.trace import ConvertDocument, SchemaDocument
 from powercut.errors import HOLDS, InputError
 from powercut.inputs.names import pick
 from powercut.pages.trace_page import page_of
-from powercut.verbs.trace.documents import (
+from powercut.verbs.trace.files import (
     check_output,
-    print_document,
     read_replay,
     write_or_print,
 )
@@ -40,14 +41,16 @@ def run(path: Path, options: ConvertOptions) -> int:
     if options.json:
         if output is not None:
             write_or_print(output, content)
-        shown = {
-            "trace": str(path),
-            "to": to,
-            "version": SCHEMA,
-            "output": None if output is None else str(output),
-            "content": content if output is None else None,
-        }
-        print_document("convert", "converted", HOLDS, shown)
+        document = ConvertDocument(
+            verdict="converted",
+            exit_code=HOLDS,
+            trace=str(path),
+            to=to,
+            version=SCHEMA,
+            output=None if output is None else str(output),
+            content=content if output is None else None,
+        )
+        print_document(document)
     else:
         write_or_print(output, content)
     return HOLDS
@@ -79,6 +82,8 @@ def run_schema(options: SchemaOptions) -> int:
     if not options.json or options.output is not None:
         write_or_print(options.output, content)
     if options.json:
-        shown = {"version": SCHEMA, "json_schema": json_schema()}
-        print_document("schema", "printed", HOLDS, shown)
+        document = SchemaDocument(
+            verdict="printed", exit_code=HOLDS, version=SCHEMA, json_schema=json_schema()
+        )
+        print_document(document)
     return HOLDS
