@@ -92,6 +92,14 @@ class CheckOptions:
         ),
     ] = False
     compact: Compact = False
+    strict: Annotated[
+        bool,
+        flag("--strict", "A run that touches what the model leaves out is inconclusive."),
+    ] = False
+    html: Annotated[
+        Path | None,
+        one("--html", "Write an index and a page for each kind of violation into this folder."),
+    ] = None
     verbose: Annotated[bool, flag("--verbose", "A line a run, however many, and all details.")] = (
         False
     )

@@ -12,11 +12,13 @@ from powercut.checkers.sweep import levels
 from powercut.checkers.sweep.levels import LEVELS, Shape, workloads
 from powercut.checkers.sweep.row import explored
 from powercut.checkers.workload import parse_workload
+from powercut.documents.sweep import SweepDocument
 from powercut.execute import sweep as sweep_work
 from powercut.execute.sweep import Chunk, chunks
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
 from tests.cli.support import Runner, assert_refused
+from tests.cli.test_schema import assert_kept
 
 QUESTION = Question(DESIGNS["seed"], next(workloads(1)), splits=True)
 
@@ -50,6 +52,10 @@ def test_a_sweep_lists_what_is_known_and_finds_nothing_new(powercut: Runner) -> 
     assert (known["property"], known["finding"]) == ("stale-data", "eof-tail")
     row, _ = explored(replace(QUESTION, scope=parse_workload(known["workload"], "a")))
     assert [shown.steps for shown in row.shown] == [known["steps"]]
+
+
+def test_the_document_is_what_its_schema_says(powercut: Runner) -> None:
+    assert_kept(powercut, SweepDocument, *SWEEP)
 
 
 def test_a_planted_mistake_is_new_and_its_trace_replays(powercut: Runner, tmp_path: Path) -> None:
