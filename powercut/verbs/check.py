@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 
 from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.engine.search.strategy import COMPACT, EXHAUSTIVE
