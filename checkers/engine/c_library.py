@@ -16,7 +16,6 @@ import ctypes
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -33,6 +32,7 @@ from powercut.checkers.engine.emit_geometry import (
 )
 from powercut.checkers.engine.errors import EngineError, LanguageError
 from powercut.checkers.engine.system import Build
+from powercut.writing import scratch_folder, write_scratch
 
 FLAGS = ("-std=gnu11", "-fPIC", "-Wall", "-Wextra")
 _LARGE_SOURCE = 150_000
@@ -97,7 +97,8 @@ def _unit_of(build: Build) -> _Unit:
         return _Unit(translation_unit(emit_c(build)), ("-O2", *FLAGS, "-shared"), ".so")
     tables = emit_declarations(build.translation, of_steps=False)
     functions = emit_declarations(build.translation, of_steps=True)
-    apart = _Unit(steps_unit(tables + functions + steps.text), ("-O1", *FLAGS, "-c"), ".o")
+    effort = "-O0" if build.hurried else "-O1"
+    apart = _Unit(steps_unit(tables + functions + steps.text), (effort, *FLAGS, "-c"), ".o")
     around = emit_geometry(build, steps) + functions + emit_dispatch(build)
     return _Unit(searches_unit(around), ("-O2", *FLAGS, "-shared"), ".so", apart)
 
@@ -169,9 +170,9 @@ def try_compiler() -> None:
 def _compile(path: str, source: str, flags: Sequence[str], inputs: Sequence[str]) -> bytes:
     """Return what the compiler at ``path`` makes of ``source``, linked with ``inputs``."""
     try:
-        with tempfile.TemporaryDirectory(prefix="powercut-") as folder:
-            result = Path(folder) / "engine.out"
-            (Path(folder) / "engine.c").write_text(source, encoding="utf-8")
+        with scratch_folder() as folder:
+            result = folder / "engine.out"
+            write_scratch(folder / "engine.c", source.encode())
             command = [path, "-o", result.name, "engine.c", *flags, *inputs]
             done = subprocess.run(
                 command,

@@ -114,7 +114,8 @@ LEVELS: Final[Mapping[int, tuple[Shape, ...]]] = {
         Shape("A; fsync", tuple(STARTS), _ONE_FILE),
         Shape("A; B; fsync", ("empty", "dirty-tail", "unwritten-last")),
         Shape("A; fsync; B", ("empty", "dirty-tail", "unwritten-last")),
-        Shape("A; fsync | B; fsync", ("empty", "dirty-tail", "unwritten-last")),
+        Shape("A | B", ("empty", "unwritten-last")),
+        Shape("A; fsync | B", ("dirty-tail",)),
         Shape("A / B; fsync", ("in-block", "dirty-last-tail")),
         Shape("A; B; fsync", ("dirty-tail",), ("failing-bio", "nodelalloc", "large-folio")),
         Shape(
@@ -124,7 +125,7 @@ LEVELS: Final[Mapping[int, tuple[Shape, ...]]] = {
     3: (
         Shape("A; B; C; fsync", ("empty", "dirty-tail")),
         Shape("A; fsync; B; C", ("dirty-tail",)),
-        Shape("A; B; fsync | C; fsync", ("dirty-tail",)),
+        Shape("A; B | C", ("dirty-tail",)),
         Shape("A; B / C; fsync", ("in-block",)),
     ),
 }

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
+from powercut.checkers.workload import format_workload
 from powercut.checkers.workload.shipped import SCOPES
 from powercut.documents.document import Document, Seconds, Verdict
 from powercut.errors import ERROR, exit_code_of
 from powercut.execute.job import Job
 from powercut.execute.swarm import Swarm
+from powercut.properties.abstractions import touched
 from powercut.properties.catalog import PROPERTIES
 from powercut.properties.findings.loader import finding_of
 
@@ -54,6 +56,8 @@ class CheckedRun(Struct, frozen=True, kw_only=True):
 
     ``failure`` says what went wrong inside powercut, ``stopped`` what cut the search short.
     ``unreached`` has, for properties that hold, the situations they need and nothing reached.
+    ``without`` names what the model leaves out and the run touches (properties/abstractions.toml),
+    ``workload`` is the text of a scope that is not a shipped one.
     """
 
     design: str
@@ -77,6 +81,8 @@ class CheckedRun(Struct, frozen=True, kw_only=True):
     reached: dict[str, bool]
     properties: dict[str, Verdict]
     unreached: dict[str, list[str]]
+    without: list[str]
+    workload: str | None
     violations: list[FoundViolation]
     observations: list[Observation]
     swarm: SwarmReach | None
@@ -105,11 +111,28 @@ class RunReport:
     failure: str = ""
     origin: str = ""
     swarm: Swarm | None = None
+    strict: bool = False
+    """Whether a run that touches what the model leaves out is inconclusive."""
 
     @property
     def verdict(self) -> str:
         """The verdict of the run, or ``error``."""
-        return ERROR if self.failure else self.result.verdict
+        return ERROR if self.failure else self.strictly(self.result.verdict)
+
+    @property
+    def without(self) -> tuple[str, ...]:
+        """What the model leaves out and the run touches, by name."""
+        return touched(self.job.question.scope, self.job.question.design, self.result.reached)
+
+    @property
+    def own_workload(self) -> str | None:
+        """The text of a scope that is not a shipped one."""
+        scope = self.job.question.scope
+        return None if SCOPES.get(scope.name) == scope else format_workload(scope)
+
+    def strictly(self, verdict: str) -> str:
+        """Return ``verdict`` of the run or of a property, as strict as the run is."""
+        return INCONCLUSIVE if self.strict and verdict == HOLDS and self.without else verdict
 
 
 def summary_of(violation: Violation) -> str:
@@ -120,16 +143,20 @@ def summary_of(violation: Violation) -> str:
     return text
 
 
-def explained_by(run: RunReport, prop: str) -> str | None:
-    """Return the finding that explains the violation of ``prop``, if it is a known one.
+def explained_by(run: RunReport, violation: Violation) -> str | None:
+    """Return the finding that explains ``violation`` of ``run``, if it is a known one.
 
-    A mutant, a patch of the user, and a workload that only has the name of a shipped scope, are
-    nobody's finding.
+    In a shipped scope the finding names it.  In a workload of the user the conditions of the
+    findings are asked.  A mutant, or a patch of the user, is nobody's finding.
     """
     question = run.job.question
-    if question.mutant or question.patches or SCOPES.get(question.scope.name) != question.scope:
+    if question.mutant or question.patches:
         return None
-    return finding_of(question.design.name, question.scope.name, prop)
+    if SCOPES.get(question.scope.name) == question.scope:
+        return finding_of(question.design.name, question.scope.name, violation.prop)
+    from powercut.checkers.sweep.sighting import sighting_of  # takes Hypothesis, which is slow
+
+    return sighting_of(question, violation).finding or None
 
 
 def bound_of(result: RunResult) -> str:
@@ -189,12 +216,14 @@ def _run(run: RunReport) -> CheckedRun:
         omission_probability=result.omission_probability,
         engine=result.engine,
         reached=dict(result.reached),
-        properties={name: result.verdict_of(name) for name in PROPERTIES},
+        properties={name: run.strictly(result.verdict_of(name)) for name in PROPERTIES},
         unreached={
             name: list(missing)
             for name in PROPERTIES
             if result.verdict_of(name) == HOLDS and (missing := unreached([result], name))
         },
+        without=list(run.without),
+        workload=run.own_workload,
         violations=[_violation(run, violation) for violation in result.violations],
         observations=[
             Observation(property=v.prop, steps=v.steps, summary=summary_of(v))
@@ -209,7 +238,7 @@ def _violation(run: RunReport, violation: Violation) -> FoundViolation:
         property=violation.prop,
         steps=violation.steps,
         summary=summary_of(violation),
-        finding=explained_by(run, violation.prop),
+        finding=explained_by(run, violation),
         trace=run.traces.get(violation.prop),
     )
 

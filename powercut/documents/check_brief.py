@@ -44,7 +44,7 @@ def grouped(runs: Sequence[RunReport]) -> list[Group]:
     groups: dict[tuple[str, str], Group] = {}
     for run in runs:
         for violation in run.result.violations:
-            finding = explained_by(run, violation.prop)
+            finding = explained_by(run, violation)
             key = violation.prop, finding or f"{_NEW} {summary_of(violation)}"
             group = groups.setdefault(key, Group(violation.prop, finding))
             group.found.append((run, violation))

@@ -7,15 +7,19 @@ Rejected: tables that adapt to the terminal (a pasted report would depend on som
 """
 
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
+from powercut.checkers.workload import format_workload
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.documents.check import RunReport, explained_by, overall, summary_of, unreached
 from powercut.documents.check_brief import group_lines, grouped
 from powercut.errors import ERROR, exit_code_of
 from powercut.execute.job import Job
+from powercut.properties.abstractions import abstractions
 from powercut.properties.catalog import PROPERTIES, SITUATIONS
 from powercut.terminal.style import Style
 
@@ -61,6 +65,7 @@ class CheckReport:
             f"{_count(len(self.designs), 'design')} × {_count(len(self.scopes), 'scope')} = "
             f"{_count(len(self.jobs), 'run')}{swarm}{at_a_time}{planted}"
         )
+        self._own_workloads()
         if not self.has_rows:
             self.out.flush()
             return
@@ -70,6 +75,17 @@ class CheckReport:
             f"  {'states':>9}  {'seconds':>7}  seen"
         )
         self.out.flush()
+
+    def _own_workloads(self) -> None:
+        """Show what became of every workload of the user: sizes, and operations in cells."""
+        for scope in dict.fromkeys(job.question.scope for job in self.jobs):
+            if SCOPES.get(scope.name) == scope:
+                continue
+            self._print()
+            self._wrapped(f"{scope.name}: {scope.summary}".rstrip(": "), "")
+            for line in format_workload(scope).splitlines():
+                if not line.startswith(("name ", "summary ")):
+                    self._print(f"  {line}")
 
     def add(self, run: RunReport) -> None:
         """Print the line of a finished run, where each has one."""
@@ -103,6 +119,7 @@ class CheckReport:
             self._never_reached()
         else:
             self._answers()
+        self._without()
         self._swarms()
         states = sum(run.result.states for run in self.runs)
         transitions = sum(run.result.transitions for run in self.runs)
@@ -115,6 +132,21 @@ class CheckReport:
             f"{states:,} states, {transitions:,} transitions, {seconds:.1f} s, {bound}: "
             f"{self.style.paint(verdict, word)} (exit code {exit_code_of(verdict)})"
         )
+
+    def _without(self) -> None:
+        """Say what the model leaves out that these runs touch."""
+        counts = Counter(name for run in self.runs for name in run.without)
+        if not counts:
+            return
+        self._print()
+        if not self.has_rows:
+            names = ", ".join(sorted(counts))
+            self._wrapped(f"without what the model leaves out (docs/model.md): {names}", "")
+            return
+        self._title("what holds, holds without (docs/model.md)")
+        for name, count in sorted(counts.items()):
+            where = "" if count == len(self.runs) else f" ({count} of {len(self.runs)} runs)"
+            self._wrapped(f"{name}{where}: {abstractions()[name].left_out}")
 
     def _of(self, design: str) -> list[RunResult]:
         return [run.result for run in self.runs if run.result.design == design]
@@ -158,7 +190,13 @@ class CheckReport:
     def _verdict(self, prop: str, design: str) -> tuple[str, str]:
         """Return the verdict of a property over all scopes of a design, and its colour."""
         results = self._of(design)
-        verdict = overall([result.verdict_of(prop) for result in results])
+        verdict = overall(
+            [
+                run.strictly(run.result.verdict_of(prop))
+                for run in self.runs
+                if run.result.design == design
+            ]
+        )
         if verdict == VIOLATED:
             found = [v for r in results for v in (*r.violations, *r.observations) if v.prop == prop]
             steps = min(v.steps for v in found)
@@ -312,7 +350,7 @@ def _how_cut(results: Sequence[RunResult]) -> str:
 
 
 def _told(run: RunReport, violation: Violation) -> str:
-    finding = explained_by(run, violation.prop)
+    finding = explained_by(run, violation)
     prop = f"{violation.prop} ({finding})" if finding else violation.prop
     return f"{prop} in {violation.steps} steps: {summary_of(violation)}"
 

@@ -23,6 +23,7 @@ from powercut.documents.locks import LocksDocument
 from powercut.documents.protocol import ProtocolDocument
 from powercut.documents.prove import ProveDocument, ProveWrongDocument
 from powercut.documents.replay import ReplayDocument
+from powercut.documents.sweep import SweepDocument
 from powercut.documents.trace import (
     ConvertDocument,
     DiffDocument,
@@ -43,6 +44,7 @@ DOCUMENTS: dict[tuple[str, ...], tuple[type[Document], ...]] = {
     ("locks",): (LocksDocument,),
     ("prove",): (ProveDocument, ProveWrongDocument),
     ("replay",): (ReplayDocument,),
+    ("sweep",): (SweepDocument,),
     ("trace", "show"): (ShowDocument,),
     ("trace", "minimise"): (MinimiseDocument,),
     ("trace", "diff"): (DiffDocument,),

@@ -44,6 +44,9 @@ def run(options: CheckOptions) -> int:
     jobs = _jobs(options, processes)
     if options.save_traces is not None:
         make_writable("--save-traces", options.save_traces)
+    if options.html is not None:
+        make_writable("--html", options.html)
+        options = replace(options, save_traces=options.save_traces or options.html)
     with executor(options.cluster, processes) as (run, at_a_time):
         return _report(options, jobs, members, run, min(at_a_time, len(jobs) * members))
 
@@ -66,11 +69,21 @@ def _report(options: CheckOptions, jobs: list[Job], members: int, run: Run, at_a
     else:
         report.finish(verdict, time.perf_counter() - started)
     _tell_unwritten(findings)
+    if options.html is not None:
+        _write_html(options.html, reports, is_text=not options.json)
     for ended in reports:
         if ended.failure:
             sys.stdout.flush()
             raise InternalError(ended.failure, ended.origin)
     return exit_code_of(verdict)
+
+
+def _write_html(folder: Path, reports: list[RunReport], *, is_text: bool) -> None:
+    from powercut.pages.index import write_pages
+
+    index = write_pages(folder, reports)
+    if is_text:
+        print(f"{index}: what breaks, with a page for each")
 
 
 def _audit(options: CheckOptions) -> int:
@@ -193,7 +206,7 @@ def _runs(
             notes.add(done.result.engine_note)
             print(f"powercut: {done.result.engine_note}", file=sys.stderr)
         traces = _written(done.traces, findings)
-        yield RunReport(job, done.result, traces, done.failure, done.origin, swarm)
+        yield RunReport(job, done.result, traces, done.failure, done.origin, swarm, options.strict)
     line.clear()
 
 

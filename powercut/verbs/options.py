@@ -92,9 +92,40 @@ class CheckOptions:
         ),
     ] = False
     compact: Compact = False
+    strict: Annotated[
+        bool,
+        flag("--strict", "A run that touches what the model leaves out is inconclusive."),
+    ] = False
+    html: Annotated[
+        Path | None,
+        one("--html", "Write an index and a page for each kind of violation into this folder."),
+    ] = None
     verbose: Annotated[bool, flag("--verbose", "A line a run, however many, and all details.")] = (
         False
     )
+    json: JsonFlag = False
+    schema: SchemaFlag = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOptions:
+    """The options of ``powercut sweep``, as typed."""
+
+    level: Annotated[int, one("--level", "1 (seconds), 2 (minutes) or 3 (a day).")] = 1
+    designs: Annotated[Names, many("--design", 'Designs [default: those marked in "list"].')] = None
+    mutant: Annotated[str | None, one("--mutant", "Plant this mistake in every design.")] = None
+    patches: Patches = None
+    engine: Annotated[str, one("--engine", "auto, python or c.")] = "auto"
+    max_states: Annotated[
+        int | None, one("--max-states", "States a search may reach, for each mount of a workload.")
+    ] = None
+    time_limit: Annotated[float | None, one("--time-limit", "Seconds for the whole command.")] = (
+        None
+    )
+    save_traces: SaveTraces = None
+    jobs: Jobs = None
+    fresh: Annotated[bool, flag("--fresh", "Neither use nor keep rows of earlier sweeps.")] = False
     json: JsonFlag = False
     schema: SchemaFlag = False
 
@@ -105,6 +136,18 @@ class ExamOptions:
     """The options of ``powercut exam``, as typed."""
 
     mutants: Annotated[Names, many("--mutant", "Mutants [default: all].")] = None
+    generate: Annotated[
+        bool,
+        flag("--generate", "Instead, make every line of the kernel's paths wrong, one at a time."),
+    ] = False
+    sample: Annotated[
+        int | None, one("--sample", "Generated mistakes to judge, by chance [default: all].")
+    ] = None
+    seed: Annotated[int | None, one("--seed", "Seed of that sample [default: 1].")] = None
+    results: Annotated[
+        Path | None,
+        one("--results", "Keep each judgement there as it comes, and go on with what is there."),
+    ] = None
     patches: Patches = None
     save_traces: SaveTraces = None
     jobs: Jobs = None

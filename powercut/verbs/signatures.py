@@ -28,6 +28,7 @@ from powercut.verbs.options import (
     LocksOptions,
     ProveOptions,
     ReplayOptions,
+    SweepOptions,
 )
 from powercut.verbs.trace.signatures import app as trace_app
 
@@ -114,8 +115,12 @@ def exam(
     The design without the mutant must be clean of that property in the same
     scope.
 
-    Exit codes: 0 all are caught by the property they name, 1 some are not,
-    2 bad usage or input, 3 cut short, 4 internal error.
+    With --generate the mistakes are made by rule, in every line of the
+    kernel's paths: the runs of the shipped scopes that execute the line judge
+    it, and what nobody notices is listed with its patch.
+
+    Exit codes: 0 all are caught by the property they name (--generate: by
+    any), 1 some are not, 2 bad usage or input, 3 cut short, 4 internal error.
     """
     from powercut.verbs import exam as verb
 
@@ -175,6 +180,25 @@ def fuzz(
     3 cut short, or a situation was never reached, 4 internal error.
     """
     from powercut.verbs import fuzz as verb
+
+    return verb.run(options)
+
+
+@app.command
+def sweep(
+    *,
+    options: SweepOptions = SweepOptions(),
+) -> int:
+    """Explore every workload of a level, each to its end, with a power cut at every step.
+
+    What a finding explains is listed and decides nothing; what none explains is
+    new, comes first, is replayed natively and saved.  Rows are kept between
+    runs, so that an interrupted sweep goes on where it ended.
+
+    Exit codes: 0 nothing new, 1 something new, 2 bad usage or input,
+    3 not finished, or a workload was cut short, 4 internal error.
+    """
+    from powercut.verbs import sweep as verb
 
     return verb.run(options)
 

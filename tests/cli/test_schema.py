@@ -27,6 +27,7 @@ from powercut.documents.protocol import ProtocolDocument
 from powercut.documents.prove import ProveDocument, ProveWrongDocument
 from powercut.documents.replay import ReplayDocument
 from powercut.documents.schema import DOCUMENTS
+from powercut.documents.sweep import SweepDocument
 from powercut.documents.trace import (
     ConvertDocument,
     DiffDocument,
@@ -105,6 +106,7 @@ def test_no_kind_of_document_is_left_out() -> None:
         FuzzMutantsDocument,
         ImageDocument,
         KernelLogDocument,
+        SweepDocument,
     }
 
 

@@ -152,7 +152,7 @@ def test_every_finding_has_its_story_and_every_story_its_finding() -> None:
 
 
 def test_the_tables_are_made_from_the_files() -> None:
-    script = runpy.run_path(str(ROOT / "scripts" / "findings_tables.py"))
+    script = runpy.run_path(str(ROOT / "scripts" / "tables.py"))
     for name, table in script["PAGES"].items():
         path = ROOT / name
         assert path.read_text(encoding="utf-8") == script["page"](path, table())
