@@ -15,7 +15,7 @@ from powercut.checkers.run.question import Question
 from powercut.documents.check import RunReport, check_document
 from powercut.documents.check_report import CheckReport
 from powercut.documents.document import print_document
-from powercut.errors import InputError, InternalError, exit_code_of
+from powercut.errors import InputError, InternalError, exit_code_of, one_line
 from powercut.execute.job import Job, JobResult
 from powercut.execute.pool import default_jobs, run_all
 from powercut.execute.progress import ProgressLine
@@ -69,7 +69,7 @@ def _report(options: CheckOptions, jobs: list[Job], members: int, run: Run, at_a
     else:
         report.finish(verdict, time.perf_counter() - started)
     findings.tell()
-    if options.html is not None:
+    if options.html is not None and not findings.failures:
         _write_html(options.html, reports, is_text=not options.json)
     for ended in reports:
         if ended.failure:
@@ -79,9 +79,15 @@ def _report(options: CheckOptions, jobs: list[Job], members: int, run: Run, at_a
 
 
 def _write_html(folder: Path, reports: list[RunReport], *, is_text: bool) -> None:
+    """Write the pages; where that fails a line says so, and the verdict stands."""
     from powercut.pages.index import write_pages
 
-    index = write_pages(folder, reports)
+    try:
+        index = write_pages(folder, reports)
+    except InputError as error:
+        sys.stdout.flush()
+        print(f"powercut: {one_line(str(error))}", file=sys.stderr)
+        return
     if is_text:
         print(f"{index}: what breaks, with a page for each")
 
