@@ -145,6 +145,8 @@ class Variants(typing.Protocol):
     the program's own.
     """
 
+    def __hash__(self) -> int: ...
+
     @property
     def key(self) -> str: ...
 

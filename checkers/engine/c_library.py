@@ -97,7 +97,8 @@ def _unit_of(build: Build) -> _Unit:
         return _Unit(translation_unit(emit_c(build)), ("-O2", *FLAGS, "-shared"), ".so")
     tables = emit_declarations(build.translation, of_steps=False)
     functions = emit_declarations(build.translation, of_steps=True)
-    apart = _Unit(steps_unit(tables + functions + steps.text), ("-O1", *FLAGS, "-c"), ".o")
+    effort = "-O0" if build.hurried else "-O1"
+    apart = _Unit(steps_unit(tables + functions + steps.text), (effort, *FLAGS, "-c"), ".o")
     around = emit_geometry(build, steps) + functions + emit_dispatch(build)
     return _Unit(searches_unit(around), ("-O2", *FLAGS, "-shared"), ".so", apart)
 

@@ -44,7 +44,8 @@ class Build:
 
     ``predicates`` are helper functions of the state root (properties, crash-independent checks)
     that a system can evaluate on states.  ``checked`` adds a range check to every store and index;
-    ``zero_dead=False`` leaves dead locals in the state.  Raises :class:`LanguageError` and
+    ``zero_dead=False`` leaves dead locals in the state.  ``hurried`` lets the C compiler make slow
+    steps in little time: for a program that is explored little.  Raises :class:`LanguageError` and
     :class:`DeclarationError`.
     """
 
@@ -56,8 +57,10 @@ class Build:
         *,
         checked: bool = False,
         zero_dead: bool = True,
+        hurried: bool = False,
     ) -> None:
         self.program = program
+        self.hurried = hurried
         self.layout = Layout(
             program.state, dims, constant=program.constant, projected=program.projected
         )

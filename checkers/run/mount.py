@@ -9,7 +9,7 @@ Rejected: a mount that holds its present state (an object a state, and searches 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -22,6 +22,8 @@ from powercut.checkers.weave.patch import ModelPatch
 from powercut.checkers.weave.program import model_with, mutant_patch
 from powercut.model.designs import Design
 from powercut.model.fs.iomap.buffered_io.read import device_colour, is_absent
+from powercut.model.kernel.tasks import PROGRAM
+from powercut.model.language import Variants
 from powercut.model.mutants import Mutant
 from powercut.model.recovery import Disk, canonical, mkfs
 from powercut.model.scope import Scope
@@ -48,20 +50,42 @@ def build_for(
     *,
     checked: bool = False,
     patches: tuple[ModelPatch, ...] = (),
+    variants: Variants | None = None,
 ) -> Build:
     """Compile the model for the given array sizes; repeated calls share the build."""
-    return Build(model_with(patches), dict(dims), PREDICATES, checked=checked)
+    if variants is None:
+        return Build(model_with(patches), dict(dims), PREDICATES, checked=checked)
+    program = replace(PROGRAM, variants=variants)
+    return Build(program, dict(dims), PREDICATES, checked=checked, hurried=True)
 
 
 def build_of(
-    scope: Scope, number: int, *, checked: bool = False, patches: tuple[ModelPatch, ...] = ()
+    scope: Scope,
+    number: int,
+    *,
+    checked: bool = False,
+    patches: tuple[ModelPatch, ...] = (),
+    variants: Variants | None = None,
 ) -> Build:
     """Return the compiled model for mount ``number`` (from 0) of ``scope``.
 
-    With ``patches`` it is the model with exactly these changes, without the mutants.
+    With ``patches`` it is the model with exactly these changes, without the mutants; with
+    ``variants`` the model with these.
     """
     dims = dimensions(scope, scope.mounts[number])
-    return build_for(tuple(sorted(dims.items())), checked=checked, patches=patches)
+    key = tuple(sorted(dims.items()))
+    return build_for(key, checked=checked, patches=patches, variants=variants)
+
+
+def build_asked(question: Question, number: int, *, checked: bool = False) -> Build:
+    """Return the compiled model that ``question`` is about, for mount ``number`` (from 0)."""
+    return build_of(
+        question.scope,
+        number,
+        checked=checked,
+        patches=changes_of(question),
+        variants=question.variants,
+    )
 
 
 class Changed(Protocol):
@@ -97,13 +121,46 @@ def _system_of(
     observes_calls: bool,
 ) -> System:
     """Return a system that nobody may reconfigure: the mounts of equal questions share it."""
+    constants = _constants(build, design, scope, mutant, number, observes_calls=observes_calls)
+    return System(build, constants, _variables(build, constants, mkfs(scope), scope))
+
+
+def _constants(
+    build: Build,
+    design: Design,
+    scope: Scope,
+    mutant: Mutant | None,
+    number: int,
+    *,
+    observes_calls: bool,
+) -> bytes:
     constants = bytearray(build.layout.constant_size)
     conf = build.layout.view(bytearray(build.layout.shared_size), constants).conf
     planted = mutant.number if mutant else 0
     mount = scope.mounts[number]
     configure(conf, scope, mount, design, planted, observes_calls=observes_calls)
-    first = _variables(build, bytes(constants), mkfs(scope), scope)
-    return System(build, bytes(constants), first)
+    return bytes(constants)
+
+
+_LENT: dict[Build, System] = {}
+
+
+def _lent_system(build: Build, question: Question, number: int) -> System:
+    """Return the one system of ``build``, with the constants of this mount until the next call.
+
+    A system takes thirty milliseconds, and a question about one of many variants not much more.
+    """
+    scope, mutant = question.scope, question.mutant
+    constants = _constants(build, question.design, scope, mutant, number, observes_calls=False)
+    if build not in _LENT:
+        if len(_LENT) > _MOST_LENT:
+            _LENT.clear()
+        _LENT[build] = System(build, constants, _variables(build, constants, mkfs(scope), scope))
+    _LENT[build].reconfigure(constants)
+    return _LENT[build]
+
+
+_MOST_LENT = 64
 
 
 def _variables(build: Build, constants: bytes, disk: Disk, scope: Scope) -> bytes:
@@ -146,8 +203,12 @@ class Mount:
         syncs said.  ``checked`` checks the range of every store and index.
         """
         scope = question.scope
+        if question.variants is not None:
+            build = build_asked(question, number, checked=checked)
+            system = _lent_system(build, question, number)
+            return cls(system, scope, mkfs(scope) if disk is None else disk)
         system = _system_of(
-            build_of(scope, number, checked=checked, patches=changes_of(question)),
+            build_asked(question, number, checked=checked),
             question.design,
             scope,
             question.mutant,

@@ -82,20 +82,33 @@ def replay(trace: Trace, name: str = "trace", patches: Sequence[ModelPatch] = ()
     an unknown name, and :class:`~powercut.checkers.engine.errors.NondeterminismError` (an internal
     error) if the native and the compiled run differ.
     """
-    runs, judgement = followed(trace, name, patches)
+    question = subject_of(trace, name)
+    question = dataclasses.replace(question, patches=(*question.patches, *patches))
+    return replay_as(question, trace, name)
+
+
+def replay_as(question: Question, trace: Trace, name: str = "trace") -> ReplayResult:
+    """Re-run ``trace`` as a run of what ``question`` is about, whatever the trace names.
+
+    Raises as :func:`replay` does.
+    """
+    runs, judgement = followed_as(question, trace, name)
     epochs = [view_of(run, []) for run in runs[:-1]] + [view_of(runs[-1], judgement.wrong)]
     return _result(trace, epochs, judgement)
 
 
-def followed(
-    trace: Trace, name: str = "trace", patches: Sequence[ModelPatch] = ()
-) -> tuple[list[Follower], Judgement]:
+def followed(trace: Trace, name: str = "trace") -> tuple[list[Follower], Judgement]:
     """Take every step of ``trace``; return each mount where it ended, and what the end shows.
 
-    Arguments and errors are those of :func:`replay`.
+    Raises as :func:`replay` does.
     """
-    question = subject_of(trace, name)
-    question = dataclasses.replace(question, patches=(*question.patches, *patches))
+    return followed_as(subject_of(trace, name), trace, name)
+
+
+def followed_as(
+    question: Question, trace: Trace, name: str = "trace"
+) -> tuple[list[Follower], Judgement]:
+    """Take every step of ``trace`` as a run of what ``question`` is about."""
     geometry = question.scope.geometry
     runs: list[Follower] = []
     judgement = Judgement(violated=False, detail="")

@@ -7,7 +7,8 @@ prototype, crash transitions would add more edges than the whole search has.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from powercut.checkers.crash.evidence import describe_finding, evidence_image
 from powercut.checkers.crash.image import count_images, file_images
@@ -27,7 +28,7 @@ from powercut.checkers.engine.search.outcome import (
     Watch,
     is_state_limit,
 )
-from powercut.checkers.run.mount import Epoch, Mount, build_of, changes_of, predicates_of
+from powercut.checkers.run.mount import Epoch, Mount, build_asked, predicates_of
 from powercut.checkers.run.observation import Outcome as Observed
 from powercut.checkers.run.observation import outcome_of
 from powercut.checkers.run.question import Question
@@ -54,10 +55,7 @@ def run_scope(question: Question, on_progress: OnProgress | None = None) -> RunR
     if question.engine != AUTO:
         return _Run(question, question.engine, on_progress).run()
     small: RunResult | None = None
-    builds = [
-        build_of(question.scope, n, patches=changes_of(question))
-        for n in range(len(question.scope.mounts))
-    ]
+    builds = [build_asked(question, n) for n in range(len(question.scope.mounts))]
     if question.strategy.is_exact and needs_compiling(builds):
         limits = question.limits
         few = replace(limits, max_states=min(limits.max_states, SMALL_STATES))
@@ -185,11 +183,14 @@ class _MountRun:
             on_progress=run.on_progress,
             find_stuck=True,
             stop_when=frozenset({stop_at}) if stop_at else None,
+            known=run.question.known,
         )
 
     def _crash(self, projection: bytes, number: int) -> list[str]:
         """Judge every image of a new projection; remember what the next mount may start from."""
         run, mount = self.parent, self.mount
+        if run.question.variants is not None:
+            return self._crash_again(projection, number)
         geometry = mount.scope.geometry
         state = mount.crash_of(projection)
         run.crash_images += count_images(state)
@@ -218,6 +219,19 @@ class _MountRun:
         if not self.parent.question.splits:
             return finding.prop
         return f"{finding.prop} {finding.inode} {finding.cell} {finding.colour} {finding.text}"
+
+    def _crash_again(self, projection: bytes, number: int) -> list[str]:
+        """Do the same where variants are asked one after the other: most projections are known."""
+        left = _left_by(_Key(self.mount, projection), self.is_last)
+        for start, image in left.starts:
+            if start not in self.next_origins:
+                self.next_origins[start] = self._way_to(number, image)
+        for finding in left.findings:
+            name = self._name(finding)
+            if name not in self.evidence:
+                state = self.mount.crash_of(projection)
+                self.evidence[name] = (finding, evidence_image(state, finding))
+        return list(dict.fromkeys(map(self._name, left.findings)))
 
     def _counts(self, state: CrashState) -> bool:
         """Tell whether a power cut here is one that is asked for."""
@@ -254,3 +268,38 @@ class _MountRun:
         finding, crash = self.evidence[found.name]
         epochs = (*self.origins[disk], Epoch(disk, found.schedule, crash))
         return Violation(finding.prop, describe_finding(finding), epochs, finding)
+
+
+class _Key:
+    """A projection of a mount, equal to that of any mount with the same sizes."""
+
+    def __init__(self, mount: Mount, projection: bytes) -> None:
+        self.mount = mount
+        self.projection = projection
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Key) or self.projection != other.projection:
+            return False
+        return self.mount.scope.geometry == other.mount.scope.geometry
+
+    def __hash__(self) -> int:
+        return hash(self.projection)
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What a power cut leaves: findings, and each disk of the next mount with an image."""
+
+    findings: tuple[Finding, ...]
+    starts: tuple[tuple[Disk, Disk], ...]
+
+
+@lru_cache(maxsize=1 << 16)
+def _left_by(key: _Key, is_last: bool) -> _Left:
+    mount = key.mount
+    state = mount.crash_of(key.projection)
+    disks: dict[Disk, Disk] = {}
+    if not is_last:
+        for start, image in ((start, image) for image, start in mount.next_disks(state)):
+            disks.setdefault(start, image)
+    return _Left(tuple(factored(state)), tuple(disks.items()))

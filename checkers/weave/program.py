@@ -121,6 +121,11 @@ def woven_program(patches: Mapping[int, ModelPatch]) -> Program:
     return _program(trees, "the mutants")
 
 
+def changed_program(trees: Mapping[str, ast.Module]) -> Program:
+    """Return the program whose files (``model/...``) have these trees instead."""
+    return _program(trees, "the changed model")
+
+
 def _program(trees: Mapping[str, ast.Module], name: str) -> Program:
     modules = _Modules({module_name(file): (file, tree) for file, tree in trees.items()})
     try:

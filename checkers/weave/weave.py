@@ -117,7 +117,7 @@ def _weave_function(base: ast.FunctionDef, variants: Sequence[Variant]) -> ast.F
         return base
     woven = copy.copy(base)
     head = base.body[:1] if _is_docstring(base.body[0]) else []
-    weaver = _Weaver(base.args.args[0].arg)
+    weaver = _Weaver(base)
     woven.body = head + weaver.bodies(base.body[len(head) :], bodies)
     return woven
 
@@ -142,10 +142,20 @@ def _yields(*nodes: ast.AST | None) -> bool:
 
 
 class _Weaver:
-    """Weaves inside one function whose first parameter is ``root``."""
+    """Weaves inside one function."""
 
-    def __init__(self, root: str) -> None:
-        self.root = root
+    def __init__(self, function: ast.FunctionDef) -> None:
+        self.root = function.args.args[0].arg
+        self.pointers = {
+            node.value.id
+            for node in ast.walk(function)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        }
+
+    def _is_pointer(self, node: ast.stmt) -> bool:
+        """Tell whether a local gets an address, which is no value that a condition may choose."""
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        return isinstance(target, ast.Name) and target.id in self.pointers
 
     def _is(self, number: int) -> ast.expr:
         conf = ast.Attribute(ast.Name(self.root, ast.Load()), "conf", ast.Load())
@@ -209,7 +219,7 @@ class _Weaver:
         values = {v: new for v, new in found.items() if isinstance(new, ast.expr)}
         if not isinstance(value, ast.expr) or len(values) < len(news):
             return None
-        if _yields(value, *values.values()):
+        if _yields(value, *values.values()) or self._is_pointer(old):
             return None
         for new in news.values():
             bare = copy.copy(new)

@@ -18,7 +18,7 @@ from powercut.checkers.workload.shipped import SCOPES
 from powercut.documents.check import overall
 from powercut.documents.document import print_document
 from powercut.documents.exam import ExamDocument, ExaminedMutant
-from powercut.errors import ERROR, InternalError, exit_code_of
+from powercut.errors import ERROR, InputError, InternalError, exit_code_of
 from powercut.execute.job import Job
 from powercut.execute.progress import ProgressLine
 from powercut.inputs.files import make_writable
@@ -79,6 +79,13 @@ class Grade:
 
 def run(options: ExamOptions) -> int:
     """Examine the chosen mutants (default: all), print the table and return the exit code."""
+    if options.generate:
+        from powercut.verbs import exam_generated
+
+        return exam_generated.run(options)
+    for name, given in (("--sample", options.sample), ("--results", options.results)):
+        if given is not None or options.seed is not None:
+            raise InputError(f"{name}: only generated mistakes have it", "give --generate as well")
     mutants = (
         pick_all("--mutant", options.mutants, MUTANTS)
         if options.mutants

@@ -136,6 +136,18 @@ class ExamOptions:
     """The options of ``powercut exam``, as typed."""
 
     mutants: Annotated[Names, many("--mutant", "Mutants [default: all].")] = None
+    generate: Annotated[
+        bool,
+        flag("--generate", "Instead, make every line of the kernel's paths wrong, one at a time."),
+    ] = False
+    sample: Annotated[
+        int | None, one("--sample", "Generated mistakes to judge, by chance [default: all].")
+    ] = None
+    seed: Annotated[int | None, one("--seed", "Seed of that sample [default: 1].")] = None
+    results: Annotated[
+        Path | None,
+        one("--results", "Keep each judgement there as it comes, and go on with what is there."),
+    ] = None
     patches: Patches = None
     save_traces: SaveTraces = None
     jobs: Jobs = None

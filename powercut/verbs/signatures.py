@@ -115,8 +115,12 @@ def exam(
     The design without the mutant must be clean of that property in the same
     scope.
 
-    Exit codes: 0 all are caught by the property they name, 1 some are not,
-    2 bad usage or input, 3 cut short, 4 internal error.
+    With --generate the mistakes are made by rule, in every line of the
+    kernel's paths: the runs of the shipped scopes that execute the line judge
+    it, and what nobody notices is listed with its patch.
+
+    Exit codes: 0 all are caught by the property they name (--generate: by
+    any), 1 some are not, 2 bad usage or input, 3 cut short, 4 internal error.
     """
     from powercut.verbs import exam as verb
 

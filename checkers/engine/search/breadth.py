@@ -87,7 +87,7 @@ class BreadthFirst:
             for index, (frame, number, _, steps) in enumerate(self.system.table)
         )
         order, index, parents, via = self.order, self._index, self.parents, self.via
-        keep_edges, wanted = self.watch.find_stuck, self.watch.stop_when
+        keep_edges, found = self.watch.find_stuck, self.outcome.found
         limit = self.limits.max_states
         watch = self.watch
         watched = bool(self._pending or watch.invariants or watch.on_projection or watch.on_state)
@@ -133,7 +133,7 @@ class BreadthFirst:
                     self._edges.append(successors)
                 if not moved:
                     self._look_for_deadlock(state, number)
-                if wanted is not None and wanted <= self.outcome.found.keys():
+                if found and self.watch.is_answered(found):
                     self.outcome.stopped = FIRST_VIOLATION
                     return
         finally:

@@ -176,8 +176,7 @@ class _Search(ABC):
         return f"memory limit of {self.limits.max_memory_mib} MiB reached"
 
     def _is_answered(self) -> bool:
-        wanted = self.watch.stop_when
-        return wanted is not None and wanted <= self.outcome.found.keys()
+        return self.watch.is_answered(self.outcome.found)
 
     def _copy_counts(self, shared: Any) -> None:
         outcome = self.outcome

@@ -147,8 +147,7 @@ class DepthFirst:
             self._record(DEADLOCK, "nobody can run")
 
     def _is_answered(self) -> bool:
-        wanted = self.watch.stop_when
-        if wanted is None or not wanted <= self.outcome.found.keys():
+        if not self.watch.is_answered(self.outcome.found):
             return False
         self.outcome.stopped = FIRST_VIOLATION
         return True

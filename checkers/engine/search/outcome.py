@@ -3,7 +3,7 @@
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,7 +48,8 @@ class Watch:
     ``invariants`` return 0 in a good state; ``situations`` are looked for until reached;
     ``on_projection`` sees every new value of the projected part, ``on_state`` every new state with
     its number (Python searches only); ``on_progress`` is called a few times a second.
-    ``find_stuck`` also looks for states from which no run can finish.
+    ``find_stuck`` also looks for states from which no run can finish.  The search ends when all of
+    ``stop_when`` were found, or something that is not among ``known``.
     """
 
     invariants: dict[str, Predicate] = field(default_factory=dict)
@@ -58,6 +59,13 @@ class Watch:
     on_progress: Callable[[Progress], None] | None = None
     find_stuck: bool = False
     stop_when: frozenset[str] | None = None
+    known: frozenset[str] | None = None
+
+    def is_answered(self, found: Collection[str]) -> bool:
+        """Tell whether a search that has found this has nothing more to say."""
+        if self.stop_when is not None and self.stop_when <= set(found):
+            return True
+        return self.known is not None and not self.known >= set(found)
 
 
 INTERRUPTED = "interrupted"
