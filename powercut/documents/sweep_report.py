@@ -22,10 +22,10 @@ def sweep_lines(document: SweepDocument) -> Iterator[str]:
     new = sum(len(swept.new) for swept in document.designs)
     workloads = sum(swept.workloads for swept in document.designs)
     states = sum(swept.states for swept in document.designs)
-    said = f"{new} new" if new else "nothing new"
+    said = f"{new} new, " if new else ""
     yield (
         f"level {document.level}: {workloads:,} workloads, {states:,} states, "
-        f"{document.seconds:.1f} s, {said}: {document.verdict} (exit code {document.exit_code})"
+        f"{document.seconds:.1f} s, {said}{document.verdict} (exit code {document.exit_code})"
     )
 
 
