@@ -163,4 +163,3 @@ def observe(questions: Sequence[Question]) -> Iterator[Seen]:
     observer = Observer()
     for question in questions:
         yield observer.run(question)
-

@@ -15,6 +15,7 @@ from powercut.checkers.mistakes.campaign import (
     DESIGNS_ASKED,
     FIRST_DESIGNS,
     Results,
+    is_known,
     judged,
     seen_by_default,
 )
@@ -40,12 +41,15 @@ def run(options: ExamOptions) -> int:
         mistakes = sample(mistakes, at_least_one("--sample", options.sample), seed)
     if options.results is not None:
         make_writable("--results", options.results.parent)
+    most_states = 0
+    if options.max_states is not None:
+        most_states = at_least_one("--max-states", options.max_states)
     results = Results(options.results)
     known = results.read()
     began = time.perf_counter()
     interrupted = False
     try:
-        for judgement in _new(mistakes, known, process_count(options.jobs)):
+        for judgement in _new(mistakes, known, process_count(options.jobs), most_states):
             results.add(judgement)
             known[judgement.name] = judgement
     except KeyboardInterrupt:
@@ -79,15 +83,17 @@ def _refuse(options: ExamOptions) -> None:
 
 
 def _new(
-    mistakes: Sequence[Mistake], known: dict[str, Judgement], processes: int
+    mistakes: Sequence[Mistake], known: dict[str, Judgement], processes: int, most_states: int
 ) -> Iterator[Judgement]:
     """Judge what is not known; say on standard error how far it is."""
-    left = sum(mistake.name not in known for mistake in mistakes)
+    left = sum(not is_known(mistake, known, most_states) for mistake in mistakes)
     if not left:
         return
     began = last = time.perf_counter()
     seen = seen_by_default()
-    for number, judgement in enumerate(judged(mistakes, seen, known, processes), 1):
+    for number, judgement in enumerate(
+        judged(mistakes, seen, known, processes, most_states=most_states), 1
+    ):
         yield judgement
         now = time.perf_counter()
         if now - last >= _EVERY_S and sys.stderr.isatty():
