@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
 
+from powercut.checkers.engine.c_library import CannotCompile, NoCompiler
 from powercut.checkers.engine.errors import (
     DeclarationError,
     EngineError,
@@ -102,7 +103,10 @@ class Judge:
         return first if first and mistake.function not in _asking() else runs
 
     def judge(self, batch: Batch, number: int) -> Judgement:
-        """Return how mistake ``number`` (from 1) of ``batch`` fares in the runs that execute it."""
+        """Return how mistake ``number`` (from 1) of ``batch`` fares in the runs that execute it.
+
+        Raises :class:`NoCompiler` and :class:`CannotCompile`, which say nothing of a mistake.
+        """
         return self.judge_in(self.runs_of(batch.mistakes[number - 1]), batch, number)
 
     def judge_in(self, runs_asked: Sequence[Seen], batch: Batch, number: int) -> Judgement:
@@ -114,6 +118,8 @@ class Judge:
         for seen in runs_asked:
             try:
                 result = run_scope(self._question(batch, number, seen))
+            except (NoCompiler, CannotCompile):
+                raise
             except EngineError as error:
                 return _failed(mistake, f"{seen.design} {seen.scope}: {error}")
             states, runs = states + result.states, runs + 1
