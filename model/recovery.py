@@ -6,7 +6,7 @@ processes orphans, as a mount does; a crash during recovery finds the same log a
 
 from dataclasses import dataclass, replace
 
-from powercut.model.scope import Geometry, Scope
+from powercut.model.scope import BlockKind, Geometry, Scope
 from powercut.model.state import FOREIGN, HOLE, OLD, POLLUTION, UNWRITTEN, WRITTEN, ZERO
 
 
@@ -33,22 +33,24 @@ class Disk:
 
 
 def mkfs(scope: Scope) -> Disk:
-    """Return the file system that ``scope`` starts from: file 0 written up to its size."""
+    """Return the file system that ``scope`` starts from: file 0 as its initial blocks say."""
     geometry = scope.geometry
     per_block = geometry.cells_per_block
-    used = -(-scope.initial_size_cells // per_block)
-    extents = tuple(
-        (WRITTEN, block) if block < used else (HOLE, 0) for block in range(geometry.nr_blocks)
-    )
     tail = POLLUTION if scope.initial_dirty_tail else ZERO
-    cells = tuple(
-        FOREIGN if cell >= used * per_block else OLD if cell < scope.initial_size_cells else tail
-        for cell in range(geometry.nr_phys * per_block)
-    )
-    first = DiskInode(scope.initial_size_cells, False, extents)
+    cells = [FOREIGN] * (geometry.nr_phys * per_block)
+    extents, bitmap = [], 0
+    for number, block in enumerate(scope.first_blocks()):
+        extents.append((int(block.kind), block.phys))
+        if block.kind != BlockKind.HOLE:
+            bitmap |= 1 << block.phys
+        if block.kind == BlockKind.WRITTEN:
+            for cell in range(per_block):
+                is_inside = number * per_block + cell < scope.initial_size_cells
+                cells[block.phys * per_block + cell] = OLD if is_inside else tail
+    first = DiskInode(scope.initial_size_cells, False, tuple(extents))
     empty = DiskInode(0, False, ((HOLE, 0),) * geometry.nr_blocks)
     inodes = (first, *(empty for _ in range(geometry.nr_inodes - 1)))
-    return Disk(inodes, (1 << used) - 1, cells)
+    return Disk(inodes, bitmap, tuple(cells))
 
 
 def recover(disk: Disk, geometry: Geometry) -> Disk:

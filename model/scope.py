@@ -53,6 +53,22 @@ class Geometry:
     nr_inodes: int = 1
 
 
+class BlockKind(IntEnum):
+    """What a block of the initial file is; the numbers are those of an extent's state."""
+
+    HOLE = 0
+    UNWRITTEN = 1
+    WRITTEN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class InitialBlock:
+    """A block of file 0 before the first mount; ``phys`` is 0 for a hole."""
+
+    kind: BlockKind
+    phys: int = 0
+
+
 class Timer(IntEnum):
     """The journal's commit timer: never, at most once a mount, or at any time."""
 
@@ -80,8 +96,10 @@ class Scope:
 
     ``initial_size_cells`` cells of file 0 exist, committed and written, when the first mount
     starts; with ``initial_dirty_tail`` the rest of the EOF block holds what an earlier append left
-    there.  ``max_errors`` is how many data bios may fail.  ``log_transactions`` is how many
-    transactions fit into the log (0: never full).  ``nodelalloc`` is the mount option.
+    there.  ``initial_blocks``, where there are any, say of every block of file 0 what it is and
+    where; without, the blocks of the size are written, in order.  ``max_errors`` is how many data
+    bios may fail.  ``log_transactions`` is how many transactions fit into the log (0: never full).
+    ``nodelalloc`` is the mount option.
     """
 
     name: str
@@ -95,3 +113,14 @@ class Scope:
     data_err_abort: bool = False
     log_transactions: int = 0
     nodelalloc: bool = False
+    initial_blocks: tuple[InitialBlock, ...] = ()
+
+    def first_blocks(self) -> tuple[InitialBlock, ...]:
+        """Return what every block of file 0 is before the first mount."""
+        if self.initial_blocks:
+            return self.initial_blocks
+        used = -(-self.initial_size_cells // self.geometry.cells_per_block)
+        return tuple(
+            InitialBlock(BlockKind.WRITTEN, block) if block < used else InitialBlock(BlockKind.HOLE)
+            for block in range(self.geometry.nr_blocks)
+        )

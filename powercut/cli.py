@@ -63,7 +63,7 @@ bounded scope, cuts the power at every step, recovers, and says what can go wron
 Verbs:
 {verbs}
 
-Every verb has --help, and --json for one document on standard output.
+Every verb has --help, --json for one document on standard output, and --schema for its JSON Schema.
 Exit codes: 0 holds, 1 violated, 2 bad usage or input, 3 inconclusive, 4 internal error.
 """
 

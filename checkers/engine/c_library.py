@@ -16,7 +16,6 @@ import ctypes
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -33,6 +32,7 @@ from powercut.checkers.engine.emit_geometry import (
 )
 from powercut.checkers.engine.errors import EngineError, LanguageError
 from powercut.checkers.engine.system import Build
+from powercut.writing import scratch_folder, write_scratch
 
 FLAGS = ("-std=gnu11", "-fPIC", "-Wall", "-Wextra")
 _LARGE_SOURCE = 150_000
@@ -171,9 +171,9 @@ def try_compiler() -> None:
 def _compile(path: str, source: str, flags: Sequence[str], inputs: Sequence[str]) -> bytes:
     """Return what the compiler at ``path`` makes of ``source``, linked with ``inputs``."""
     try:
-        with tempfile.TemporaryDirectory(prefix="powercut-") as folder:
-            result = Path(folder) / "engine.out"
-            (Path(folder) / "engine.c").write_text(source, encoding="utf-8")
+        with scratch_folder() as folder:
+            result = folder / "engine.out"
+            write_scratch(folder / "engine.c", source.encode())
             command = [path, "-o", result.name, "engine.c", *flags, *inputs]
             done = subprocess.run(
                 command,

@@ -10,9 +10,9 @@ the next run executes, and what it answers.  So:
   trusted, and so is the administrator.
 - *Power cuts, full disks, failing disks.*  A file carries a digest of its content at its end, and
   is read only if that is right; else it does not exist, and is made again.  Bytes behind the end
-  do not matter to a loader or a linker, so a library needs no second file that could get lost.  A
-  file is written under another name, flushed, renamed, and the folder is flushed.  A file that
-  cannot be written is not kept, and nothing else happens.
+  do not matter to a loader or a linker, so a library needs no second file that could get lost.
+  :mod:`powercut.writing` makes a file appear whole and durable, or not at all.  A file that cannot
+  be written is not kept, and nothing else happens.
 - *Other processes.*  They may do the same at the same time: a rename is atomic, both files are
   good, the last one stays.  A lock only saves work, nothing depends on it.
 - *Growth.*  Whoever writes also sweeps: what a killed run left behind, what nobody has used for
@@ -26,16 +26,24 @@ Rejected: a database (one file whose damage loses all, locks that a killed proce
 in files of their own (two renames are not atomic).
 """
 
+import atexit
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
+
+from powercut.writing import (
+    locked_file,
+    make_folder,
+    remove_abandoned,
+    scratch_folder,
+    write_file,
+)
 
 _MARK = b"powercut\x01"
 _DIGEST_SIZE = 32
@@ -81,7 +89,7 @@ class Cache:
         if self.folder is None:
             return False
         try:
-            _write(self.folder, name, content)
+            write_file(self.folder / name, content + _end(name, content), mode=0o600)
         except OSError:
             return False
         sweep(self.folder)
@@ -90,13 +98,9 @@ class Cache:
     @contextmanager
     def only_one(self, name: str) -> Iterator[None]:
         """Let one process work on ``name`` and the others wait; where that fails, all work."""
-        lock = _locked(self.folder / f"{name}.lock") if self.folder else None
-        try:
+        lock = locked_file(self.folder / f"{name}.lock") if self.folder else nullcontext()
+        with lock:
             yield
-        finally:
-            if lock is not None and self.folder:
-                (self.folder / f"{name}.lock").unlink(missing_ok=True)
-                os.close(lock)
 
 
 _INSTEAD: list[Cache] = []
@@ -130,7 +134,7 @@ def user_cache() -> Cache:
 
 def private_cache(note: str) -> Cache:
     """Return a cache that lives as long as the process.  Raises :class:`OSError`."""
-    return Cache(Path(_temporary_folder().name), note)
+    return Cache(_private_folder(), note)
 
 
 def folder_name() -> Path:
@@ -140,14 +144,17 @@ def folder_name() -> Path:
 
 
 @cache
-def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
-    return tempfile.TemporaryDirectory(prefix="powercut-")
+def _private_folder() -> Path:
+    """Return a folder that goes with the process."""
+    kept = ExitStack()
+    atexit.register(kept.close)
+    return kept.enter_context(scratch_folder())
 
 
 def _make(folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
+        make_folder(folder, 0o700)
 
 
 def _check(folder: Path) -> None:
@@ -191,47 +198,9 @@ def _end(name: str, content: bytes) -> bytes:
     return _MARK + blake2b(name.encode() + b"\0" + content, digest_size=_DIGEST_SIZE).digest()
 
 
-def _write(folder: Path, name: str, content: bytes) -> None:
-    handle, unfinished = tempfile.mkstemp(dir=folder, suffix=".part")
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-            file.write(_end(name, content))
-            file.flush()
-            os.fsync(handle)
-        os.replace(unfinished, folder / name)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(unfinished)
-        raise
-    _flush_folder(folder)
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _locked(path: Path) -> int | None:
-    try:
-        import fcntl
-
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except (ImportError, OSError):  # not on this system, or no room
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError:
-        os.close(handle)
-        return None
-    return handle
-
-
 def sweep(folder: Path) -> None:
     """Remove what killed runs left, what is old, and what is too much; never raises."""
+    remove_abandoned(folder)
     now, kept = time.time(), []
     with suppress(OSError):
         for path in folder.iterdir():

@@ -4,7 +4,8 @@ Why so: the compiled system is what searches run, and the native one is what the
 claims something about a schedule compares both after every step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from powercut.checkers.engine.errors import STEP_ERRORS, NondeterminismError, ScheduleError
 from powercut.checkers.engine.native import NativeRun
@@ -46,11 +47,23 @@ def compare(system: System, state: bytes, native: NativeRun, number: int) -> Non
         pairs = zip(names, system.shared(state), native.variables, strict=True)
         differing = [f"{n}: compiled {a}, native {b}" for n, a, b in pairs if a != b]
         raise NondeterminismError(f"after step {number}: {'; '.join(differing)}")
-    if system.enabled(state) != native.enabled():
+    compiled = _enabled(partial(system.is_enabled, state), len(system.threads))
+    natively = _enabled(native.is_enabled, len(system.threads))
+    if compiled != natively:
         raise NondeterminismError(
-            f"after step {number}: enabled compiled {system.enabled(state)}, "
-            f"native {native.enabled()}"
+            f"after step {number}: enabled compiled {compiled}, native {natively}"
         )
+
+
+def _enabled(is_enabled: Callable[[int], bool], count: int) -> list[int]:
+    """Return the threads that may run; ``~thread`` if its guard fails, which its step will show."""
+    enabled = []
+    for thread in range(count):
+        try:
+            enabled += [thread] if is_enabled(thread) else []
+        except STEP_ERRORS:
+            enabled.append(~thread)
+    return enabled
 
 
 def assert_deterministic(system: System, states: Sequence[bytes]) -> None:

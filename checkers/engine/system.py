@@ -24,6 +24,7 @@ Step = Callable[[bytes, int, int], bytes | None]
 GuardCheck = Callable[[bytes, int, int], object]
 Predicate = Callable[[bytes], int]
 
+MOST_THREADS = 255
 _FINISHED = Place("finished", "", 0, "", ())
 
 
@@ -89,12 +90,12 @@ class Build:
         offset = self.layout.shared_size
         for thread in self.program.threads:
             count = self.layout.number(thread.count, f"thread {thread.name}")
+            if len(out) + count > MOST_THREADS:
+                raise DeclarationError(f"{len(out) + count} threads; at most {MOST_THREADS}")
             for number in range(count):
                 name = thread.name if thread.count == 1 else f"{thread.name}{number}"
                 out.append(ThreadInfo(name, thread.name, number, thread.daemon, offset))
                 offset += self.frames[thread.name].size
-        if len(out) > 255:
-            raise DeclarationError(f"{len(out)} threads; at most 255")
         return tuple(out)
 
     def value(self, text: str) -> int:

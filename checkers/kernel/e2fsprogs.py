@@ -10,12 +10,12 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from powercut.checkers.kernel.errors import LabError
+from powercut.writing import scratch_folder, write_scratch
 
 FEATURES = (
     "has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,"
@@ -24,7 +24,6 @@ FEATURES = (
 """What mke2fs makes by default, but for resize_inode and metadata_csum."""
 _TIMEOUT_SECONDS = 60
 _UUID = "00000000-0000-4000-8000-000000000001"
-_CHUNK_BYTES = 64 * 1024
 _TIME = "1700000000"
 """What the tools take for now, so that the same image is the same file."""
 _CLEAN, _FIXED = 0, 1
@@ -60,8 +59,7 @@ def missing_tools() -> list[str]:
 
 def make_image(path: Path, size_bytes: int, block_bytes: int, journal_mib: int, *more: str) -> None:
     """Make a file system of this size in ``path``.  Raises :class:`LabError`."""
-    with path.open("wb") as file:
-        file.truncate(size_bytes)
+    write_scratch(path, b"", size_bytes)
     command = ["-q", "-F", "-t", "ext4", "-b", str(block_bytes), "-I", "256", "-N", "64"]
     command += ["-m", "0", "-O", f"none,{FEATURES}", "-J", f"size={journal_mib}", "-U", _UUID]
     command += ["-E", f"hash_seed={_UUID},lazy_itable_init=0,root_owner=0:0", *more, str(path)]
@@ -92,25 +90,13 @@ def opinion(content: bytes, names: Sequence[str]) -> Opinion:
 
     Raises :class:`LabError` where a tool is missing.
     """
-    with tempfile.TemporaryDirectory(prefix="powercut-") as folder:
-        path = Path(folder) / "image"
-        write_sparse(path, content)
+    with scratch_folder() as folder:
+        path = folder / "image"
+        write_scratch(path, content)
         repaired = recover_as_mount(path)
         if repaired:
             return Opinion(repaired, {})
         return Opinion(complaints(path), _shown(path, names))
-
-
-def write_sparse(path: Path, content: bytes) -> None:
-    """Write a file, leaving out what is zero anyway."""
-    zeros = bytes(_CHUNK_BYTES)
-    with path.open("wb") as file:
-        file.truncate(len(content))
-        for at in range(0, len(content), _CHUNK_BYTES):
-            chunk = content[at : at + _CHUNK_BYTES]
-            if chunk != zeros[: len(chunk)]:
-                file.seek(at)
-                file.write(chunk)
 
 
 def _shown(path: Path, names: Sequence[str]) -> dict[str, Shown | None]:
@@ -120,7 +106,7 @@ def _shown(path: Path, names: Sequence[str]) -> dict[str, Shown | None]:
     lines = (
         f'stat "/{name}"\ndump "/{name}" {out}\n' for name, out in zip(names, outs, strict=True)
     )
-    script.write_text("".join(lines))
+    write_scratch(script, "".join(lines).encode())
     said = _run("debugfs", "-f", str(script), str(path)).stdout
     _, *parts = said.split("debugfs: stat ")
     if len(parts) != len(names):

@@ -8,12 +8,10 @@ readers look at every image: the model's recovery, our reader, and e2fsck with d
 Rejected: trusting the writer (a mistake in it would look like one of the model).
 """
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
-from pathlib import Path
 
 from powercut.checkers.kernel import ext4_layout as ext4
 from powercut.checkers.kernel.e2fsprogs import Shown, make_image, opinion
@@ -27,6 +25,7 @@ from powercut.model.scope import Geometry
 from powercut.model.state import HOLE, WRITTEN
 from powercut.properties.crash import STRUCTURE, structure
 from powercut.properties.crash_state import CrashInode, CrashState
+from powercut.writing import scratch_folder
 
 MIB = 1 << 20
 WRITE_LETTERS = b"1234"
@@ -99,8 +98,8 @@ def write_image(
 @cache
 def _template(block_bytes: int) -> bytes:
     image_mib, journal_mib = _IMAGE_MIB[block_bytes]
-    with tempfile.TemporaryDirectory(prefix="powercut-") as folder:
-        path = Path(folder) / "image"
+    with scratch_folder() as folder:
+        path = folder / "image"
         make_image(path, image_mib * MIB, block_bytes, journal_mib)
         return path.read_bytes()
 

@@ -4,7 +4,7 @@ Why so: the text, the document and the pictures are made from this, so they cann
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from powercut.checkers.locks.cycles import REACHABLE, UNKNOWN, Cycle, find_cycles
 from powercut.checkers.locks.documented import (
@@ -19,10 +19,8 @@ from powercut.checkers.locks.graph import LockGraph, Seen, Where
 if TYPE_CHECKING:
     from powercut.checkers.locks.compare import Comparison
     from powercut.checkers.locks.csource.analyse import SourceReport
-    from powercut.checkers.locks.csource.checks import Finding
     from powercut.checkers.locks.lockdep import RealGraph
 
-SCHEMA = "powercut.locks/1"
 HOLDS, VIOLATED, INCONCLUSIVE = "holds", "violated", "inconclusive"
 
 
@@ -70,42 +68,6 @@ def report_on(title: str, graph: LockGraph) -> Report:
     )
 
 
-def document_of(report: Report, exit_code: int) -> dict[str, Any]:
-    """Return the report as a document (``powercut locks --json``)."""
-    document: dict[str, Any] = {
-        "schema": SCHEMA,
-        "verdict": report.verdict,
-        "exit_code": exit_code,
-        "title": report.title,
-        "classes": [
-            {"name": c.name, "kind": c.kind, "order_key": c.order_key, "lockdep": c.lockdep}
-            for c in report.graph.classes()
-        ],
-        "edges": [edge_document(seen) for seen in merged_edges(report.graph)],
-        "cycles": [cycle_document(cycle) for cycle in report.cycles],
-        "contradictions": [_contradiction(c) for c in report.contradictions],
-        "documented": [_observed(o) for o in report.documented],
-        "notes": report.notes,
-    }
-    if report.source:
-        document["source"] = _source(report.source)
-    if report.real:
-        document["lockdep"] = {
-            "names": report.real.names,
-            "invisible": [lock.name for lock in report.real.invisible],
-            "never_seen": report.real.never_seen,
-            "other_classes": report.real.foreign,
-        }
-    if report.comparison:
-        document["compared_with"] = report.compared_with
-        document["compared"] = report.comparison.compared
-        document["not_compared"] = report.comparison.not_compared
-        document["agreed"] = report.comparison.agreed
-        document["missing"] = [_difference(d) for d in report.comparison.missing]
-        document["extra"] = [_difference(d) for d in report.comparison.extra]
-    return document
-
-
 @dataclass(frozen=True, slots=True)
 class MergedEdge:
     """Edges that differ in mode only."""
@@ -142,109 +104,3 @@ def merged_edge(group: list[Seen]) -> MergedEdge:
         tuple(dict.fromkeys(held for s in group for held in s.held)),
         first.chain,
     )
-
-
-def edge_document(edge: MergedEdge) -> dict[str, Any]:
-    """Return an edge as a document."""
-    return {
-        "from": edge.source,
-        "to": edge.target,
-        "kind": edge.kind,
-        "modes": [list(pair) for pair in edge.modes],
-        "context": edge.context,
-        "where": [where_document(where) for where in edge.where],
-        "held": [list(held) for held in edge.held],
-        "path": list(edge.chain),
-    }
-
-
-def where_document(where: Where) -> dict[str, Any]:
-    """Return a place as a document."""
-    return {"function": where.function, "file": where.file, "line": where.line}
-
-
-def cycle_document(cycle: Cycle) -> dict[str, Any]:
-    """Return a cycle as a document."""
-    return {
-        "classes": list(cycle.classes),
-        "verdict": cycle.verdict,
-        "guard": cycle.guard or None,
-        "trace": trace_document(cycle.trace),
-        "notes": cycle.notes,
-        "edges": [edge_document(merged_edge([step])) for step in cycle.steps],
-    }
-
-
-def trace_document(trace: Any) -> Any:
-    """Return a trace as a document, like the file it can be saved to."""
-    if trace is None:
-        return None
-    import msgspec
-
-    return msgspec.to_builtins(trace)
-
-
-def _contradiction(found: Contradiction) -> dict[str, Any]:
-    return {
-        "kind": found.kind,
-        "from": found.edge.source,
-        "to": found.edge.target,
-        "context": found.edge.context,
-        "where": [where_document(where) for where in found.where],
-        "path": list(found.edge.chain),
-        "against": found.against,
-        "order": list(found.order.chain) if found.order else None,
-        "documented_path": found.order.path if found.order else None,
-        "other": edge_document(merged_edge([found.other])) if found.other else None,
-        "allowed_by": found.allowed_by.path if found.allowed_by else None,
-        "reason": found.reason or None,
-    }
-
-
-def _observed(found: Observed) -> dict[str, Any]:
-    return {
-        "path": found.order.path,
-        "chain": list(found.order.chain),
-        "source": found.order.source,
-        "since": found.order.since or None,
-        "observed": [list(pair) for pair in found.seen],
-        "not_observed": [list(pair) for pair in found.unseen],
-        "reversed": [list(pair) for pair in found.reversed],
-    }
-
-
-def _source(source: "SourceReport") -> dict[str, Any]:
-    return {
-        "kind": source.kind,
-        "files": source.files,
-        "functions": source.functions,
-        "lines": source.lines,
-        "mistakes": [_mistake(m, m in source.old_mistakes) for m in source.mistakes],
-        "fixed": [_mistake(m, True) for m in source.fixed],
-        "added": [edge_document(merged_edge([seen])) for seen in source.added],
-        "removed": [edge_document(merged_edge([seen])) for seen in source.removed],
-        "not_seen": source.not_seen,
-        "unknown_calls": source.unknown_calls,
-    }
-
-
-def _mistake(found: "Finding", before: bool) -> dict[str, Any]:
-    return {
-        "what": found.what,
-        "lock": found.lock,
-        "message": found.message,
-        "where": where_document(found.where),
-        "path": list(found.chain),
-        "before": before,
-    }
-
-
-def _difference(found: Any) -> dict[str, Any]:
-    return {
-        "from": found.source,
-        "to": found.target,
-        "explained": found.explained,
-        "reason": found.reason or None,
-        "where": [where_document(where) for where in found.seen.where],
-        "context": found.seen.edge.context,
-    }

@@ -27,6 +27,7 @@ from powercut.checkers.machines.search import (
     run_batches,
 )
 from powercut.checkers.machines.setups import GEOMETRIES
+from powercut.checkers.weave.patch import ModelPatch
 from powercut.model.designs import DESIGNS, Design
 from powercut.model.mutants import Mutant
 
@@ -44,13 +45,14 @@ def compare(
     seed: int,
     *,
     mutant: Mutant | None = None,
+    patches: tuple[ModelPatch, ...] = (),
     legal: Sequence[Legal] = LEGAL,
     found: Sequence[Wrong] = FOUND,
     time_limit_s: float | None = None,
     on_batch: OnBatch | None = None,
     interrupted: Callable[[], bool] = never,
 ) -> SearchResult:
-    """Compare each of ``designs``, with ``mutant`` planted, with the buffer_head path.
+    """Compare each of ``designs``, with ``mutant`` and ``patches``, with the buffer_head path.
 
     A kind of difference that is in neither table is one failure for each design; the tally's
     ``known`` counts the others, with their reasons.  An interrupt keeps what was found so far.
@@ -65,6 +67,7 @@ def compare(
             (FIRST, design),
             shapes,
             mutant,
+            patches=patches,
             legal=legal,
             found=found,
             passed_over=passed_over[design.name],

@@ -5,18 +5,51 @@ one file excuses nothing in another.  Rejected: asking the whole run (an earlier
 nothing that recovery does not show).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Protocol
 
-from powercut.checkers.machines.live import LiveRun
+from powercut.checkers.engine.system import System, ThreadInfo
 from powercut.checkers.machines.setups import Setup
-from powercut.model.recovery import cell_content
+from powercut.model.recovery import Disk, cell_content
 from powercut.model.scope import Op, OpCode
 from powercut.model.state import IOEND_BUILDING, T_FLUSH, WRITTEN, ZERO, Kernel
 from powercut.properties.findings.words import Word
 
 LATE_WRITE = "late-write"
+
+
+class Watched(Protocol):
+    """A mount of a run as far as it went: what a condition, and the kind of a finding, is asked of.
+
+    ``threads`` are those of ``system``, ``schedule`` their indexes in the order of their steps.
+    """
+
+    @property
+    def setup(self) -> Setup: ...
+
+    @property
+    def system(self) -> System: ...
+
+    @property
+    def state(self) -> bytes: ...
+
+    @property
+    def start_disk(self) -> Disk: ...
+
+    @property
+    def threads(self) -> Sequence[ThreadInfo]: ...
+
+    @property
+    def schedule(self) -> Sequence[int]: ...
+
+    @property
+    def tasks(self) -> Sequence[Sequence[Op]]: ...
+
+    def calls(self, *codes: OpCode) -> list[Op]: ...
+
+    def writers(self, inode: int, cell: int) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +60,7 @@ class Around:
     nobody's, and then it may be about any.
     """
 
-    run: LiveRun
+    run: Watched
     inode: int | None = None
     before: AbstractSet[str] = frozenset()
     """The properties that were seen violated in this mount before."""

@@ -35,6 +35,7 @@ from powercut.checkers.machines.differential import (
 from powercut.checkers.machines.reference import SYNCS
 from powercut.checkers.machines.setups import Setup
 from powercut.checkers.machines.tally import Tally
+from powercut.checkers.weave.patch import ModelPatch
 from powercut.model.designs import Design
 from powercut.model.mutants import Mutant
 from powercut.model.recovery import Disk, read_file, recover
@@ -87,9 +88,10 @@ def pairs(
     draw: st.DrawFn,
     designs: tuple[Design, Design],
     mutant: Mutant | None,
+    patches: tuple[ModelPatch, ...],
     geometries: Sequence[Geometry],
 ) -> tuple[Setup, Setup]:
-    """Two set-ups that differ in the design alone; ``mutant`` is planted in the second."""
+    """Two set-ups that differ in the design, and in the mutant and the patches of the second."""
     geometry = draw(st.sampled_from(geometries))
     cells = min(geometry.nr_blocks, geometry.nr_phys) * geometry.cells_per_block
     setup = Setup(
@@ -100,7 +102,7 @@ def pairs(
         nodelalloc=draw(st.sampled_from((False, False, True))),
         flusher_passes=PASSES,
     )
-    return setup, replace(setup, design=designs[1], mutant=mutant)
+    return setup, replace(setup, design=designs[1], mutant=mutant, patches=patches)
 
 
 class DifferentialMachine(RuleBasedStateMachine):
@@ -276,15 +278,16 @@ def differential_machine(
     geometries: Sequence[Geometry],
     mutant: Mutant | None = None,
     *,
+    patches: tuple[ModelPatch, ...] = (),
     legal: Sequence[Legal] = LEGAL,
     found: Sequence[Wrong] = FOUND,
     passed_over: Collection[str] = (),
     tally: Tally | None = None,
     check: Callable[[], None] = DifferentialMachine.check,
 ) -> type[DifferentialMachine]:
-    """Return the machine that compares two designs; ``mutant`` is planted in the second one."""
+    """Return the machine that compares two designs; the second has ``mutant`` and ``patches``."""
 
-    @initialize(setups=pairs(designs, mutant, tuple(geometries)))
+    @initialize(setups=pairs(designs, mutant, patches, tuple(geometries)))
     def mount(self: Any, setups: tuple[Setup, Setup]) -> None:
         self.begin(setups)
 

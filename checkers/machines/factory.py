@@ -4,6 +4,7 @@ Why so: Hypothesis runs classes, and what a class draws is part of it; counts ar
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis.stateful import initialize
 from powercut.checkers.machines.crash_machine import ORDERS, CrashMachine
 from powercut.checkers.machines.setups import Setup
 from powercut.checkers.machines.tally import Tally
+from powercut.checkers.weave.patch import ModelPatch
 from powercut.model.designs import Design
 from powercut.model.mutants import Mutant
 from powercut.model.scope import Geometry
@@ -22,6 +24,7 @@ def crash_machine(
     geometries: Sequence[Geometry],
     mutant: Mutant | None = None,
     *,
+    patches: tuple[ModelPatch, ...] = (),
     tally: Tally | None = None,
     wanted: str = "",
     schedules: int = 20,
@@ -34,8 +37,8 @@ def crash_machine(
 ) -> type[CrashMachine]:
     """Return the machine class that draws from these designs and geometries.
 
-    ``tally`` receives the counts; the others are as in :class:`CrashMachine`, whose rules ``base``
-    has, or fewer.
+    The model is changed by ``patches``.  ``tally`` receives the counts; the others are as in
+    :class:`CrashMachine`, whose rules ``base`` has, or fewer.
     """
 
     @initialize(
@@ -44,7 +47,7 @@ def crash_machine(
         seed=st.integers(0, 2**16 - 1),
     )
     def mount(self: Any, setup: Setup, order: int, seed: int) -> None:
-        self.begin(setup, order, seed)
+        self.begin(replace(setup, patches=patches), order, seed)
 
     members = {
         "mount": mount,

@@ -19,6 +19,7 @@ from powercut.checkers.crash.image import file_images
 from powercut.checkers.engine.search.breadth import BreadthFirst
 from powercut.checkers.engine.search.outcome import INTERRUPTED, Limits, Watch
 from powercut.checkers.engine.system import Predicate
+from powercut.checkers.machines.conditions import Watched
 from powercut.checkers.machines.live import LiveRun
 from powercut.checkers.run.mount import predicates_of
 from powercut.model.language import DEADLOCK, LIVELOCK
@@ -184,7 +185,7 @@ class Judge:
         return Seen(LIVELOCK, ANY_KIND, "no continuation of this run comes to rest")
 
 
-def kind_of(run: LiveRun, finding: Finding) -> str:
+def kind_of(run: Watched, finding: Finding) -> str:
     """Return whose data a stale cell shows, what a sync promised, or what is wrong otherwise."""
     if finding.prop == STRUCTURE:
         if "behind size" in finding.text:

@@ -10,22 +10,25 @@ Rejected: excusing a property as a whole (a design with a stale tail could then 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from powercut.checkers.machines.conditions import Around, all_hold
+from powercut.checkers.machines.conditions import Around, Watched, all_hold
 from powercut.checkers.machines.judge import Seen
-from powercut.checkers.machines.live import LiveRun
 from powercut.properties.findings.loader import shipped
 from powercut.properties.findings.words import Word
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One known violation: ``finding`` is the title of the finding that explains it."""
+    """One known violation: ``finding`` is the title of the finding that explains it.
+
+    ``name`` is that of its file.
+    """
 
     designs: tuple[str, ...]
     prop: str
     kind: str
     finding: str
     needs: tuple[Word, ...] = ()
+    name: str = ""
 
     def when(self, around: Around) -> bool:
         """Tell whether what the violation cannot do without is there."""
@@ -33,13 +36,13 @@ class Known:
 
 
 KNOWN: tuple[Known, ...] = tuple(
-    Known(entry.designs, entry.prop, entry.kind, finding.title, entry.needs)
+    Known(entry.designs, entry.prop, entry.kind, finding.title, entry.needs, finding.name)
     for finding in shipped().values()
     for entry in finding.known
 )
 
 
-def known(run: LiveRun, seen: Seen, before: AbstractSet[str] = frozenset()) -> Known | None:
+def known(run: Watched, seen: Seen, before: AbstractSet[str] = frozenset()) -> Known | None:
     """Return the entry that explains ``seen``, if ``before`` was seen in this mount before it."""
     around = Around(run, seen.inode, before)
     for entry in KNOWN:

@@ -21,7 +21,8 @@ from functools import lru_cache
 
 from powercut.checkers.engine.system import System
 from powercut.checkers.machines.setups import Setup
-from powercut.checkers.run.mount import Epoch, Mount, build_for, build_of
+from powercut.checkers.run.mount import Epoch, Mount, build_for, build_of, changes_of
+from powercut.checkers.weave.patch import ModelPatch
 from powercut.checkers.workload.limits import DATA_OPS, MAX_DATA_OPS, MAX_MOUNTS
 from powercut.model.recovery import Disk, mkfs
 from powercut.model.scope import Mount as Workload
@@ -62,9 +63,11 @@ class Here:
 
 
 @lru_cache(maxsize=32)
-def _system_of(dims: tuple[tuple[str, int], ...], place: int) -> System:
+def _system_of(
+    dims: tuple[tuple[str, int], ...], place: int, patches: tuple[ModelPatch, ...]
+) -> System:
     """Return the system that the run at ``place`` may reconfigure."""
-    build = build_for(dims)
+    build = build_for(dims, patches=patches)
     empty = bytes(build.layout.constant_size)
     return System(build, empty, bytes(build.layout.shared_size))
 
@@ -111,7 +114,9 @@ class LiveRun:
         self.setup = setup
         self._observes_calls = observes_calls
         self.base = _base_scope(setup)
-        self.system = _system_of(tuple(sorted(_every_thread(self.base).items())), place)
+        self._changes = changes_of(setup)
+        dims = tuple(sorted(_every_thread(self.base).items()))
+        self.system = _system_of(dims, place, self._changes)
         self.threads = self.system.threads
         self.indexes = {
             kind: [n for n, info in enumerate(self.threads) if info.kind == kind]
@@ -354,7 +359,8 @@ class LiveRun:
         runs.append(Epoch(self.start_disk, tuple(self.schedule), now))
         out = []
         for n, run in enumerate(runs):
-            names = {info.name: t for t, info in enumerate(build_of(scope, n).threads)}
+            build = build_of(scope, n, patches=self._changes)
+            names = {info.name: t for t, info in enumerate(build.threads)}
             there = tuple(names[self.threads[t].name] for t in run.schedule)
             out.append(replace(run, schedule=there))
         return tuple(out)

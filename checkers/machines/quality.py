@@ -18,6 +18,7 @@ from powercut.checkers.machines.crash_machine import CrashMachine
 from powercut.checkers.machines.reference_machine import ReferenceMachine
 from powercut.checkers.machines.search import PROFILES, Failure, Profile, never, search
 from powercut.checkers.machines.setups import Setup, setups
+from powercut.checkers.weave.patch import ModelPatch
 from powercut.checkers.workload.shipped import SCOPES
 from powercut.model.designs import DESIGNS, Design
 from powercut.model.mutants import MUTANTS, Mutant
@@ -107,8 +108,12 @@ def examine(
     seeds: Sequence[int] = (1, 2, 3),
     profile: Profile = EXAM,
     interrupted: Callable[[], bool] = never,
+    patches: tuple[ModelPatch, ...] = (),
 ) -> Iterator[Mark]:
-    """Search for every mutant with every seed; yield a mark each, the last one if interrupted."""
+    """Search for every mutant with every seed; yield a mark each, the last one if interrupted.
+
+    Each is planted over ``patches``.
+    """
     for slug in slugs:
         mutant = MUTANTS[slug]
         for seed in seeds:
@@ -117,6 +122,7 @@ def examine(
                 profile,
                 seed * 1_000_000,
                 mutant=mutant,
+                patches=patches,
                 geometries=[SCOPES[mutant.scope].geometry],
                 base=machine_for(mutant),
                 stop_at_first=True,

@@ -29,6 +29,7 @@ from powercut.checkers.run.question import Question
 from powercut.checkers.run.replay import replay
 from powercut.checkers.run.trace_of import make_trace
 from powercut.checkers.traces.format import Origin, Trace
+from powercut.checkers.weave.patch import ModelPatch
 from powercut.errors import PowercutError
 from powercut.model.designs import Design
 from powercut.model.mutants import Mutant
@@ -207,6 +208,7 @@ def search(
     seed: int,
     *,
     mutant: Mutant | None = None,
+    patches: tuple[ModelPatch, ...] = (),
     geometries: Sequence[Geometry] = (),
     base: type[CrashMachine] = CrashMachine,
     time_limit_s: float | None = None,
@@ -215,6 +217,8 @@ def search(
     interrupted: Callable[[], bool] = never,
 ) -> SearchResult:
     """Search ``designs`` under ``profile``; an interrupt keeps what was found so far.
+
+    The model is changed by ``patches``, and ``mutant`` planted over them.
 
     A violation that was seen is kept as it is if it could not be shrunk any more.  Raises
     :class:`NotReproduced` if a violation does not replay natively.
@@ -228,6 +232,7 @@ def search(
             [design],
             shapes,
             mutant,
+            patches=patches,
             tally=result.tally,
             passed_over=passed_over,
             schedules=profile.schedules,
@@ -362,7 +367,8 @@ def trace_of_violated(error: Violated) -> Trace | None:
     prop = property_of(error)
     if not prop:
         return None
-    question = Question(run.setup.design, run.scope(), run.setup.mutant)
+    setup = run.setup
+    question = Question(setup.design, run.scope(), setup.mutant, patches=setup.patches)
     epochs = run.epochs(seen.image)
     return make_trace(question, prop, epochs, seen.detail, origin=Origin("machine"))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
+from powercut.checkers.weave.patch import ModelPatch
 from powercut.model.designs import DESIGNS, Design
 from powercut.model.mutants import Mutant
 from powercut.model.scope import Geometry, OpCode, Timer
@@ -30,6 +31,8 @@ GEOMETRIES: dict[str, Geometry] = {
 class Setup:
     """Everything about a run that is fixed before its first step; sizes in cells.
 
+    ``patches`` are the user's changes of the model; the mutant is planted over them.
+
     With ``syncs`` every mount begins with a sync(2) that may be late, and others may follow; with
     ``unlinks`` files may be unlinked.  Not both, :class:`ValueError`: in a scope that unlinks, the
     model lets a task call sync(2) only while it has file 0 open.
@@ -49,6 +52,7 @@ class Setup:
     evictions: int = 0
     syncs: bool = False
     unlinks: bool = False
+    patches: tuple[ModelPatch, ...] = ()
 
     def __post_init__(self) -> None:
         if self.syncs and self.unlinks:

@@ -11,7 +11,7 @@ Rejected: a mount that holds its present state (an object a state, and searches 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from powercut.checkers.crash.image import decode, file_images
 from powercut.checkers.engine.frames import Place
@@ -88,7 +88,19 @@ def build_asked(question: Question, number: int, *, checked: bool = False) -> Bu
     )
 
 
-def changes_of(question: Question) -> tuple[ModelPatch, ...]:
+class Changed(Protocol):
+    """What is asked about a model: a question, or the set-up of a run that is drawn."""
+
+    @property
+    def mutant(self) -> Mutant | None:
+        """The mistake that is planted."""
+
+    @property
+    def patches(self) -> tuple[ModelPatch, ...]:
+        """The user's changes."""
+
+
+def changes_of(question: Changed) -> tuple[ModelPatch, ...]:
     """Return the texts that the model of ``question`` has been changed by, if it is not ours.
 
     Our own mutants are woven into our own model; over a user's patch a mutant is one patch more.

@@ -27,9 +27,11 @@ class Question:
     ``properties`` decide the verdict (none: all but the advisory ones); ``stop_at`` names one whose
     first violation ends the run, which is then not exhaustive; with ``known`` the first violation
     of any other property does.  ``variants`` are texts of the model beside which ``mutant`` chooses
-    one by its number, instead of those that come with the model.  ``observation`` asks for outcomes
-    too.  ``engine`` (one of ``ENGINES``) changes how long it takes and nothing else, so questions
-    that differ in it are equal.  Raises :class:`ValueError` for an unknown engine.
+    one by its number, instead of those that come with the model.  With ``splits`` what a crash
+    shows wrong is told apart by file, cell and colour: each is a violation of its own, with a
+    shortest schedule, so that a known one hides nothing beside it.  ``observation`` asks for
+    outcomes too.  ``engine`` (one of ``ENGINES``) changes how long it takes and nothing else, so
+    questions that differ in it are equal.  Raises :class:`ValueError` for an unknown engine.
     """
 
     design: Design
@@ -41,6 +43,7 @@ class Question:
     strategy: Strategy = EXHAUSTIVE
     limits: Limits = field(default_factory=Limits)
     stop_at: str = ""
+    splits: bool = False
     known: frozenset[str] | None = None
     variants: Variants | None = None
     engine: str = field(default=AUTO, compare=False)

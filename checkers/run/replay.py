@@ -92,8 +92,25 @@ def replay_as(question: Question, trace: Trace, name: str = "trace") -> ReplayRe
 
     Raises as :func:`replay` does.
     """
+    runs, judgement = followed_as(question, trace, name)
+    epochs = [view_of(run, []) for run in runs[:-1]] + [view_of(runs[-1], judgement.wrong)]
+    return _result(trace, epochs, judgement)
+
+
+def followed(trace: Trace, name: str = "trace") -> tuple[list[Follower], Judgement]:
+    """Take every step of ``trace``; return each mount where it ended, and what the end shows.
+
+    Raises as :func:`replay` does.
+    """
+    return followed_as(subject_of(trace, name), trace, name)
+
+
+def followed_as(
+    question: Question, trace: Trace, name: str = "trace"
+) -> tuple[list[Follower], Judgement]:
+    """Take every step of ``trace`` as a run of what ``question`` is about."""
     geometry = question.scope.geometry
-    epochs: list[EpochReplay] = []
+    runs: list[Follower] = []
     judgement = Judgement(violated=False, detail="")
     start = mkfs(question.scope)
     for n, epoch in enumerate(trace.epochs):
@@ -108,8 +125,8 @@ def replay_as(question: Question, trace: Trace, name: str = "trace") -> ReplayRe
             start = mount.next_disk(crash)
         if is_last:
             judgement = judge(trace.property, run, crash, failure)
-        epochs.append(view_of(run, judgement.wrong))
-    return _result(trace, epochs, judgement)
+        runs.append(run)
+    return runs, judgement
 
 
 def placed(trace: Trace) -> list[list[PlacedStep]]:
@@ -123,12 +140,17 @@ def placed(trace: Trace) -> list[list[PlacedStep]]:
     ]
 
 
-def _result(trace: Trace, epochs: list[EpochReplay], judgement: Judgement) -> ReplayResult:
+def keeps_verdict(trace: Trace, judgement: Judgement) -> bool:
+    """Tell whether ``judgement`` of its end is what ``trace`` says."""
     violated = judgement.violated
     if trace.property == LIVELOCK:  # the replay sees the lasso; that nothing leaves it is recorded
         violated = violated and trace.verdict == VIOLATED
+    return (VIOLATED if violated else HOLDS) == trace.verdict
+
+
+def _result(trace: Trace, epochs: list[EpochReplay], judgement: Judgement) -> ReplayResult:
     return ReplayResult(
-        reproduced=(VIOLATED if violated else HOLDS) == trace.verdict,
+        reproduced=keeps_verdict(trace, judgement),
         expected=f"{trace.property} {trace.verdict}",
         detail=judgement.detail,
         steps=sum(len(epoch.steps) for epoch in epochs),

@@ -1,7 +1,7 @@
 """A replayed mount as the ladder shows it: steps, changes, who waits, what a cut can leave."""
 
 from powercut.checkers.run.follow import Follower, Taken
-from powercut.checkers.run.standing import call_of, is_blocked
+from powercut.checkers.run.standing import call_of, is_blocked, locks_of
 from powercut.checkers.traces.describe import (
     context_of,
     describe_changes,
@@ -22,7 +22,7 @@ def view_of(run: Follower, wrong: list[WrongCell]) -> EpochReplay:
         possible=[colour_set(may).split("|") for may in run.mount.crash(run.variables).may],
         journal=journal_at_crash(values),
         state=describe_state(values),
-        waiting=_waiting(run, values),
+        waiting=_waiting(run),
         wrong=wrong,
     )
 
@@ -43,13 +43,13 @@ def _step_view(run: Follower, taken: Taken) -> StepView:
     )
 
 
-def _waiting(run: Follower, values: dict[str, int]) -> list[str]:
+def _waiting(run: Follower) -> list[str]:
     waiting = []
     for thread, info in enumerate(run.mount.threads):
         if not is_blocked(run.native, thread):
             continue
         function, call = call_of(run.mount, run.native, run.state, thread)
-        held = ", ".join(locks_held(values, context_of(info.kind, info.number)))
+        held = ", ".join(locks_of(run.mount, run.state, thread))
         holding = f" holding {held}" if held else ""
         waiting.append(f"{info.name}{holding} waits in {function}(): {call}")
     return waiting

@@ -9,6 +9,7 @@ from powercut.checkers.engine.search.engines import PYTHON
 from powercut.checkers.run.mount import Epoch
 from powercut.checkers.run.observation import Outcome
 from powercut.checkers.run.question import Question
+from powercut.properties.crash import Finding
 
 HOLDS: Final = "holds"
 VIOLATED: Final = "violated"
@@ -17,11 +18,15 @@ INCONCLUSIVE = "inconclusive"
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A violated property with a shortest schedule (of its last mount) that leads there."""
+    """A violated property with a shortest schedule (of its last mount) that leads there.
+
+    ``finding`` is what the power cut at the end shows, for a property of crashes.
+    """
 
     prop: str
     detail: str
     epochs: tuple[Epoch, ...]
+    finding: Finding | None = None
 
     @property
     def steps(self) -> int:

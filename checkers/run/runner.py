@@ -209,9 +209,16 @@ class _MountRun:
                 self._observe(outcome_of(self.observation, files, state.calls), number, image)
         findings = factored(state)
         for finding in findings:
-            if finding.prop not in self.evidence:
-                self.evidence[finding.prop] = (finding, evidence_image(state, finding))
-        return list(dict.fromkeys(f.prop for f in findings))
+            name = self._name(finding)
+            if name not in self.evidence:
+                self.evidence[name] = (finding, evidence_image(state, finding))
+        return list(dict.fromkeys(map(self._name, findings)))
+
+    def _name(self, finding: Finding) -> str:
+        """Return what a finding is looked for under."""
+        if not self.parent.question.splits:
+            return finding.prop
+        return f"{finding.prop} {finding.inode} {finding.cell} {finding.colour} {finding.text}"
 
     def _crash_again(self, projection: bytes, number: int) -> list[str]:
         """Do the same where variants are asked one after the other: most projections are known."""
@@ -220,10 +227,11 @@ class _MountRun:
             if start not in self.next_origins:
                 self.next_origins[start] = self._way_to(number, image)
         for finding in left.findings:
-            if finding.prop not in self.evidence:
+            name = self._name(finding)
+            if name not in self.evidence:
                 state = self.mount.crash_of(projection)
-                self.evidence[finding.prop] = (finding, evidence_image(state, finding))
-        return list(dict.fromkeys(f.prop for f in left.findings))
+                self.evidence[name] = (finding, evidence_image(state, finding))
+        return list(dict.fromkeys(map(self._name, left.findings)))
 
     def _counts(self, state: CrashState) -> bool:
         """Tell whether a power cut here is one that is asked for."""
@@ -254,13 +262,12 @@ class _MountRun:
     def violation(self, found: Found) -> Violation:
         """Turn what the search found into a violation with all its mounts."""
         disk = self.starts[found.start]
-        crash: Disk | None = None
-        detail = found.detail
-        if found.name in self.evidence:
-            finding, crash = self.evidence[found.name]
-            detail = describe_finding(finding)
-        epoch = Epoch(disk, found.schedule, crash)
-        return Violation(found.name, detail, (*self.origins[disk], epoch))
+        if found.name not in self.evidence:
+            epoch = Epoch(disk, found.schedule, None)
+            return Violation(found.name, found.detail, (*self.origins[disk], epoch))
+        finding, crash = self.evidence[found.name]
+        epochs = (*self.origins[disk], Epoch(disk, found.schedule, crash))
+        return Violation(finding.prop, describe_finding(finding), epochs, finding)
 
 
 class _Key:

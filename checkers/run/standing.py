@@ -3,9 +3,10 @@
 from powercut.checkers.engine.errors import STEP_ERRORS
 from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.run.mount import Mount
-from powercut.checkers.traces.describe import operand_name
+from powercut.checkers.traces.describe import context_of, locks_held, operand_name, values_of
 
 _SERVICES = ("ext4_journal_start", "jbd2_complete_transaction")
+_BEFORE_THE_SLOT = "worker slot"
 
 
 def is_service(file: str, function: str) -> bool:
@@ -27,6 +28,20 @@ def call_of(mount: Mount, native: NativeRun, state: bytes, thread: int) -> tuple
     operand = ", ".join(name for name in named if name)
     holding = " taken" if place.label == "holding" else ""
     return stack[-2][0], f"{function}({operand}){holding}"
+
+
+def locks_of(mount: Mount, state: bytes, thread: int) -> list[str]:
+    """Return what a thread holds in ``state``, outermost class first.
+
+    Workers take locks under one context; one that is parked before the queue's slot has none.
+    """
+    if mount.system.is_finished(state, thread):
+        return []
+    if mount.place(state, thread).label == _BEFORE_THE_SLOT:
+        return []
+    values = values_of(mount.system.build.layout, mount.system.shared(state))
+    info = mount.threads[thread]
+    return locks_held(values, context_of(info.kind, info.number))
 
 
 def is_blocked(native: NativeRun, thread: int) -> bool:

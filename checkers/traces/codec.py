@@ -39,6 +39,9 @@ from powercut.model.scope import Scope
 from powercut.reading import TooLarge, Unreadable, read_bytes
 
 MAX_TRACE_BYTES = 4 * 1024 * 1024
+PAGE_MARK = 'id="powercut-trace"'
+"""What marks the element of a page (``trace convert --to html``) that holds the trace."""
+_PAGE_START = b"<!doctype html"
 _TOO_LARGE = f"larger than {MAX_TRACE_BYTES >> 20} MiB; a trace is smaller"
 _WIDTH = 100
 
@@ -79,9 +82,14 @@ def load_trace(path: Path) -> Trace:
 
 
 def decode_trace(data: bytes, name: str) -> Trace:
-    """Return the trace in ``data``; ``name`` heads every message.  Raises :class:`TraceError`."""
+    """Return the trace in ``data``, a trace file or the page of a trace; ``name`` heads messages.
+
+    Raises :class:`TraceError`.
+    """
     if len(data) > MAX_TRACE_BYTES:
         raise TraceError(name, "$", _TOO_LARGE)
+    if data[: len(_PAGE_START)].lower() == _PAGE_START:
+        data = _in_page(data, name)
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -96,6 +104,16 @@ def decode_trace(data: bytes, name: str) -> Trace:
         trace = _typed(data, name, Trace)
     _check_contents(trace, name)
     return trace
+
+
+def _in_page(data: bytes, name: str) -> bytes:
+    """Return the trace that a page carries."""
+    _, mark, tail = data.partition(PAGE_MARK.encode())
+    content, end, _ = tail.partition(b"</script>")
+    if not mark or not end:
+        message = "a page without a trace; give one that `powercut trace convert --to html` wrote"
+        raise TraceError(name, "$", message)
+    return content.partition(b">")[2]
 
 
 def encode_trace(trace: Trace) -> bytes:

@@ -35,6 +35,7 @@ _WIDEST_COLUMN = 18
 _LABEL = 11
 LEGEND = "* carries what is wrong; - the violation does not need it; the others lead there"
 _NO_BREAK = "\u00a0"
+_NO_WRITE = "which no write of this mount has"
 
 _MEANINGS = {
     "zero": "zeros",
@@ -136,14 +137,18 @@ def _head(trace: Trace, scope: Scope) -> list[str]:
         mutant = MUTANTS.get(trace.mutant)
         lines += _entry("mutant", trace.mutant + (f": {mutant.summary}" if mutant else ""))
     lines += _entry("scope", scope.name + (f": {scope.summary}" if scope.summary else ""))
-    geometry = scope.geometry
-    size = BLOCK_BYTES // geometry.cells_per_block
-    cells = f"{geometry.cells_per_block} cells" if geometry.cells_per_block > 1 else "1 cell"
-    folio = f", {geometry.blocks_per_folio} blocks a folio" if geometry.blocks_per_folio > 1 else ""
-    lines += _entry("units", f"{cells} a block{folio}; with 4 KiB blocks a cell is {size} bytes")
+    lines += _entry("units", unit_words(scope.geometry))
     if scope.data_err_abort:
         lines += _entry("options", "data_err=abort")
     return lines
+
+
+def unit_words(geometry: Geometry) -> str:
+    """Say how many cells a block has, and blocks a folio."""
+    size = BLOCK_BYTES // geometry.cells_per_block
+    cells = f"{geometry.cells_per_block} cells" if geometry.cells_per_block > 1 else "1 cell"
+    folio = f", {geometry.blocks_per_folio} blocks a folio" if geometry.blocks_per_folio > 1 else ""
+    return f"{cells} a block{folio}; with 4 KiB blocks a cell is {size} bytes"
 
 
 # ---- one mount ----------------------------------------------------------------------------------
@@ -436,16 +441,17 @@ def _wrong_words(trace: Trace, wrong: WrongCell, mount: Mount, geometry: Geometr
     colour = colour_name(wrong.colour)
     return (
         f"{trace.property}: cell {wrong.cell} (bytes {first}-{first + size - 1}) shows {colour}, "
-        f"{_meaning(colour, mount)}"
+        f"{colour_meanings(mount).get(colour, _NO_WRITE)}"
     )
 
 
-def _meaning(colour: str, mount: Mount) -> str:
+def colour_meanings(mount: Mount) -> dict[str, str]:
+    """Return what each colour of a cell stands for in ``mount``."""
+    meanings = dict(_MEANINGS)
     for (t, m), name in _write_colours(mount).items():
-        if name == colour:
-            op = mount.tasks[t][m]
-            return f"the data of task{t}'s {op_words(op.code, op.pos_cells, op.length_cells)}"
-    return _MEANINGS.get(colour, "which no write of this mount has")
+        op = mount.tasks[t][m]
+        meanings[name] = f"the data of task{t}'s {op_words(op.code, op.pos_cells, op.length_cells)}"
+    return meanings
 
 
 def _live_end(trace: Trace, seen: EpochReplay) -> list[str]:

@@ -6,7 +6,9 @@ with an import statement that finds the patched module where there is one.  Decl
 scopes, designs) stay the installed ones: nobody has patched them.
 
 Every function made here carries its parsed text (:class:`~powercut.checkers.engine.language.Text`),
-because the text on disk is not what runs; line numbers are those of the unpatched file.
+because the text on disk is not what runs.  Line numbers are those of the file with a user's
+patches, which is the file that the user works on; of a mutant they are those of the model's file,
+which everybody has.
 
 Rejected: writing patched packages to a temporary folder (leftovers, and other line numbers).
 """
@@ -45,22 +47,28 @@ def module_name(file: str) -> str:
     return "powercut." + file.removesuffix(".py").replace("/", ".")
 
 
-def parse_patched(patched: PatchedText, name: str, file: str) -> ast.Module:
-    """Return the tree of a patched file, every node at its line of the base.
+def parse_text(text: str, name: str, file: str) -> ast.Module:
+    """Return the tree of a patched file.
 
     A ``yield`` keeps the comment beside it as its attribute ``label``.  Raises
-    :class:`PatchError` where the result is no Python.
+    :class:`PatchError` where the text is no Python.
     """
     try:
-        tree = ast.parse(patched.text)
+        tree = ast.parse(text)
     except SyntaxError as error:
         place = f"{file}:{error.lineno}"
         raise PatchError(name, place, f"the patched file is no Python: {error.msg}") from None
-    comments = comments_of(patched.text)
+    comments = comments_of(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Yield):
             label = comments.get(node.lineno, "") or comments.get(node.end_lineno or 0, "")
             node.label = label  # type: ignore[attr-defined]
+    return tree
+
+
+def parse_mutated(patched: PatchedText, name: str, file: str) -> ast.Module:
+    """Return the tree of a mutant's file, each node at its line of the base; see parse_text()."""
+    tree = parse_text(patched.text, name, file)
     for node in ast.walk(tree):
         if isinstance(node, ast.stmt | ast.expr):
             first, last = node.lineno, node.end_lineno or node.lineno
@@ -84,25 +92,21 @@ def patched_program(patches: Sequence[ModelPatch]) -> Program:
 
     Raises :class:`PatchError` where one does not apply, or its module cannot be made.
     """
-    texts = patched_texts(patches)
-    names = ", ".join(patch.name for patch in patches)
-    trees = {file: parse_patched(text, names, file) for file, text in texts.items()}
-    return _program(trees, names)
-
-
-def patched_texts(patches: Sequence[ModelPatch]) -> dict[str, PatchedText]:
-    """Return the files that ``patches`` change, with the lines of the unpatched model."""
     sources = dict(model_sources())
-    texts: dict[str, PatchedText] = {}
+    changed: set[str] = set()
     for patch in patches:
         for file, patched in apply_patch(patch, sources).items():
             sources[file] = patched.text
-            before = texts.get(file)
-            lines = patched.lines
-            if before is not None:
-                lines = tuple(before.lines[line - 1] for line in lines)
-            texts[file] = PatchedText(patched.text, lines)
-    return texts
+            changed.add(file)
+    names = ", ".join(patch.name for patch in patches)
+    return _program({file: parse_text(sources[file], names, file) for file in changed}, names)
+
+
+def mutated_program(patch: ModelPatch) -> Program:
+    """Return the program that has the patch of one mutant.  Raises :class:`PatchError`."""
+    found = apply_patch(patch, model_sources())
+    trees = {file: parse_mutated(text, patch.name, file) for file, text in found.items()}
+    return _program(trees, patch.name)
 
 
 def woven_program(patches: Mapping[int, ModelPatch]) -> Program:
@@ -111,7 +115,7 @@ def woven_program(patches: Mapping[int, ModelPatch]) -> Program:
     variants: dict[str, list[Variant]] = {}
     for number, patch in patches.items():
         for file, patched in apply_patch(patch, sources).items():
-            tree = parse_patched(patched, patch.name, file)
+            tree = parse_mutated(patched, patch.name, file)
             variants.setdefault(file, []).append(Variant(number, patch.name, tree))
     trees = {file: weave(ast.parse(sources[file]), found) for file, found in variants.items()}
     return _program(trees, "the mutants")
@@ -224,8 +228,8 @@ class Changed:
 
     @property
     def key(self) -> str:
-        """A digest of the patches."""
-        return _digest([patch.text for patch in self.patches])
+        """A digest of the patches and of how they are applied."""
+        return _digest([*_weaver(), *(patch.text for patch in self.patches)])
 
     def woven(self) -> Program:
         """Return the patched model."""
@@ -242,10 +246,13 @@ def mutant_patch(mutant: Mutant) -> ModelPatch:
 
 
 @cache
+def _weaver() -> list[str]:
+    return [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
+
+
+@cache
 def _mutants_key() -> str:
-    room = Path(__file__).parent
-    weaver = [path.read_text(encoding="utf-8") for path in sorted(room.glob("*.py"))]
-    return _digest([*weaver, *(mutant.patch for mutant in MUTANTS.values())])
+    return _digest([*_weaver(), *(mutant.patch for mutant in MUTANTS.values())])
 
 
 def _digest(texts: Sequence[str]) -> str:
@@ -257,7 +264,7 @@ def _digest(texts: Sequence[str]) -> str:
 
 @lru_cache(maxsize=8)
 def _with_mutant(mutant: Mutant) -> Program:
-    return patched_program([mutant_patch(mutant)])
+    return mutated_program(mutant_patch(mutant))
 
 
 @lru_cache(maxsize=8)

@@ -13,7 +13,16 @@ limits on the number of states (only a run can know those).
 from collections.abc import Iterator
 
 from powercut.errors import InputError
-from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
+from powercut.model.scope import (
+    BlockKind,
+    Geometry,
+    InitialBlock,
+    Mount,
+    Op,
+    OpCode,
+    Scope,
+    Timer,
+)
 
 MIN_BLOCKS, MAX_BLOCKS = 1, 8
 MIN_CELLS_PER_BLOCK, MAX_CELLS_PER_BLOCK = 1, 4
@@ -62,7 +71,9 @@ def check_scope(scope: Scope) -> None:
     check_name(scope.name)
     check_summary(scope.summary)
     check_geometry(scope.geometry)
-    check_file(scope.initial_size_cells, scope.initial_dirty_tail, scope.geometry)
+    check_file(
+        scope.initial_size_cells, scope.initial_dirty_tail, scope.geometry, scope.initial_blocks
+    )
     if not isinstance(scope.timer, Timer):
         raise LimitError("timer", "timer must be never, once or free")
     check_range("errors", scope.max_errors, 0, MAX_ERRORS)
@@ -124,12 +135,19 @@ def check_geometry(geometry: Geometry) -> None:
     check_range("inodes", geometry.nr_inodes, MIN_INODES, MAX_INODES)
 
 
-def check_file(size_cells: int, dirty_tail: bool, geometry: Geometry) -> None:
+def check_file(
+    size_cells: int,
+    dirty_tail: bool,
+    geometry: Geometry,
+    blocks: tuple[InitialBlock, ...] = (),
+) -> None:
     """Raise :class:`LimitError` unless the initial file fits ``geometry`` (checked before)."""
     cells = geometry.cells_per_block
     check_range("size", size_cells, 0, total_cells(geometry))
     needed = -(-size_cells // cells)
-    if needed > geometry.nr_phys:
+    if blocks:
+        _check_blocks(blocks, needed, geometry)
+    elif needed > geometry.nr_phys:
         raise LimitError(
             "size",
             f"size={size_cells} needs {needed} physical blocks and phys={geometry.nr_phys}; "
@@ -142,6 +160,30 @@ def check_file(size_cells: int, dirty_tail: bool, geometry: Geometry) -> None:
             f"dirty-tail needs a size inside a block, and size={size_cells} ends one "
             f"(cells={cells}); change size or drop dirty-tail",
         )
+    if dirty_tail and blocks and blocks[needed - 1].kind != BlockKind.WRITTEN:
+        raise LimitError(
+            "dirty-tail", "dirty-tail needs a written EOF block; change blocks or drop dirty-tail"
+        )
+
+
+def _check_blocks(blocks: tuple[InitialBlock, ...], needed: int, geometry: Geometry) -> None:
+    """Check one entry a block, each at a place of its own, none of them written behind EOF."""
+    if len(blocks) != geometry.nr_blocks:
+        raise LimitError(
+            "blocks", f"blocks says {len(blocks)} blocks, and the file has {geometry.nr_blocks}"
+        )
+    taken: set[int] = set()
+    for number, block in enumerate(blocks):
+        if block.kind == BlockKind.HOLE:
+            continue
+        check_range("blocks", block.phys, 0, geometry.nr_phys - 1)
+        if block.phys in taken:
+            raise LimitError("blocks", f"two blocks of the file are at {block.phys}")
+        taken.add(block.phys)
+        if block.kind == BlockKind.WRITTEN and number >= needed:
+            raise LimitError(
+                "blocks", f"block {number} is behind EOF and written; make it unwritten, or a hole"
+            )
 
 
 def check_log(transactions: int) -> None:

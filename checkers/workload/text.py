@@ -20,6 +20,7 @@ from powercut.checkers.workload.limits import (
     MAX_INODES,
     MAX_MOUNTS,
     MAX_OPS,
+    MAX_PHYS,
     MAX_TASKS,
     LimitError,
     check_data_ops,
@@ -41,7 +42,16 @@ from powercut.checkers.workload.words import (
     whole_number,
     without_comment,
 )
-from powercut.model.scope import Geometry, Mount, Op, OpCode, Scope, Timer
+from powercut.model.scope import (
+    BlockKind,
+    Geometry,
+    InitialBlock,
+    Mount,
+    Op,
+    OpCode,
+    Scope,
+    Timer,
+)
 
 _SEPARATOR = ";"
 _TIMERS = {"never": Timer.NEVER, "once": Timer.ONCE, "free": Timer.FREE}
@@ -80,6 +90,7 @@ _FORMS = {
 
 
 _FILE_NUMBERS = tuple(str(i) for i in range(MAX_INODES))
+_PHYS_NUMBERS = tuple(str(i) for i in range(MAX_PHYS))
 
 
 @dataclass(slots=True)
@@ -102,6 +113,7 @@ class _Draft:
     geometry: Geometry = field(default_factory=Geometry)
     size: int = 1
     dirty_tail: bool = False
+    blocks: tuple[InitialBlock, ...] = ()
     timer: Timer = Timer.FREE
     errors: int = 0
     data_err_abort: bool = False
@@ -150,7 +162,8 @@ def format_workload(scope: Scope) -> str:
     )
     lines.append("geometry " + " ".join(sizes))
     tail = " dirty-tail" if scope.initial_dirty_tail else ""
-    lines.append(f"file size={scope.initial_size_cells}{tail}")
+    blocks = _format_blocks(scope.initial_blocks)
+    lines.append(f"file size={scope.initial_size_cells}{blocks}{tail}")
     lines.append(f"timer {scope.timer.name.lower()}")
     lines.append(f"errors {scope.max_errors}")
     lines.append("data_err=abort" if scope.data_err_abort else "data_err=ignore")
@@ -164,6 +177,16 @@ def format_workload(scope: Scope) -> str:
         if mount.evictions:
             lines.append(f"  evict {mount.evictions}")
     return "\n".join(lines) + "\n"
+
+
+def _format_blocks(blocks: tuple[InitialBlock, ...]) -> str:
+    if not blocks:
+        return ""
+    words = (
+        "hole" if block.kind == BlockKind.HOLE else f"{block.kind.name.lower()}@{block.phys}"
+        for block in blocks
+    )
+    return f" blocks={','.join(words)}"
 
 
 def format_op(op: Op) -> str:
@@ -195,6 +218,7 @@ def _finished(draft: _Draft) -> Scope:
         data_err_abort=draft.data_err_abort,
         log_transactions=draft.log,
         nodelalloc=draft.nodelalloc,
+        initial_blocks=draft.blocks,
     )
 
 
@@ -301,22 +325,38 @@ def _pair(word: Word, keys: tuple[str, ...], expected: str) -> tuple[str, Word]:
 
 
 def _read_file(draft: _Draft, line: Line) -> None:
-    """Read ``file size=N [dirty-tail]``; whether it fits is known when the geometry is final."""
+    """Read ``file size=N [blocks=…] [dirty-tail]``; the final geometry tells whether it fits."""
     words = line.words
-    expected = "size= or dirty-tail"
+    expected = "size=, blocks= or dirty-tail"
     if len(words) == 1:
         raise words[0].fail_after(f"contents missing; expected {expected}")
     for word in words[1:]:
-        key = "dirty-tail" if word.text == "dirty-tail" else "size"
+        key = "dirty-tail" if word.text == "dirty-tail" else word.text.partition("=")[0]
         if key in draft.places:
             raise word.fail(f'second "{key}" in this line; keep one of them')
         if key == "dirty-tail":
             draft.dirty_tail = True
             draft.places[key] = word.place
             continue
-        _, value = _pair(word, ("size",), expected)
-        draft.size = whole_number(value, key)
+        _, value = _pair(word, ("size", "blocks"), expected)
         draft.places[key] = value.place
+        if key == "size":
+            draft.size = whole_number(value, key)
+        else:
+            draft.blocks = tuple(_read_block(value, text) for text in value.text.split(","))
+
+
+def _read_block(word: Word, text: str) -> InitialBlock:
+    """Read ``hole``, ``unwritten@N`` or ``written@N``."""
+    name, at, phys = text.partition("@")
+    kinds = {kind.name.lower(): kind for kind in BlockKind}
+    needs_place = name != "hole"
+    if name not in kinds or bool(at) != needs_place or (at and phys not in _PHYS_NUMBERS):
+        raise word.fail(
+            f"unknown block {quote(text)}; expected hole, unwritten@N or written@N, "
+            f"with N 0..{MAX_PHYS - 1}"
+        )
+    return InitialBlock(kinds[name], int(phys or 0))
 
 
 def _read_timer(draft: _Draft, line: Line) -> None:
@@ -371,7 +411,7 @@ def _open_mount(draft: _Draft, line: Line) -> None:
         _at(
             draft.places,
             draft.seen.get("file", head.place),
-            lambda: check_file(draft.size, draft.dirty_tail, draft.geometry),
+            lambda: check_file(draft.size, draft.dirty_tail, draft.geometry, draft.blocks),
         )
     if len(draft.mounts) == MAX_MOUNTS:
         raise head.fail(f"one mount too many; a workload may have 1..{MAX_MOUNTS}")

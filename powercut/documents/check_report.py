@@ -1,23 +1,32 @@
-"""The text report of ``check``: a line a run, the verdicts with their bounds, the details.
+"""The text report of ``check``: the verdicts with their bounds, what broke, and the rest.
 
-Why so: a run's line appears as soon as it and all before it are done, so that a long check shows
-where it is; everything that compares runs comes at the end.  Below 100 columns for three designs.
+Why so: few runs are shown one by one, each as soon as it and all before it are done.  Of many runs
+the answer comes first: what broke, grouped (:mod:`.check_brief`), and ``--verbose`` has a line a
+run.  Below 100 columns for three designs.
 Rejected: tables that adapt to the terminal (a pasted report would depend on somebody's window).
 """
 
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED, RunResult, Violation
+from powercut.checkers.workload import format_workload
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.documents.check import RunReport, explained_by, overall, summary_of, unreached
+from powercut.documents.check_brief import group_lines, grouped
 from powercut.errors import ERROR, exit_code_of
 from powercut.execute.job import Job
+from powercut.properties.abstractions import abstractions
 from powercut.properties.catalog import PROPERTIES, SITUATIONS
 from powercut.terminal.style import Style
 
 _WIDTH = 100
 _LOUD = {VIOLATED: "VIOLATED", ERROR: "ERROR"}
+_FEW = 8
+"""Runs that are shown one by one in any case."""
 _NO_NEED = "+"
 """Marks a verdict whose situations were never reached."""
 
@@ -25,8 +34,17 @@ _NO_NEED = "+"
 class CheckReport:
     """Collects runs and prints them: :meth:`begin`, :meth:`add` for each run, :meth:`finish`."""
 
-    def __init__(self, jobs: Sequence[Job], processes: int, out: TextIO, members: int = 1) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        processes: int,
+        out: TextIO,
+        members: int = 1,
+        *,
+        verbose: bool = False,
+    ) -> None:
         self.jobs = jobs
+        self.has_rows = verbose or len(jobs) <= _FEW
         self.processes = processes
         self.members = members
         self.out = out
@@ -47,6 +65,10 @@ class CheckReport:
             f"{_count(len(self.designs), 'design')} × {_count(len(self.scopes), 'scope')} = "
             f"{_count(len(self.jobs), 'run')}{swarm}{at_a_time}{planted}"
         )
+        self._own_workloads()
+        if not self.has_rows:
+            self.out.flush()
+            return
         self._print()
         self._title(
             f"{'design':{self.design_width}}  {'scope':{self.scope_width}}  {'verdict':12}"
@@ -54,9 +76,22 @@ class CheckReport:
         )
         self.out.flush()
 
+    def _own_workloads(self) -> None:
+        """Show what became of every workload of the user: sizes, and operations in cells."""
+        for scope in dict.fromkeys(job.question.scope for job in self.jobs):
+            if SCOPES.get(scope.name) == scope:
+                continue
+            self._print()
+            self._wrapped(f"{scope.name}: {scope.summary}".rstrip(": "), "")
+            for line in format_workload(scope).splitlines():
+                if not line.startswith(("name ", "summary ")):
+                    self._print(f"  {line}")
+
     def add(self, run: RunReport) -> None:
-        """Print the line of a finished run."""
+        """Print the line of a finished run, where each has one."""
         self.runs.append(run)
+        if not self.has_rows:
+            return
         result = run.result
         verdict = _LOUD.get(run.verdict, run.verdict)
         head = (
@@ -78,9 +113,13 @@ class CheckReport:
     def finish(self, verdict: str, seconds: float) -> None:
         """Print the verdict table, the violations, what else was seen, and the last line."""
         self._table()
-        self._violations()
-        self._observations()
-        self._never_reached()
+        if self.has_rows:
+            self._violations()
+            self._observations()
+            self._never_reached()
+        else:
+            self._answers()
+        self._without()
         self._swarms()
         states = sum(run.result.states for run in self.runs)
         transitions = sum(run.result.transitions for run in self.runs)
@@ -93,6 +132,21 @@ class CheckReport:
             f"{states:,} states, {transitions:,} transitions, {seconds:.1f} s, {bound}: "
             f"{self.style.paint(verdict, word)} (exit code {exit_code_of(verdict)})"
         )
+
+    def _without(self) -> None:
+        """Say what the model leaves out that these runs touch."""
+        counts = Counter(name for run in self.runs for name in run.without)
+        if not counts:
+            return
+        self._print()
+        if not self.has_rows:
+            names = ", ".join(sorted(counts))
+            self._wrapped(f"without what the model leaves out (docs/model.md): {names}", "")
+            return
+        self._title("what holds, holds without (docs/model.md)")
+        for name, count in sorted(counts.items()):
+            where = "" if count == len(self.runs) else f" ({count} of {len(self.runs)} runs)"
+            self._wrapped(f"{name}{where}: {abstractions()[name].left_out}")
 
     def _of(self, design: str) -> list[RunResult]:
         return [run.result for run in self.runs if run.result.design == design]
@@ -108,14 +162,20 @@ class CheckReport:
                 " " * width + _row(columns, dict.fromkeys(self.designs, f"+ {mutant.slug}"))
             )
         marked = False
+        plain: list[str] = []
         for name in PROPERTIES:
             label = f"{name} *" if self._is_advisory(name) else name
             cells = []
-            for design in self.designs:
-                text, kind = self._verdict(name, design)
+            verdicts = {design: self._verdict(name, design) for design in self.designs}
+            if not self.has_rows and all(text == HOLDS for text, _ in verdicts.values()):
+                plain.append(name)
+                continue
+            for design, (text, kind) in verdicts.items():
                 marked = marked or text.endswith(_NO_NEED)
                 cells.append(self.style.paint(kind, f"{text:{columns[design]}}"))
             self._print(f"{label:{width}}{'  '.join(cells)}".rstrip())
+        if plain:
+            self._wrapped(f"{HOLDS} everywhere: {', '.join(plain)}", "")
         for label, bound in self._bounds():
             self._print(f"{label:{width}}{_row(columns, bound)}".rstrip())
         if any(self._is_advisory(name) for name in PROPERTIES):
@@ -130,7 +190,13 @@ class CheckReport:
     def _verdict(self, prop: str, design: str) -> tuple[str, str]:
         """Return the verdict of a property over all scopes of a design, and its colour."""
         results = self._of(design)
-        verdict = overall([result.verdict_of(prop) for result in results])
+        verdict = overall(
+            [
+                run.strictly(run.result.verdict_of(prop))
+                for run in self.runs
+                if run.result.design == design
+            ]
+        )
         if verdict == VIOLATED:
             found = [v for r in results for v in (*r.violations, *r.observations) if v.prop == prop]
             steps = min(v.steps for v in found)
@@ -168,6 +234,26 @@ class CheckReport:
                     self._print(f"      {run.traces[violation.prop]}")
         if not any(run.traces for run in self.runs):
             self._print("  no trace saved; --save-traces DIR keeps them")
+
+    def _answers(self) -> None:
+        """Say what broke, a line for all runs that show the same, new ones first."""
+        groups = grouped(self.runs)
+        if groups:
+            new = sum(group.finding is None for group in groups)
+            self._print()
+            self._title(f"what breaks, worst first ({new} of {len(groups)} new)")
+        for line in group_lines(groups):
+            self._print(f"  {line}"[:_WIDTH])
+        folder = next((Path(p).parent for run in self.runs for p in run.traces.values()), None)
+        if groups and folder is not None:
+            self._print(f"  powercut trace show {folder / 'DESIGN-SCOPE-PROPERTY.trace.json'}")
+        elif groups:
+            self._print("  --save-traces DIR leaves a trace of each, to show, replay and explore")
+        reached = {name for run in self.runs for name, seen in run.result.reached.items() if seen}
+        never = [name for name in SITUATIONS if name not in reached]
+        self._print()
+        said = f"never reached: {', '.join(never)}" if never else "every situation was reached"
+        self._wrapped(f"{said}; --verbose: a line a run, and what else was seen", "")
 
     def _observations(self) -> None:
         seen = dict.fromkeys(v.prop for run in self.runs for v in run.result.observations)
@@ -264,7 +350,7 @@ def _how_cut(results: Sequence[RunResult]) -> str:
 
 
 def _told(run: RunReport, violation: Violation) -> str:
-    finding = explained_by(run, violation.prop)
+    finding = explained_by(run, violation)
     prop = f"{violation.prop} ({finding})" if finding else violation.prop
     return f"{prop} in {violation.steps} steps: {summary_of(violation)}"
 

@@ -6,10 +6,13 @@ because no file keeps it: a step is a thread, a place and what it changed.
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from typing import TextIO
+
+from msgspec import Struct
 
 from powercut.checkers.protocol.replay import Change, CutShown, Shown, StepShown
 from powercut.checkers.protocol.run import HOLDS, INCONCLUSIVE, VIOLATED, ProtocolResult
+from powercut.documents.document import Document, Seconds, Verdict
 from powercut.errors import exit_code_of
 from powercut.terminal.style import Style
 
@@ -26,69 +29,132 @@ def overall(results: Sequence[ProtocolResult]) -> str:
 # ---- JSON ---------------------------------------------------------------------------------------
 
 
+class VariableChange(Struct, frozen=True, kw_only=True):
+    """A variable that a step, or recovery, changed."""
+
+    variable: str
+    before: int
+    after: int
+
+
+class ProtocolStep(Struct, frozen=True, kw_only=True):
+    """A step: the thread, the place it was parked at, and what it changed."""
+
+    thread: str
+    function: str
+    file: str
+    line: int
+    label: str
+    changes: list[VariableChange]
+
+
+class PowerCut(Struct, frozen=True, kw_only=True):
+    """What a power cut kept, and what recovery changed of that."""
+
+    kept: dict[str, int]
+    recovery: list[VariableChange]
+
+
+class ProtocolViolation(Struct, frozen=True, kw_only=True):
+    """A violated property, with the run that shows it."""
+
+    property: str
+    statement: str
+    detail: str
+    steps: list[ProtocolStep]
+    power_cut: PowerCut | None
+
+
+class CheckedProtocol(Struct, frozen=True, kw_only=True):
+    """A protocol of the file; ``dims`` are the sizes it is checked with."""
+
+    name: str
+    summary: str
+    dims: dict[str, int]
+    verdict: Verdict
+    exhaustive: bool
+    stopped: str | None
+    bound: str
+    engine: str
+    states: int
+    transitions: int
+    crash_projections: int
+    seconds: Seconds
+    properties: dict[str, Verdict]
+    reached: dict[str, bool]
+    violations: list[ProtocolViolation]
+
+
+class ProtocolDocument(Document, frozen=True, kw_only=True, tag="powercut.check-protocol/1"):
+    """What the protocols of a file were found to do."""
+
+    file: str
+    seconds: Seconds
+    protocols: list[CheckedProtocol]
+
+
 def protocol_document(
     file: str, results: Sequence[ProtocolResult], seconds: float
-) -> dict[str, Any]:
+) -> ProtocolDocument:
     """Return the document of ``powercut check FILE --json``."""
     verdict = overall(results)
-    return {
-        "schema": "powercut.check-protocol/1",
-        "file": file,
-        "verdict": verdict,
-        "exit_code": exit_code_of(verdict),
-        "seconds": round(seconds, 3),
-        "protocols": [_protocol(result) for result in results],
-    }
+    return ProtocolDocument(
+        file=file,
+        verdict=verdict,
+        exit_code=exit_code_of(verdict),
+        seconds=round(seconds, 3),
+        protocols=[_protocol(result) for result in results],
+    )
 
 
-def _protocol(result: ProtocolResult) -> dict[str, Any]:
+def _protocol(result: ProtocolResult) -> CheckedProtocol:
     outcome, closed = result.outcome, result.closed
-    return {
-        "name": closed.name,
-        "summary": closed.protocol.summary,
-        "dims": dict(closed.protocol.dims),
-        "verdict": result.verdict,
-        "exhaustive": outcome.exhaustive,
-        "stopped": outcome.stopped or None,
-        "bound": bound_of(result),
-        "engine": result.engine,
-        "states": outcome.states,
-        "transitions": outcome.transitions,
-        "crash_projections": outcome.projections,
-        "seconds": round(outcome.seconds, 3),
-        "properties": {name: result.verdict_of(name) for name in closed.properties},
-        "reached": {name: name in outcome.reached for name in closed.situations},
-        "violations": [_violation(result, shown) for shown in result.violations.values()],
-    }
+    return CheckedProtocol(
+        name=closed.name,
+        summary=closed.protocol.summary,
+        dims=dict(closed.protocol.dims),
+        verdict=result.verdict,
+        exhaustive=outcome.exhaustive,
+        stopped=outcome.stopped or None,
+        bound=bound_of(result),
+        engine=result.engine,
+        states=outcome.states,
+        transitions=outcome.transitions,
+        crash_projections=outcome.projections,
+        seconds=round(outcome.seconds, 3),
+        properties={name: result.verdict_of(name) for name in closed.properties},
+        reached={name: name in outcome.reached for name in closed.situations},
+        violations=[_violation(result, shown) for shown in result.violations.values()],
+    )
 
 
-def _violation(result: ProtocolResult, shown: Shown) -> dict[str, Any]:
-    return {
-        "property": shown.prop,
-        "statement": result.closed.properties[shown.prop],
-        "detail": shown.detail,
-        "steps": [_step(step) for step in shown.steps],
-        "power_cut": None if shown.cut is None else _cut(shown.cut),
-    }
+def _violation(result: ProtocolResult, shown: Shown) -> ProtocolViolation:
+    return ProtocolViolation(
+        property=shown.prop,
+        statement=result.closed.properties[shown.prop],
+        detail=shown.detail,
+        steps=[_step(step) for step in shown.steps],
+        power_cut=None if shown.cut is None else _cut(shown.cut),
+    )
 
 
-def _step(step: StepShown) -> dict[str, Any]:
-    return {
-        "thread": step.thread,
-        "function": step.function,
-        "file": step.file,
-        "line": step.line,
-        "label": step.label,
-        "changes": _changes(step.changes),
-    }
+def _step(step: StepShown) -> ProtocolStep:
+    return ProtocolStep(
+        thread=step.thread,
+        function=step.function,
+        file=step.file,
+        line=step.line,
+        label=step.label,
+        changes=_changes(step.changes),
+    )
 
 
-def _cut(cut: CutShown) -> dict[str, Any]:
-    return {"kept": dict(cut.kept), "recovery": _changes(cut.recovery)}
+def _cut(cut: CutShown) -> PowerCut:
+    return PowerCut(kept=dict(cut.kept), recovery=_changes(cut.recovery))
 
 
-def _changes(changes: Iterable[Change]) -> list[dict[str, Any]]:
-    return [{"variable": name, "before": old, "after": new} for name, old, new in changes]
+def _changes(changes: Iterable[Change]) -> list[VariableChange]:
+    return [VariableChange(variable=name, before=old, after=new) for name, old, new in changes]
 
 
 # ---- text ---------------------------------------------------------------------------------------

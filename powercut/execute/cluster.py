@@ -276,7 +276,7 @@ class Cluster:
     workers: int
 
     def run(
-        self, jobs: Sequence[Job], line: ProgressLine, keep: Keep = keep_nothing
+        self, jobs: Sequence[Job], line: ProgressLine, keep: Keep[JobResult] = keep_nothing
     ) -> Iterator[JobResult]:
         """Do all jobs and yield their results in order; a failed one is a result too."""
         return _Session(self.client, jobs, line, keep).results()
@@ -285,7 +285,9 @@ class Cluster:
 class _Session:
     """One command's jobs on a cluster."""
 
-    def __init__(self, client: Any, jobs: Sequence[Job], line: ProgressLine, keep: Keep) -> None:
+    def __init__(
+        self, client: Any, jobs: Sequence[Job], line: ProgressLine, keep: Keep[JobResult]
+    ) -> None:
         self.client = client
         self.keep = keep
         self.jobs = jobs

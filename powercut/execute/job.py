@@ -42,6 +42,14 @@ class Job:
         """Name the run for people."""
         return self.question.title
 
+    def do(self, report: Callable[[Progress], None], stopped: Callable[[], bool]) -> "JobResult":
+        """Do the job; never raises, because the caller may be another process."""
+        return execute(self, report, stopped)
+
+    def lost(self, reason: str) -> "JobResult":
+        """Return the result of a job whose process ended."""
+        return failed(self, reason)
+
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
@@ -55,6 +63,11 @@ class JobResult:
     traces: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     failure: str = ""
     origin: str = ""
+
+    @property
+    def states(self) -> int:
+        """How many states were seen."""
+        return self.result.states
 
 
 class _Cancel(KeyboardInterrupt):

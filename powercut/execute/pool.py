@@ -22,14 +22,39 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from powercut.checkers.engine.search.outcome import Progress
 from powercut.execute.interrupts import first_interrupt, is_making, on_main_thread
-from powercut.execute.job import Job, JobResult, execute, failed
 from powercut.execute.progress import ProgressLine
 
-Keep = Callable[[JobResult], None]
+
+class Done(Protocol):
+    """What work gives: it says how many states were seen."""
+
+    @property
+    def states(self) -> int: ...
+
+
+_Result = TypeVar("_Result", bound=Done)
+_Result_co = TypeVar("_Result_co", bound=Done, covariant=True)
+
+
+class Work(Protocol[_Result_co]):
+    """Something that any process can do; plain data.  Work of one ``build_key`` shares a model."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def build_key(self) -> tuple[object, ...]: ...
+
+    def do(self, report: Callable[[Progress], None], stopped: Callable[[], bool]) -> _Result_co: ...
+
+    def lost(self, reason: str) -> _Result_co: ...
+
+
+Keep = Callable[[_Result], None]
 """Takes a result the moment it is known; it may not raise."""
 
 _REPORT_EVERY_S = 0.1
@@ -48,13 +73,16 @@ def default_jobs() -> int:
     return os.cpu_count() or 1
 
 
-def keep_nothing(_result: JobResult) -> None:
+def keep_nothing(_result: Done) -> None:
     """Keep no result."""
 
 
 def run_all(
-    jobs: Sequence[Job], processes: int, line: ProgressLine, keep: Keep = keep_nothing
-) -> Iterator[JobResult]:
+    jobs: Sequence[Work[_Result]],
+    processes: int,
+    line: ProgressLine,
+    keep: Keep[_Result] = keep_nothing,
+) -> Iterator[_Result]:
     """Do all jobs and yield their results in order; a failed one is a result too."""
     processes = min(processes, len(jobs))
     if processes <= 1:
@@ -66,7 +94,9 @@ def run_all(
         yield result
 
 
-def _in_process(jobs: Sequence[Job], line: ProgressLine, keep: Keep) -> Iterator[JobResult]:
+def _in_process(
+    jobs: Sequence[Work[_Result]], line: ProgressLine, keep: Keep[_Result]
+) -> Iterator[_Result]:
     stop = threading.Event()
     with first_interrupt(stop.set):
         for number, job in enumerate(jobs):
@@ -74,9 +104,9 @@ def _in_process(jobs: Sequence[Job], line: ProgressLine, keep: Keep) -> Iterator
             def report(progress: Progress, number: int = number, title: str = job.title) -> None:
                 line.update(number, title, progress)
 
-            result = execute(job, report, stop.is_set)
+            result = job.do(report, stop.is_set)
             keep(result)
-            line.done(number, result.result.states)
+            line.done(number, result.states)
             yield result
 
 
@@ -111,7 +141,7 @@ class _Worker:
         self.number = -1
         self.keys: set[object] = set()
 
-    def give(self, number: int, job: Job) -> None:
+    def give(self, number: int, job: Work[Any]) -> None:
         self.number = number
         self.pipe.send(job)
 
@@ -129,9 +159,13 @@ class _Worker:
             self.process.join()
 
 
-class _Pool:
+class _Pool(Generic[_Result]):
     def __init__(
-        self, jobs: Sequence[Job], processes: int, line: ProgressLine, keep: Keep = keep_nothing
+        self,
+        jobs: Sequence[Work[_Result]],
+        processes: int,
+        line: ProgressLine,
+        keep: Keep[_Result] = keep_nothing,
     ) -> None:
         self.jobs = jobs
         self.line = line
@@ -141,10 +175,10 @@ class _Pool:
         self.stop = self.context.Event()
         self.keys = [job.build_key for job in jobs]
         self.waiting = list(range(len(jobs)))
-        self.done: dict[int, JobResult] = {}
+        self.done: dict[int, _Result] = {}
         self.workers: list[_Worker] = []
 
-    def results(self) -> Iterator[JobResult]:
+    def results(self) -> Iterator[_Result]:
         finished = False
         try:
             with first_interrupt(self.stop.set):
@@ -209,7 +243,7 @@ class _Pool:
             if isinstance(message, Progress):
                 self.line.update(worker.number, self.jobs[worker.number].title, message)
             else:
-                self.line.done(worker.number, message.result.states)
+                self.line.done(worker.number, message.states)
                 self.keep(message)
                 self.done[worker.number] = message
                 self._next_job(worker)
@@ -222,16 +256,14 @@ class _Pool:
         def report(progress: Progress) -> None:
             self.line.update(number, job.title, progress)
 
-        result = execute(job, report, self.stop.is_set)
-        self.line.done(number, result.result.states)
+        result = job.do(report, self.stop.is_set)
+        self.line.done(number, result.states)
         self.keep(result)
         self.done[number] = result
 
     def _lost(self, worker: _Worker) -> None:
         worker.process.join(timeout=5)
-        self.done[worker.number] = failed(
-            self.jobs[worker.number], _ending(worker.process.exitcode)
-        )
+        self.done[worker.number] = self.jobs[worker.number].lost(_ending(worker.process.exitcode))
         self.line.done(worker.number, 0)
         self.workers.remove(worker)
         worker.end()
@@ -294,6 +326,6 @@ def _serve(pipe: Connection, stop: Event) -> None:
     while True:
         try:
             job = pipe.recv()
-            pipe.send(execute(job, report, stop.is_set))
+            pipe.send(job.do(report, stop.is_set))
         except (EOFError, OSError):
             return  # nobody is waiting for us any more

@@ -8,7 +8,6 @@ own (designs, scopes, limits and the report are those of ``check``).
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from powercut.checkers.engine.search.coverage import Coverage, Sample, coverage
 from powercut.checkers.engine.search.engines import PYTHON
@@ -55,23 +54,6 @@ class Swarm:
             f"covered; {seen.overlap:.0%} of a member's states were seen by another member; "
             f"{seen.projections:,} crash projections of at least {seen.projections_at_least:,}"
         )
-
-    def document(self) -> dict[str, Any]:
-        """Return the part of a JSON document that is about the swarm."""
-        seen = self.coverage
-        return {
-            "members": self.asked,
-            "first_seed": self.first_seed,
-            "compared": self.compared,
-            "visits": self.visits,
-            "states": seen.states,
-            "states_at_least": seen.at_least,
-            "covered_at_most": round(seen.covered_at_most, 4),
-            "overlap": round(seen.overlap, 4),
-            "crash_projections": seen.projections,
-            "crash_projections_at_least": seen.projections_at_least,
-            "whole": seen.whole,
-        }
 
 
 def member_jobs(job: Job, count: int, first_seed: int) -> list[Job]:

@@ -17,9 +17,9 @@ from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.run.mount import Epoch, Mount, predicates_of
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import HOLDS, VIOLATED
-from powercut.checkers.run.standing import is_service
+from powercut.checkers.run.standing import is_service, locks_of
 from powercut.checkers.run.trace_of import make_trace
-from powercut.checkers.traces.describe import context_of, describe_changes, locks_held, values_of
+from powercut.checkers.traces.describe import describe_changes, values_of
 from powercut.checkers.traces.format import COLOURS, Origin, Trace, TraceEpoch, disk_of
 from powercut.errors import InputError
 from powercut.explore.views import CrashCell, ThreadRow, Verdict
@@ -175,7 +175,6 @@ class Session:
     def threads(self) -> list[ThreadRow]:
         """Return all threads: where they are, what they hold, whether they can run."""
         native = self._native()
-        values = self.values()
         rows = []
         for index, info in enumerate(self.here.threads):
             place = self.here.place(self.state, index)
@@ -191,7 +190,7 @@ class Session:
                     call,
                     place.file,
                     place.line,
-                    tuple(locks_held(values, context_of(info.kind, info.number))),
+                    tuple(locks_of(self.here, self.state, index)),
                     info.daemon,
                 )
             )

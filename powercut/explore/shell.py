@@ -4,13 +4,13 @@ Why so: on a terminal a mistake costs a line and the walk goes on; in a script i
 because every later command would be about another run than its author meant.
 """
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
+from powercut.documents.document import print_document
+from powercut.documents.explore import Command, ExploreDocument
 from powercut.errors import HOLDS, VIOLATED, InputError
 from powercut.explore.commands import command_name, execute, position
 from powercut.explore.session import Session
@@ -52,7 +52,7 @@ def _heading(session: Session) -> str:
 
 def scripted(session: Session, name: str, lines: "list[str] | Iterator[str]", as_json: bool) -> int:
     """Run commands, echoing each; a bad one raises :class:`InputError` with its line."""
-    log: list[dict[str, Any]] = []
+    log: list[Command] = []
     if not as_json:
         print(_heading(session))
     for number, line in enumerate(lines, 1):
@@ -65,7 +65,7 @@ def scripted(session: Session, name: str, lines: "list[str] | Iterator[str]", as
             output = execute(session, text)
         except InputError as error:
             raise InputError(str(error), place=f"{name}:{number}") from None
-        log.append({"line": number, "command": text, "output": output})
+        log.append(Command(line=number, command=text, output=output))
         if not as_json:
             for out in output:
                 print(out)
@@ -73,30 +73,28 @@ def scripted(session: Session, name: str, lines: "list[str] | Iterator[str]", as
             break
     code = VIOLATED if session.violated() else HOLDS
     if as_json:
-        json.dump(explore_document(session, log, code), sys.stdout, indent=1, ensure_ascii=False)
-        print()
+        print_document(explore_document(session, log, code))
     return code
 
 
-def explore_document(session: Session, log: list[dict[str, Any]], code: int) -> dict[str, Any]:
+def explore_document(session: Session, log: list[Command], code: int) -> ExploreDocument:
     """Return the document of ``powercut explore --json``: where the walk ended, and the log."""
-    return {
-        "schema": "powercut.explore/1",
-        "verdict": "violated" if code == VIOLATED else "holds",
-        "exit_code": code,
-        "design": session.question.design.name,
-        "mutant": session.question.slug or None,
-        "scope": session.scope.name,
-        "mount": session.mount_number,
-        "step": session.at,
-        "schedule": [session.here.threads[t].name for t in session.schedule[: session.at]],
-        "power_cut": session.image is not None,
-        "properties": {
+    return ExploreDocument(
+        verdict="violated" if code == VIOLATED else "holds",
+        exit_code=code,
+        design=session.question.design.name,
+        mutant=session.question.slug or None,
+        scope=session.scope.name,
+        mount=session.mount_number,
+        step=session.at,
+        schedule=[session.here.threads[t].name for t in session.schedule[: session.at]],
+        power_cut=session.image is not None,
+        properties={
             row.prop: "violated" if row.violated else "holds" if row.known else "inconclusive"
             for row in session.verdicts()
         },
-        "commands": log,
-    }
+        commands=log,
+    )
 
 
 def interactive(session: Session) -> int:

@@ -2,29 +2,25 @@
 
 What: whole files, and findings, which are written the moment they are known.
 
-Why so: a temporary file beside the target takes its name at the end.  The target is what the path
+Why so: :mod:`powercut.writing` writes; here is what a user named.  The target is what the path
 leads to, so that a link goes on being one, and it keeps its owner and mode.  What is no regular
-file (a pipe, /dev/null) cannot be replaced, and is written to.  Rejected: truncating and writing
-in place (an interrupt leaves half a file).
+file (a pipe, /dev/null) cannot be replaced, and is written to.  Rejected: replacing the link.
 """
 
 import errno
 import os
 import stat
 import sys
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from powercut.errors import InputError
+from powercut.writing import try_folder, write_file, write_through
 
 
 def make_writable(option: str, folder: Path) -> None:
     """Make ``folder`` and try to write there.  Raises :class:`InputError`."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        try_folder(folder)
     except (OSError, ValueError) as error:
         raise InputError(
             f"{option} {folder}: {_reason(error)}", "give a directory that can be written"
@@ -54,12 +50,12 @@ def write_whole(path: Path, content: bytes, *, over: bool = True) -> None:
             raise FileExistsError(errno.EEXIST, "there is a file of that name")
         if there is not None and _is_output(there):
             sys.stdout.flush()
-            with open(sys.stdout.fileno(), "wb", closefd=False) as file:
-                file.write(content)
+            write_through(sys.stdout.fileno(), content)
         elif there is not None and not stat.S_ISREG(there.st_mode):
-            path.write_bytes(content)
+            write_through(path, content)
         else:
-            _replace(Path(os.path.realpath(path)), content, there, over=over)
+            target = Path(os.path.realpath(path))
+            write_file(target, content, over=over, like=target if there else None)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be written: {_reason(error)}") from None
 
@@ -91,35 +87,6 @@ class Findings:
         return str(path)
 
 
-def _replace(path: Path, content: bytes, old: os.stat_result | None, *, over: bool) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-    try:
-        try:
-            _write_all(handle, content)
-            os.fsync(handle)  # a rename may outlive a power cut that the data does not
-        finally:
-            os.close(handle)
-        if old is not None:
-            with suppress(OSError):  # only root may give a file away
-                os.chown(name, old.st_uid, old.st_gid)
-        os.chmod(name, 0o666 & ~_umask() if old is None else stat.S_IMODE(old.st_mode))
-        if over:
-            os.replace(name, path)
-        else:
-            os.link(name, path)  # which fails if there is one by now
-            os.unlink(name)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def _write_all(handle: int, content: bytes) -> None:
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(handle, rest) :]
-
-
 def _refuse_folder(path: Path, option: str = "") -> None:
     if os.path.isdir(path):
         name = ". (or empty)" if path == Path() else str(path)
@@ -140,12 +107,6 @@ def _is_output(there: os.stat_result) -> bool:
         return os.path.samestat(there, os.fstat(sys.stdout.fileno()))
     except (OSError, ValueError):
         return False
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _reason(error: Exception) -> str:

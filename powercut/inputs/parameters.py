@@ -39,3 +39,7 @@ def flag(name: str, text: str) -> Parameter:
 
 
 JsonFlag = Annotated[bool, flag("--json", "Print one JSON document instead of text.")]
+SchemaFlag = Annotated[
+    bool, flag("--schema", "Print the JSON Schema of what --json prints, and do nothing else.")
+]
+"""Answered before the other words are parsed: no file has to be there for it."""

@@ -38,10 +38,7 @@ def _text(path: Path) -> str:
 
 
 def check_language(question: Question) -> None:
-    """Translate the patched model.  Raises :class:`InputError` for what is outside the language.
-
-    Line numbers are those of the unpatched file.
-    """
+    """Translate the patched model.  Raises :class:`InputError` for what is outside the language."""
     names = ", ".join(patch.name for patch in question.patches)
     try:
         build_of(question.scope, 0, patches=changes_of(question))

@@ -12,5 +12,6 @@ VERBS = {
     "locks": "lock and wait order of a patch, a C tree, a lockdep dump or a design; cycles",
     "prove": "decide the proof obligations of a design over any number of blocks",
     "replay": "re-run saved traces natively and compare the verdict",
+    "sweep": "explore every small workload of a level, and say what no finding explains",
     "trace": "show why a trace violates, minimise, compare and convert traces",
 }

@@ -6,18 +6,18 @@ saves and whether anything differs.  Rejected: several processes (the whole defa
 than a long check).
 """
 
-import json
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from powercut.checkers.audit import IN_C, REDUCTIONS, Comparison, Reduction, audit
 from powercut.checkers.engine.c_library import CannotCompile, NoCompiler, try_compiler
 from powercut.checkers.engine.search.outcome import INTERRUPTED, Progress
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED
+from powercut.documents.audit import AuditDifference, AuditDocument, AuditedReduction
+from powercut.documents.document import print_document
 from powercut.errors import exit_code_of
 from powercut.execute.interrupts import first_interrupt
 from powercut.execute.job import Job
@@ -86,9 +86,7 @@ def run_audit(jobs: Sequence[Job], as_json: bool) -> int:
         verdict = INCONCLUSIVE
     seconds = time.perf_counter() - started
     if as_json:
-        document = audit_document(rows, verdict, stopped, seconds)
-        json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
-        print()
+        print_document(audit_document(rows, verdict, stopped, seconds))
     else:
         _print(rows, verdict, stopped, seconds)
     return exit_code_of(verdict)
@@ -148,29 +146,28 @@ def _reason(job: Job, stop: threading.Event) -> str:
 
 def audit_document(
     rows: Sequence[Row], verdict: str, stopped: str, seconds: float
-) -> dict[str, Any]:
+) -> AuditDocument:
     """Return the document of ``powercut check --audit --json``."""
-    return {
-        "schema": "powercut.audit/1",
-        "verdict": verdict,
-        "exit_code": exit_code_of(verdict),
-        "stopped": stopped or None,
-        "seconds": round(seconds, 3),
-        "reductions": [
-            {
-                "name": row.reduction.name,
-                "leaves_out": row.reduction.leaves_out,
-                "skipped": row.skipped or None,
-                "verdict": None if row.skipped else row.verdict,
-                "runs": row.runs,
-                "cut_short": row.cut,
-                "states": row.states,
-                "states_without": row.plain_states,
-                "differences": [{"run": run, "difference": text} for run, text in row.differences],
-            }
+    return AuditDocument(
+        verdict=verdict,
+        exit_code=exit_code_of(verdict),
+        stopped=stopped or None,
+        seconds=round(seconds, 3),
+        reductions=[
+            AuditedReduction(
+                name=row.reduction.name,
+                leaves_out=row.reduction.leaves_out,
+                skipped=row.skipped or None,
+                verdict=None if row.skipped else row.verdict,
+                runs=row.runs,
+                cut_short=row.cut,
+                states=row.states,
+                states_without=row.plain_states,
+                differences=[AuditDifference(run=r, difference=t) for r, t in row.differences],
+            )
             for row in rows
         ],
-    }
+    )
 
 
 def _print(rows: Sequence[Row], verdict: str, stopped: str, seconds: float) -> None:

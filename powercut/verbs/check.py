@@ -1,6 +1,5 @@
 """``powercut check``: explore designs × scopes and report a verdict per property with its bound."""
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +14,7 @@ from powercut.checkers.engine.search.strategy import COMPACT, EXHAUSTIVE
 from powercut.checkers.run.question import Question
 from powercut.documents.check import RunReport, check_document
 from powercut.documents.check_report import CheckReport
+from powercut.documents.document import print_document
 from powercut.errors import InputError, InternalError, exit_code_of, one_line
 from powercut.execute.job import Job, JobResult
 from powercut.execute.pool import default_jobs, run_all
@@ -44,13 +44,16 @@ def run(options: CheckOptions) -> int:
     jobs = _jobs(options, processes)
     if options.save_traces is not None:
         make_writable("--save-traces", options.save_traces)
+    if options.html is not None:
+        make_writable("--html", options.html)
+        options = replace(options, save_traces=options.save_traces or options.html)
     with executor(options.cluster, processes) as (run, at_a_time):
         return _report(options, jobs, members, run, min(at_a_time, len(jobs) * members))
 
 
 def _report(options: CheckOptions, jobs: list[Job], members: int, run: Run, at_a_time: int) -> int:
     started = time.perf_counter()
-    report = CheckReport(jobs, at_a_time, sys.stdout, members)
+    report = CheckReport(jobs, at_a_time, sys.stdout, members, verbose=options.verbose)
     reports: list[RunReport] = []
     findings = Findings(options.save_traces)
     if not options.json:
@@ -60,18 +63,27 @@ def _report(options: CheckOptions, jobs: list[Job], members: int, run: Run, at_a
         if not options.json:
             report.add(ended)
     document = check_document(reports, time.perf_counter() - started)
-    verdict = str(document["verdict"])
+    verdict = document.verdict
     if options.json:
-        json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
-        print()
+        print_document(document)
     else:
         report.finish(verdict, time.perf_counter() - started)
     _tell_unwritten(findings)
+    if options.html is not None:
+        _write_html(options.html, reports, is_text=not options.json)
     for ended in reports:
         if ended.failure:
             sys.stdout.flush()
             raise InternalError(ended.failure, ended.origin)
     return exit_code_of(verdict)
+
+
+def _write_html(folder: Path, reports: list[RunReport], *, is_text: bool) -> None:
+    from powercut.pages.index import write_pages
+
+    index = write_pages(folder, reports)
+    if is_text:
+        print(f"{index}: what breaks, with a page for each")
 
 
 def _audit(options: CheckOptions) -> int:
@@ -194,7 +206,7 @@ def _runs(
             notes.add(done.result.engine_note)
             print(f"powercut: {done.result.engine_note}", file=sys.stderr)
         traces = _written(done.traces, findings)
-        yield RunReport(job, done.result, traces, done.failure, done.origin, swarm)
+        yield RunReport(job, done.result, traces, done.failure, done.origin, swarm, options.strict)
     line.clear()
 
 

@@ -6,18 +6,18 @@ not caught the mutant.  Rejected: stopping at the first violation (who else noti
 point).
 """
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED, RunResult
 from powercut.checkers.weave.patch import ModelPatch
 from powercut.checkers.workload.shipped import SCOPES
 from powercut.documents.check import overall
+from powercut.documents.document import print_document
+from powercut.documents.exam import ExamDocument, ExaminedMutant
 from powercut.errors import ERROR, InputError, InternalError, exit_code_of
 from powercut.execute.job import Job
 from powercut.execute.progress import ProgressLine
@@ -109,8 +109,7 @@ def run(options: ExamOptions) -> int:
     verdicts = [grade.verdict for grade in grades]
     verdict = overall(verdicts)
     if options.json:
-        json.dump(exam_document(grades, verdict), sys.stdout, indent=1, ensure_ascii=False)
-        print()
+        print_document(exam_document(grades, verdict))
     else:
         caught = sum(grade.caught for grade in grades)
         print(
@@ -151,31 +150,29 @@ def examine(
     line.clear()
 
 
-def exam_document(grades: Sequence[Grade], verdict: str) -> dict[str, Any]:
+def exam_document(grades: Sequence[Grade], verdict: str) -> ExamDocument:
     """Return the document of ``powercut exam --json``."""
-    return {
-        "schema": "powercut.exam/1",
-        "verdict": verdict,
-        "exit_code": exit_code_of(verdict),
-        "mutants": [
-            {
-                "slug": grade.mutant.slug,
-                "caught": grade.caught,
-                "by": grade.by,
-                "expected": grade.mutant.caught_by,
-                "design": grade.mutant.design,
-                "scope": grade.mutant.scope,
-                "states": grade.mutated.states,
-                "steps": grade.steps,
-                "seconds": round(grade.mutated.seconds, 3),
-                "exhaustive": grade.baseline.exhaustive and grade.mutated.exhaustive,
-                "bound": grade.bound,
-                "failure": grade.failure or None,
-                "trace": grade.traces.get(grade.mutant.caught_by),
-            }
-            for grade in grades
-        ],
-    }
+    return ExamDocument(
+        verdict=verdict, exit_code=exit_code_of(verdict), mutants=[_examined(g) for g in grades]
+    )
+
+
+def _examined(grade: Grade) -> ExaminedMutant:
+    return ExaminedMutant(
+        slug=grade.mutant.slug,
+        caught=grade.caught,
+        by=grade.by,
+        expected=grade.mutant.caught_by,
+        design=grade.mutant.design,
+        scope=grade.mutant.scope,
+        states=grade.mutated.states,
+        steps=grade.steps,
+        seconds=round(grade.mutated.seconds, 3),
+        exhaustive=grade.baseline.exhaustive and grade.mutated.exhaustive,
+        bound=grade.bound,
+        failure=grade.failure or None,
+        trace=grade.traces.get(grade.mutant.caught_by),
+    )
 
 
 _TITLES = f"{'mutant':26}  {'caught':12}  {'steps':>5}  {'states':>9}  {'seconds':>7}  seen  by"

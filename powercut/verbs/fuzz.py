@@ -6,7 +6,6 @@ only if the search was cut short or missed a situation it has to reach; otherwis
 what was sampled, and the report says how much that is.
 """
 
-import json
 import math
 import sys
 import threading
@@ -16,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from textwrap import fill
-from typing import Any
 
 from powercut.checkers.machines.compare import COMPARABLE, compare
 from powercut.checkers.machines.crash_machine import CrashMachine
@@ -30,14 +28,26 @@ from powercut.checkers.machines.search import (
     SearchResult,
     search,
 )
+from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED
 from powercut.checkers.traces.codec import encode_trace
+from powercut.checkers.weave.patch import ModelPatch
+from powercut.checkers.workload.shipped import SCOPES
+from powercut.documents.document import print_document
+from powercut.documents.fuzz import (
+    FuzzDocument,
+    FuzzFailure,
+    FuzzMutantsDocument,
+    KnownCount,
+    SearchedMutant,
+)
 from powercut.errors import InputError, exit_code_of
 from powercut.execute.interrupts import first_interrupt
 from powercut.inputs.files import make_writable, write_whole
 from powercut.inputs.names import pick, pick_all
+from powercut.inputs.patches import check_language, read_patches
 from powercut.model.designs import DESIGNS
-from powercut.model.mutants import MUTANTS
+from powercut.model.mutants import MUTANTS, Mutant
 from powercut.verbs.options import FuzzOptions
 
 DIFFERENTIAL = "differential"
@@ -68,15 +78,16 @@ def run(options: FuzzOptions) -> int:
     if options.mutants:
         return _run_exam(options)
     profile = pick("--profile", options.profile, PROFILES)
+    patches = read_patches(options.patches or ())
+    _check_language(patches)
     progress = _Progress(options.save_traces)
     stop = threading.Event()
     with first_interrupt(stop.set):
-        result = _searched(options, profile, progress.show, stop.is_set)
+        result = _searched(options, profile, patches, progress.show, stop.is_set)
     progress.clear()
     verdict = verdict_of(result)
     if options.json:
-        json.dump(document(result, verdict, progress.saved), sys.stdout, indent=1)
-        print()
+        print_document(document(result, verdict, progress.saved))
     else:
         _print(result, verdict, progress.saved)
     return exit_code_of(verdict)
@@ -95,7 +106,11 @@ def _refuse_beside_mutants(options: FuzzOptions) -> None:
 
 
 def _searched(
-    options: FuzzOptions, profile: Profile, on_batch: OnBatch, interrupted: Callable[[], bool]
+    options: FuzzOptions,
+    profile: Profile,
+    patches: tuple[ModelPatch, ...],
+    on_batch: OnBatch,
+    interrupted: Callable[[], bool],
 ) -> SearchResult:
     """Run the machine that was asked for."""
     base = pick("--machine", options.machine, MACHINES)
@@ -111,6 +126,7 @@ def _searched(
             chosen or COMPARABLE,
             profile,
             options.seed,
+            patches=patches,
             time_limit_s=options.time_limit,
             on_batch=on_batch,
             interrupted=interrupted,
@@ -120,12 +136,20 @@ def _searched(
         chosen or list(DESIGNS.values()),
         replace(profile, needs=NEEDS) if by_reference else profile,
         options.seed,
+        patches=patches,
         base=base,
         time_limit_s=options.time_limit,
         geometries=GEOMETRIES if by_reference else (),
         on_batch=on_batch,
         interrupted=interrupted,
     )
+
+
+def _check_language(patches: tuple[ModelPatch, ...], mutant: Mutant | None = None) -> None:
+    """Translate the patched model, with ``mutant`` over it.  Raises :class:`InputError`."""
+    if patches:
+        home = mutant or next(iter(MUTANTS.values()))
+        check_language(Question(DESIGNS[home.design], SCOPES[home.scope], mutant, patches=patches))
 
 
 def verdict_of(result: SearchResult) -> str:
@@ -215,51 +239,53 @@ def _known(result: SearchResult) -> Iterator[str]:
         )
 
 
-def document(result: SearchResult, verdict: str, saved: dict[int, str]) -> dict[str, Any]:
+def document(result: SearchResult, verdict: str, saved: dict[int, str]) -> FuzzDocument:
     """Return the document of ``powercut fuzz --json``."""
     tally = result.tally
-    return {
-        "schema": "powercut.fuzz/1",
-        "verdict": verdict,
-        "exit_code": exit_code_of(verdict),
-        "profile": result.profile.name,
-        "seed": result.seed,
-        "batches": result.batches,
-        "examples": tally.examples,
-        "steps": tally.steps,
-        "states": tally.states,
-        "crash_situations": tally.projections,
-        "remounts": tally.power_cuts,
-        "recovered_files": len(tally.files),
-        "seconds": round(result.seconds, 3),
-        "stopped": result.stopped,
-        "reached": dict(sorted(tally.reached.items())),
-        "never_reached": result.unreached,
-        "known": [
-            {"design": d, "property": p, "finding": f, "count": n}
+    return FuzzDocument(
+        verdict=verdict,
+        exit_code=exit_code_of(verdict),
+        profile=result.profile.name,
+        seed=result.seed,
+        batches=result.batches,
+        examples=tally.examples,
+        steps=tally.steps,
+        states=tally.states,
+        crash_situations=tally.projections,
+        remounts=tally.power_cuts,
+        recovered_files=len(tally.files),
+        seconds=round(result.seconds, 3),
+        stopped=result.stopped,
+        reached=dict(sorted(tally.reached.items())),
+        never_reached=result.unreached,
+        known=[
+            KnownCount(design=d, property=p, finding=f, count=n)
             for (d, p, f), n in sorted(tally.known.items())
         ],
-        "failures": [
-            {
-                "design": failure.design,
-                "property": failure.prop,
-                "kind": failure.kind,
-                "detail": failure.detail,
-                "seed": failure.seed,
-                "examples": failure.examples,
-                "steps": failure.steps,
-                "blob": failure.blob,
-                "trace": saved.get(n),
-            }
-            for n, failure in enumerate(result.failures)
-        ],
-    }
+        failures=[_failure(failure, saved.get(n)) for n, failure in enumerate(result.failures)],
+    )
+
+
+def _failure(failure: Failure, trace: str | None) -> FuzzFailure:
+    return FuzzFailure(
+        design=failure.design,
+        property=failure.prop,
+        kind=failure.kind,
+        detail=failure.detail,
+        seed=failure.seed,
+        examples=failure.examples,
+        steps=failure.steps,
+        blob=failure.blob,
+        trace=trace,
+    )
 
 
 def _run_exam(options: FuzzOptions) -> int:
     asked = options.mutants or ()
     slugs = list(MUTANTS) if "all" in asked else list(dict.fromkeys(asked))
-    pick_all("--mutant", slugs, MUTANTS)
+    patches = read_patches(options.patches or ())
+    for mutant in pick_all("--mutant", slugs, MUTANTS):
+        _check_language(patches, mutant)
     seeds = range(options.seed, options.seed + options.seeds)
     marks: list[Mark] = []
     if not options.json:
@@ -267,7 +293,7 @@ def _run_exam(options: FuzzOptions) -> int:
         print("|---|---|--:|---|--:|", flush=True)
     stop = threading.Event()
     with first_interrupt(stop.set):
-        for mark in examine(slugs, seeds, interrupted=stop.is_set):
+        for mark in examine(slugs, seeds, interrupted=stop.is_set, patches=patches):
             marks.append(_saved(mark, options.save_traces))
             same = marks[-(1 + (len(marks) - 1) % len(seeds)) :]
             if not options.json and (len(same) == len(seeds) or stop.is_set()):
@@ -278,8 +304,7 @@ def _run_exam(options: FuzzOptions) -> int:
     if cut or len(marks) < len(slugs) * len(seeds):
         verdict = INCONCLUSIVE
     if options.json:
-        json.dump(_exam_document(marks, verdict), sys.stdout, indent=1)
-        print()
+        print_document(_exam_document(marks, verdict))
     else:
         print(
             f"\n{found} of {len(marks)} searches found their mutant within {MOST_EXAMPLES:,} "
@@ -316,25 +341,25 @@ def _found_as(mark: Mark) -> str:
     return f"{mark.failure.prop} {mark.failure.kind}".strip()
 
 
-def _exam_document(marks: Sequence[Mark], verdict: str) -> dict[str, Any]:
-    return {
-        "schema": "powercut.fuzz/1",
-        "verdict": verdict,
-        "exit_code": exit_code_of(verdict),
-        "most_examples": MOST_EXAMPLES,
-        "most_steps": MOST_STEPS,
-        "mutants": [
-            {
-                "slug": mark.mutant.slug,
-                "seed": mark.seed,
-                "good": mark.good,
-                "stopped": mark.stopped,
-                "examples": mark.examples,
-                "property": mark.failure.prop if mark.failure else None,
-                "kind": mark.failure.kind if mark.failure else None,
-                "steps": mark.failure.steps if mark.failure else None,
-                "cpu_seconds": round(mark.cpu_seconds, 2),
-            }
-            for mark in marks
-        ],
-    }
+def _exam_document(marks: Sequence[Mark], verdict: str) -> FuzzMutantsDocument:
+    return FuzzMutantsDocument(
+        verdict=verdict,
+        exit_code=exit_code_of(verdict),
+        most_examples=MOST_EXAMPLES,
+        most_steps=MOST_STEPS,
+        mutants=[_searched_mutant(mark) for mark in marks],
+    )
+
+
+def _searched_mutant(mark: Mark) -> SearchedMutant:
+    return SearchedMutant(
+        slug=mark.mutant.slug,
+        seed=mark.seed,
+        good=mark.good,
+        stopped=mark.stopped,
+        examples=mark.examples,
+        property=mark.failure.prop if mark.failure else None,
+        kind=mark.failure.kind if mark.failure else None,
+        steps=mark.failure.steps if mark.failure else None,
+        cpu_seconds=round(mark.cpu_seconds, 2),
+    )

@@ -5,11 +5,8 @@ recovery, our reader, and e2fsck with debugfs find the same files in it, and not
 Rejected: writing it and checking on request.
 """
 
-import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from powercut.checkers.kernel.errors import DisagreementError, LabError
 from powercut.checkers.kernel.model_image import (
@@ -26,6 +23,8 @@ from powercut.checkers.run.replay import replay
 from powercut.checkers.traces.codec import load_trace, scope_of
 from powercut.checkers.traces.errors import TraceError, TraceMismatch
 from powercut.checkers.traces.format import Trace, disk_of
+from powercut.documents.document import print_document
+from powercut.documents.image import ImageDocument, MappedBlock, RecoveredFile
 from powercut.errors import HOLDS, InputError, InternalError
 from powercut.inputs.files import make_writable_file, write_whole
 from powercut.inputs.names import pick
@@ -63,8 +62,7 @@ def run_image(path: Path, options: Options) -> int:
     write_whole(options.output, image.content)
     document = _document(path, options.output, image, files)
     if options.json:
-        json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
-        print()
+        print_document(document)
     else:
         _print(document)
     return HOLDS
@@ -101,44 +99,43 @@ def _listed(numbers: tuple[int, ...]) -> str:
 
 def _document(
     path: Path, output: Path, image: ModelImage, files: dict[str, Recovered | None]
-) -> dict[str, Any]:
-    return {
-        "schema": "powercut.image/1",
-        "verdict": "written",
-        "exit_code": HOLDS,
-        "trace": str(path),
-        "image": str(output),
-        "block_size": image.block_bytes,
-        "first_block": image.first_block,
-        "faults": structural_faults(image),
-        "agreed": ["model", "powercut", "e2fsck", "debugfs"],
-        "files": [
-            {
-                "name": name,
-                "size": file.size_bytes if file else None,
-                "content": runs(file.content) if file else None,
-                "blocks": [
-                    {"logical": logical, "physical": physical, "written": written}
-                    for logical, (physical, written) in (file.blocks if file else ())
-                ],
-            }
-            for name, file in files.items()
+) -> ImageDocument:
+    return ImageDocument(
+        verdict="written",
+        exit_code=HOLDS,
+        trace=str(path),
+        image=str(output),
+        block_size=image.block_bytes,
+        first_block=image.first_block,
+        faults=structural_faults(image),
+        agreed=["model", "powercut", "e2fsck", "debugfs"],
+        files=[_file(name, file) for name, file in files.items()],
+    )
+
+
+def _file(name: str, file: Recovered | None) -> RecoveredFile:
+    return RecoveredFile(
+        name=name,
+        size=file.size_bytes if file else None,
+        content=runs(file.content) if file else None,
+        blocks=[
+            MappedBlock(logical=logical, physical=physical, written=written)
+            for logical, (physical, written) in (file.blocks if file else ())
         ],
-    }
+    )
 
 
-def _print(document: dict[str, Any]) -> None:
-    print(f"{document['image']}: {document['block_size']} bytes a block; after recovery:")
-    for file in document["files"]:
-        if file["size"] is None:
-            print(f"  {file['name']}: gone")
+def _print(document: ImageDocument) -> None:
+    print(f"{document.image}: {document.block_size} bytes a block; after recovery:")
+    for file in document.files:
+        if file.size is None:
+            print(f"  {file.name}: gone")
             continue
         blocks = ", ".join(
-            f"{b['logical']}:{b['physical']}{'' if b['written'] else ' unwritten'}"
-            for b in file["blocks"]
+            f"{b.logical}:{b.physical}{'' if b.written else ' unwritten'}" for b in file.blocks
         )
-        print(f"  {file['name']}: {file['size']} bytes: {file['content'] or 'empty'}")
+        print(f"  {file.name}: {file.size} bytes: {file.content or 'empty'}")
         print(f"    blocks {blocks or 'none'}")
     print("  the model, our reader, e2fsck and debugfs agree on that")
-    for fault in document["faults"]:
+    for fault in document.faults:
         print(f"  structure: {fault}")

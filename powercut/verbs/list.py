@@ -2,24 +2,32 @@
 
 import importlib
 import inspect
-import json
 import pkgutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from powercut import model
 from powercut.checkers.workload import format_op
 from powercut.checkers.workload.shipped import SCOPES
+from powercut.documents.document import print_document
+from powercut.documents.list import (
+    ListDocument,
+    ListedDesign,
+    ListedMount,
+    ListedMutant,
+    ListedPath,
+    ListedProperty,
+    ListedScope,
+    ListedSituation,
+    listed,
+)
 from powercut.errors import HOLDS
 from powercut.model.designs import DEFAULT_DESIGNS, DESIGNS
-from powercut.model.mutants import MUTANTS
+from powercut.model.mutants import MUTANTS, Mutant
 from powercut.model.scope import Op, Scope
-from powercut.properties.catalog import PROPERTIES, SITUATIONS
-from powercut.properties.findings.loader import Finding, shipped
+from powercut.properties.catalog import PROPERTIES, SITUATIONS, Property
+from powercut.properties.findings.loader import shipped
 from powercut.terminal.style import Style
 from powercut.verbs.options import ListOptions
 
@@ -50,61 +58,56 @@ def kernel_paths() -> list[KernelPath]:
 
 def run(options: ListOptions) -> int:
     """Print everything and return the exit code."""
-    document = list_document()
     if options.json:
-        json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
-        print()
+        print_document(list_document())
     else:
         _print_text()
     return HOLDS
 
 
-def list_document() -> dict[str, Any]:
+def list_document() -> ListDocument:
     """Return the document of ``powercut list --json``."""
-    return {
-        "schema": "powercut.list/1",
-        "verdict": "holds",
-        "exit_code": HOLDS,
-        "designs": [
-            {"name": d.name, "summary": d.summary, "default": d.name in DEFAULT_DESIGNS}
+    return ListDocument(
+        verdict="holds",
+        exit_code=HOLDS,
+        designs=[
+            ListedDesign(name=d.name, summary=d.summary, default=d.name in DEFAULT_DESIGNS)
             for d in DESIGNS.values()
         ],
-        "scopes": [_scope(scope) for scope in SCOPES.values()],
-        "mutants": [
-            {
-                "slug": m.slug,
-                "summary": m.summary,
-                "source": m.source,
-                "caught_by": m.caught_by,
-                "scope": m.scope,
-                "design": m.design,
-            }
-            for m in MUTANTS.values()
+        scopes=[_scope(scope) for scope in SCOPES.values()],
+        mutants=[_mutant(mutant) for mutant in MUTANTS.values()],
+        properties=[_property(prop) for prop in PROPERTIES.values()],
+        situations=[
+            ListedSituation(name=name, summary=_first_line(check))
+            for name, check in SITUATIONS.items()
         ],
-        "properties": [
-            {
-                "name": p.name,
-                "statement": p.statement,
-                "kind": p.kind,
-                "advisory": p.advisory,
-                "needs": list(p.needs),
-            }
-            for p in PROPERTIES.values()
-        ],
-        "situations": [
-            {"name": name, "summary": _first_line(check)} for name, check in SITUATIONS.items()
-        ],
-        "findings": [_finding(finding) for finding in shipped().values()],
-        "paths": [
-            {"function": p.function, "file": p.file, "line": p.line, "summary": p.summary}
+        findings=[listed(finding) for finding in shipped().values()],
+        paths=[
+            ListedPath(function=p.function, file=p.file, line=p.line, summary=p.summary)
             for p in kernel_paths()
         ],
-    }
+    )
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    document: dict[str, Any] = msgspec.to_builtins(finding)
-    return {**document, "designs": list(finding.designs), "status": finding.status}
+def _mutant(mutant: Mutant) -> ListedMutant:
+    return ListedMutant(
+        slug=mutant.slug,
+        summary=mutant.summary,
+        source=mutant.source,
+        caught_by=mutant.caught_by,
+        scope=mutant.scope,
+        design=mutant.design,
+    )
+
+
+def _property(prop: Property) -> ListedProperty:
+    return ListedProperty(
+        name=prop.name,
+        statement=prop.statement,
+        kind=prop.kind,
+        advisory=prop.advisory,
+        needs=list(prop.needs),
+    )
 
 
 def bounds_of(scope: Scope) -> str:
@@ -135,29 +138,29 @@ def programs_of(scope: Scope) -> list[str]:
     ]
 
 
-def _scope(scope: Scope) -> dict[str, Any]:
+def _scope(scope: Scope) -> ListedScope:
     geometry = scope.geometry
-    return {
-        "name": scope.name,
-        "summary": scope.summary,
-        "bounds": bounds_of(scope),
-        "blocks": geometry.nr_blocks,
-        "cells_per_block": geometry.cells_per_block,
-        "blocks_per_folio": geometry.blocks_per_folio,
-        "physical_blocks": geometry.nr_phys,
-        "initial_size_cells": scope.initial_size_cells,
-        "timer": scope.timer.name.lower(),
-        "max_errors": scope.max_errors,
-        "data_err_abort": scope.data_err_abort,
-        "log_transactions": scope.log_transactions,
-        "mounts": [
-            {
-                "tasks": [[_op(op) for op in task] for task in mount.tasks],
-                "flusher_passes": mount.flusher_passes,
-            }
+    return ListedScope(
+        name=scope.name,
+        summary=scope.summary,
+        bounds=bounds_of(scope),
+        blocks=geometry.nr_blocks,
+        cells_per_block=geometry.cells_per_block,
+        blocks_per_folio=geometry.blocks_per_folio,
+        physical_blocks=geometry.nr_phys,
+        initial_size_cells=scope.initial_size_cells,
+        timer=scope.timer.name.lower(),
+        max_errors=scope.max_errors,
+        data_err_abort=scope.data_err_abort,
+        log_transactions=scope.log_transactions,
+        mounts=[
+            ListedMount(
+                tasks=[[_op(op) for op in task] for task in mount.tasks],
+                flusher_passes=mount.flusher_passes,
+            )
             for mount in scope.mounts
         ],
-    }
+    )
 
 
 def _op(op: Op) -> str:

@@ -6,7 +6,6 @@ Rejected: updating while the other files still run (an interrupt would leave a h
 """
 
 import difflib
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +27,8 @@ from powercut.checkers.litmus import (
 )
 from powercut.checkers.run.question import Question
 from powercut.checkers.workload import WorkloadError
+from powercut.documents.document import print_document
+from powercut.documents.litmus import LitmusDocument, LitmusFile, LitmusRun
 from powercut.errors import (
     BAD_INPUT,
     ERROR,
@@ -90,8 +91,7 @@ def run(paths: Sequence[Path], options: LitmusOptions) -> int:
     if options.update:
         _write_updates(ended, quiet=options.json)
     if options.json:
-        json.dump(_document(ended, code), sys.stdout, indent=1, ensure_ascii=False)
-        print()
+        print_document(_document(ended, code))
     elif not options.update:
         runs = [run for each in ended for run in each.runs or ()]
         exact = sum(run.verdict == EXACT for run in runs)
@@ -207,39 +207,38 @@ def _write_updates(ended: Sequence[_Ended], *, quiet: bool) -> None:
             print(each.diff, end="")
 
 
-def _document(ended: Sequence[_Ended], code: int) -> dict[str, Any]:
-    return {
-        "schema": "powercut.litmus/1",
-        "verdict": _WORDS[code],
-        "exit_code": code,
-        "files": [
-            {
-                "file": str(each.path),
-                "name": each.litmus.name if each.litmus else None,
-                "source": each.litmus.source if each.litmus else None,
-                "error": each.error or None,
-                "failures": each.failures,
-                "updated": bool(each.diff),
-                "runs": [_run(run) for run in each.runs or ()],
-            }
+def _document(ended: Sequence[_Ended], code: int) -> LitmusDocument:
+    return LitmusDocument(
+        verdict=_WORDS[code],
+        exit_code=code,
+        files=[
+            LitmusFile(
+                file=str(each.path),
+                name=each.litmus.name if each.litmus else None,
+                source=each.litmus.source if each.litmus else None,
+                error=each.error or None,
+                failures=each.failures,
+                updated=bool(each.diff),
+                runs=[_run(run) for run in each.runs or ()],
+            )
             for each in ended
         ],
-    }
+    )
 
 
-def _run(run: DesignRun) -> dict[str, Any]:
+def _run(run: DesignRun) -> LitmusRun:
     per_block = run.litmus.scope.geometry.cells_per_block
-    return {
-        "design": run.design,
-        "verdict": run.verdict,
-        "exhaustive": run.result.exhaustive,
-        "stopped": run.result.stopped or None,
-        "states": run.result.states,
-        "seconds": round(run.result.seconds, 3),
-        "outcomes": sorted(format_outcome(o, per_block) for o in run.shown.outcomes),
-        "missing": [format_outcome(o, per_block) for o in run.missing],
-        "extra": [format_outcome(o, per_block) for o in run.extra],
-        "violates": list(run.shown.violates),
-        "violated": list(run.violated),
-        "holding": list(run.holding),
-    }
+    return LitmusRun(
+        design=run.design,
+        verdict=run.verdict,
+        exhaustive=run.result.exhaustive,
+        stopped=run.result.stopped or None,
+        states=run.result.states,
+        seconds=round(run.result.seconds, 3),
+        outcomes=sorted(format_outcome(o, per_block) for o in run.shown.outcomes),
+        missing=[format_outcome(o, per_block) for o in run.missing],
+        extra=[format_outcome(o, per_block) for o in run.extra],
+        violates=list(run.shown.violates),
+        violated=list(run.violated),
+        holding=list(run.holding),
+    )

@@ -6,7 +6,6 @@ Pictures are written before anything is printed: a file that cannot be written i
 then nothing else is on standard output.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 def run(path: Path | None, options: LocksOptions) -> int:
     """Make the report that ``options`` ask for, print it and return the exit code."""
     from powercut.checkers.locks.render import render_text
-    from powercut.checkers.locks.report import document_of
 
     if path and options.lockdep:
         raise InputError("locks: give a path or --lockdep, not both")
@@ -38,8 +36,10 @@ def run(path: Path | None, options: LocksOptions) -> int:
     code = exit_code_of(report.verdict)
     _draw(options, report)
     if options.json:
-        json.dump(document_of(report, code), sys.stdout, indent=1, ensure_ascii=False)
-        print()
+        from powercut.documents.document import print_document
+        from powercut.documents.locks import locks_document
+
+        print_document(locks_document(report, code))
     else:
         sys.stdout.write(render_text(report))
     return code

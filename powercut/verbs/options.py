@@ -11,7 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from powercut.inputs.parameters import JsonFlag, again, flag, many, one
+from powercut.inputs.parameters import JsonFlag, SchemaFlag, again, flag, many, one
 
 Names = tuple[str, ...] | None
 Jobs = Annotated[int | None, one("--jobs", "Runs explored at a time [default: one a core].")]
@@ -92,7 +92,42 @@ class CheckOptions:
         ),
     ] = False
     compact: Compact = False
+    strict: Annotated[
+        bool,
+        flag("--strict", "A run that touches what the model leaves out is inconclusive."),
+    ] = False
+    html: Annotated[
+        Path | None,
+        one("--html", "Write an index and a page for each kind of violation into this folder."),
+    ] = None
+    verbose: Annotated[bool, flag("--verbose", "A line a run, however many, and all details.")] = (
+        False
+    )
     json: JsonFlag = False
+    schema: SchemaFlag = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOptions:
+    """The options of ``powercut sweep``, as typed."""
+
+    level: Annotated[int, one("--level", "1 (seconds), 2 (minutes) or 3 (a day).")] = 1
+    designs: Annotated[Names, many("--design", 'Designs [default: those marked in "list"].')] = None
+    mutant: Annotated[str | None, one("--mutant", "Plant this mistake in every design.")] = None
+    patches: Patches = None
+    engine: Annotated[str, one("--engine", "auto, python or c.")] = "auto"
+    max_states: Annotated[
+        int | None, one("--max-states", "States a search may reach, for each mount of a workload.")
+    ] = None
+    time_limit: Annotated[float | None, one("--time-limit", "Seconds for the whole command.")] = (
+        None
+    )
+    save_traces: SaveTraces = None
+    jobs: Jobs = None
+    fresh: Annotated[bool, flag("--fresh", "Neither use nor keep rows of earlier sweeps.")] = False
+    json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -124,6 +159,7 @@ class ExamOptions:
     jobs: Jobs = None
     cluster: Cluster = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -152,6 +188,7 @@ class ProveOptions:
     ] = False
     save_traces: SaveTraces = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -164,6 +201,7 @@ class ReplayOptions:
         bool, Parameter(name="--ladder", help="Print each run, one column a context.")
     ] = True
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -186,6 +224,7 @@ class FuzzOptions:
     mutants: Annotated[
         Names, many("--mutant", 'Look for these planted mistakes instead ("all": every one).')
     ] = None
+    patches: Patches = None
     seed: Annotated[int, one("--seed", "Where the seeds count from.")] = 1
     seeds: Annotated[int, one("--seeds", "With --mutant: how many seeds each.")] = 1
     time_limit: Annotated[
@@ -193,6 +232,7 @@ class FuzzOptions:
     ] = None
     save_traces: SaveTraces = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -201,6 +241,7 @@ class ListOptions:
     """The options of ``powercut list``, as typed."""
 
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -215,6 +256,7 @@ class ExploreOptions:
     patches: Patches = None
     script: Annotated[Path | None, one("--script", "Read commands from this file.")] = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -239,6 +281,7 @@ class LitmusOptions:
     ] = True
     jobs: Jobs = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -256,3 +299,4 @@ class LocksOptions:
     mermaid: Annotated[Path | None, one("--mermaid", "Write the graph there, for Mermaid.")] = None
     svg: Annotated[Path | None, one("--svg", "Write a picture of the graph there.")] = None
     json: JsonFlag = False
+    schema: SchemaFlag = False

@@ -4,7 +4,6 @@ Why so: it is a verb's module of its own, because nothing of the file system's m
 imported for it.  Rejected: a verb with another name (the question is the same: does it hold?).
 """
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from powercut.checkers.engine.search.outcome import (
 )
 from powercut.checkers.protocol.closed import CheckFailed, Closed
 from powercut.checkers.protocol.run import ProtocolResult, run_protocol
+from powercut.documents.document import print_document
 from powercut.documents.protocol import overall, print_protocol, protocol_document
 from powercut.errors import InputError, exit_code_of
 from powercut.inputs.limits import at_least_one, check_engine, fair_share_mib, some_seconds
@@ -56,9 +56,7 @@ def run(file: Path, options: CheckOptions) -> int:
     seconds = time.perf_counter() - started
     verdict = overall(results)
     if options.json:
-        document = protocol_document(str(file), results, seconds)
-        json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
-        print()
+        print_document(protocol_document(str(file), results, seconds))
     else:
         word = "VIOLATED" if verdict == "violated" else verdict
         count = "1 protocol" if len(results) == 1 else f"{len(results)} protocols"

@@ -3,13 +3,10 @@
 Rejected: "unknown" as a warning (it is inconclusive, exit code 3).
 """
 
-import json
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from powercut.checkers.proof import crosscheck
 from powercut.checkers.proof.answers import UNKNOWN, in_model_work, stoppable
@@ -30,14 +27,14 @@ from powercut.checkers.proof.theorems import (
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE
 from powercut.checkers.traces.codec import encode_trace
 from powercut.checkers.traces.format import Trace
+from powercut.documents.document import print_document
+from powercut.documents.prove import Decided, ProveDocument, ProveWrongDocument
 from powercut.errors import exit_code_of
 from powercut.execute.interrupts import first_interrupt
 from powercut.inputs.files import make_writable, write_whole
 from powercut.inputs.names import pick, pick_all
 from powercut.model.designs import DESIGNS
 from powercut.verbs.options import ProveOptions
-
-SCHEMA = "powercut.prove/1"
 
 
 def run(options: ProveOptions) -> int:
@@ -75,18 +72,7 @@ def run(options: ProveOptions) -> int:
     with _interruptible():
         proof = prove(asked)
     if options.json:
-        _dump(
-            {
-                "schema": SCHEMA,
-                "verdict": proof.verdict,
-                "exit_code": exit_code_of(proof.verdict),
-                "design": proof.design,
-                "mounts": proof.mounts,
-                "assumptions": list(proof.assumptions),
-                "obligations": [_entry(row) for row in proof.obligations],
-                "findings": [_entry(row) for row in proof.findings],
-            }
-        )
+        print_document(_document(proof))
     else:
         _print_rows(proof)
     return exit_code_of(proof.verdict)
@@ -136,15 +122,14 @@ def _run_wrong(options: ProveOptions) -> int:
     decided = [*(row for row, _, _ in rows), *left]
     verdict = HOLDS if all(row.result == REFUTED for row in decided) else INCONCLUSIVE
     if options.json:
-        _dump(
-            {
-                "schema": SCHEMA,
-                "verdict": verdict,
-                "exit_code": exit_code_of(verdict),
-                "wrong_designs": True,
-                "assumptions": list(ASSUMPTIONS),
-                "obligations": [_entry(row) for row in decided],
-            }
+        print_document(
+            ProveWrongDocument(
+                verdict=verdict,
+                exit_code=exit_code_of(verdict),
+                wrong_designs=True,
+                assumptions=list(ASSUMPTIONS),
+                obligations=[_entry(row) for row in decided],
+            )
         )
     else:
         print("| wrong design | breaks | first broken step and conjunct | run | in the model |")
@@ -156,22 +141,29 @@ def _run_wrong(options: ProveOptions) -> int:
     return exit_code_of(verdict)
 
 
-def _entry(row: Decision) -> dict[str, Any]:
-    return {
-        "name": row.name,
-        "statement": row.statement,
-        "kind": row.kind,
-        "result": row.result,
-        "seconds": round(row.seconds, 4),
-        "solver": row.solver,
-        "reason": row.reason or None,
-        "trace": row.trace or None,
-    }
+def _document(proof: Proof) -> ProveDocument:
+    return ProveDocument(
+        verdict=proof.verdict,
+        exit_code=exit_code_of(proof.verdict),
+        design=proof.design,
+        mounts=proof.mounts,
+        assumptions=list(proof.assumptions),
+        obligations=[_entry(row) for row in proof.obligations],
+        findings=[_entry(row) for row in proof.findings],
+    )
 
 
-def _dump(document: dict[str, Any]) -> None:
-    json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
-    print()
+def _entry(row: Decision) -> Decided:
+    return Decided(
+        name=row.name,
+        statement=row.statement,
+        kind=row.kind,
+        result=row.result,
+        seconds=round(row.seconds, 4),
+        solver=row.solver,
+        reason=row.reason or None,
+        trace=row.trace or None,
+    )
 
 
 def _print_rows(

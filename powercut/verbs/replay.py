@@ -5,12 +5,10 @@ and the exit code is the worst of them.  A trace that the model does not follow 
 its verdict, whichever of the two was edited: the line about it names the first step that differs.
 """
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from powercut.checkers.run.replay import ReplayResult, replay
 from powercut.checkers.traces.codec import load_trace
@@ -18,6 +16,8 @@ from powercut.checkers.traces.errors import TraceError, TraceMismatch
 from powercut.checkers.traces.format import Trace
 from powercut.checkers.traces.ladder import render_ladder
 from powercut.checkers.weave.patch import ModelPatch
+from powercut.documents.document import print_document
+from powercut.documents.replay import ReplayDocument, ReplayedTrace
 from powercut.errors import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, InputError, one_line
 from powercut.inputs.patches import read_patches
 from powercut.terminal.style import Style
@@ -67,8 +67,7 @@ def run(paths: Sequence[Path], options: ReplayOptions) -> int:
     code = max((done.code for done in replays), default=HOLDS)
     code = INCONCLUSIVE if missing and code == HOLDS else code
     if options.json:
-        json.dump(replay_document(replays, code, missing), sys.stdout, indent=1, ensure_ascii=False)
-        print()
+        print_document(replay_document(replays, code, missing))
     elif len(paths) > 1 or missing:
         kept = sum(done.code == HOLDS for done in replays)
         stopped = f"; interrupted, {missing} not replayed" if missing else ""
@@ -89,33 +88,32 @@ def replay_file(path: Path, patches: Sequence[ModelPatch] = ()) -> Replayed:
     return Replayed(path, trace, result, "", HOLDS if result.reproduced else VIOLATED)
 
 
-def replay_document(replays: Sequence[Replayed], code: int, missing: int = 0) -> dict[str, Any]:
+def replay_document(replays: Sequence[Replayed], code: int, missing: int = 0) -> ReplayDocument:
     """Return the document of ``powercut replay --json``; ``missing`` traces were not replayed."""
-    return {
-        "schema": "powercut.replay/1",
-        "verdict": _WORDS[code],
-        "exit_code": code,
-        "stopped": f"interrupted, {missing} not replayed" if missing else None,
-        "traces": [_entry(done) for done in replays],
-    }
+    return ReplayDocument(
+        verdict=_WORDS[code],
+        exit_code=code,
+        stopped=f"interrupted, {missing} not replayed" if missing else None,
+        traces=[_entry(done) for done in replays],
+    )
 
 
-def _entry(done: Replayed) -> dict[str, Any]:
+def _entry(done: Replayed) -> ReplayedTrace:
     trace, result = done.trace, done.result
-    return {
-        "trace": str(done.path),
-        "reproduced": done.code == HOLDS,
-        "design": trace.design if trace else None,
-        "mutant": (trace.mutant or None) if trace else None,
-        "scope": trace.scope if trace else None,
-        "property": trace.property if trace else None,
-        "verdict": trace.verdict if trace else None,
-        "summary": trace.summary if trace else None,
-        "steps": result.steps if result else None,
-        "expected": result.expected if result else None,
-        "detail": result.detail if result else None,
-        "error": done.error or None,
-    }
+    return ReplayedTrace(
+        trace=str(done.path),
+        reproduced=done.code == HOLDS,
+        design=trace.design if trace else None,
+        mutant=(trace.mutant or None) if trace else None,
+        scope=trace.scope if trace else None,
+        property=trace.property if trace else None,
+        verdict=trace.verdict if trace else None,
+        summary=trace.summary if trace else None,
+        steps=result.steps if result else None,
+        expected=result.expected if result else None,
+        detail=result.detail if result else None,
+        error=done.error or None,
+    )
 
 
 def _print_replay(done: Replayed, ladder: bool, is_later: bool) -> None:

@@ -4,15 +4,18 @@ Why so: importing this costs the command line library only; what a verb does is 
 verb runs.
 """
 
+import json
+import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated
 
 import cyclopts
 from cyclopts import Parameter
 
-from powercut.errors import InputError
-from powercut.inputs.parameters import JsonFlag, one
+from powercut.errors import HOLDS, InputError
+from powercut.inputs.parameters import JsonFlag, SchemaFlag, one
 from powercut.verbs import VERBS
 from powercut.verbs.kernel.signatures import app as kernel_app
 from powercut.verbs.options import (
@@ -25,6 +28,7 @@ from powercut.verbs.options import (
     LocksOptions,
     ProveOptions,
     ReplayOptions,
+    SweepOptions,
 )
 from powercut.verbs.trace.signatures import app as trace_app
 
@@ -41,12 +45,27 @@ app.command(kernel_app)
 
 def call(argv: Sequence[str]) -> int:
     """Parse ``argv``, run the verb and return its exit code.  Raises :class:`InputError`."""
+    words = [*takewhile(lambda word: word != "--", argv)]
+    if "--schema" in words and _print_schema(words):
+        return HOLDS
     try:
         result = app(argv, print_error=False, exit_on_error=False)
     except cyclopts.CycloptsError as error:
         verb = f" {argv[0]}" if argv[0] in VERBS else ""
         raise InputError(f'{error} "powercut{verb} --help" shows what is possible') from None
     return result if isinstance(result, int) else 0
+
+
+def _print_schema(words: Sequence[str]) -> bool:
+    """Print the JSON Schema of the verb's documents; return whether it has any."""
+    from powercut.documents.schema import schema_of, verb_of
+
+    verb = verb_of(words)
+    if verb is None:
+        return False
+    json.dump(schema_of(verb), sys.stdout, indent=1, ensure_ascii=False)
+    print()
+    return True
 
 
 @app.command
@@ -165,6 +184,25 @@ def fuzz(
     return verb.run(options)
 
 
+@app.command
+def sweep(
+    *,
+    options: SweepOptions = SweepOptions(),
+) -> int:
+    """Explore every workload of a level, each to its end, with a power cut at every step.
+
+    What a finding explains is listed and decides nothing; what none explains is
+    new, comes first, is replayed natively and saved.  Rows are kept between
+    runs, so that an interrupted sweep goes on where it ended.
+
+    Exit codes: 0 nothing new, 1 something new, 2 bad usage or input,
+    3 not finished, or a workload was cut short, 4 internal error.
+    """
+    from powercut.verbs import sweep as verb
+
+    return verb.run(options)
+
+
 @app.command(name="list")
 def list_(
     *,
@@ -261,6 +299,7 @@ def image(
         one("--journal", "clean, or committed: the metadata is in the journal only."),
     ] = "clean",
     json: JsonFlag = False,
+    schema: SchemaFlag = False,
 ) -> int:
     """Write the crash state of a trace as a real ext4 image.
 

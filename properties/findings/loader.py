@@ -20,6 +20,7 @@ from powercut.properties.catalog import PROPERTIES
 from powercut.properties.findings.words import Word
 from powercut.properties.kinds import KINDS, REFERENCES
 
+_ADVISORY = tuple(name for name, prop in PROPERTIES.items() if prop.advisory)
 FOLDER = Path(str(files("powercut.properties.findings")))
 SUFFIX = ".toml"
 
@@ -48,6 +49,17 @@ class Reached(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     designs: tuple[str, ...]
     scopes: tuple[str, ...]
     properties: tuple[str, ...]
+
+
+class Observed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An exhaustive run of each of ``designs`` in the scope of a litmus file violates a property.
+
+    The property is advisory: ext4 documents the outcome as legal at times.
+    """
+
+    designs: tuple[str, ...]
+    litmus: str
+    prop: str = msgspec.field(name="property")
 
 
 class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,6 +109,7 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kernel: tuple[str, ...]
     known: tuple[Known, ...]
     reached: tuple[Reached, ...] = ()
+    observed: tuple[Observed, ...] = ()
     example: tuple[Example, ...] = ()
     differs: tuple[Differs, ...] = ()
     seen: tuple[Seen, ...] = ()
@@ -158,6 +171,10 @@ def _check_names(path: Path, finding: Finding) -> None:
         triple = (example.design, example.scope, example.prop)
         if triple not in set(finding.violations()):
             raise InputError(f"example: {example.trace} is not among what is reached", place=path)
+    for observed in finding.observed:
+        _check(path, "observed.designs", observed.designs, DESIGNS)
+        _check(path, "observed.litmus", [observed.litmus], litmus)
+        _check(path, "observed.property", [observed.prop], _ADVISORY)
     for differs in finding.differs:
         _check(path, "differs.designs", differs.designs, DESIGNS)
     _check(path, "litmus", finding.litmus, litmus)

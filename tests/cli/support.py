@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from powercut import cli
+from powercut.documents.document import Document
+from powercut.documents.schema import DOCUMENTS
 
 ROOT = Path(__file__).parents[2]
 # Wall clock, for every process that a test starts: ends a test that hangs, on the busiest machine.
@@ -32,10 +35,25 @@ class Ended:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The JSON document on standard output."""
+        """The JSON document on standard output: one of those that a schema is published of."""
         found = json.loads(self.out)
         assert isinstance(found, dict)
+        assert any(lists(msgspec.to_builtins(kind)) == found for kind in typed(found)), found
         return found
+
+
+def lists(value: Any) -> Any:
+    """Return JSON values with lists for tuples."""
+    return json.loads(json.dumps(value))
+
+
+def typed(document: dict[str, Any]) -> list[Document]:
+    """Return a document as every record that it can be read as; these leave out other keys."""
+    found = []
+    for kind in {kind for kinds in DOCUMENTS.values() for kind in kinds}:
+        with suppress(msgspec.ValidationError):
+            found.append(msgspec.convert(document, kind))
+    return found
 
 
 class Runner:

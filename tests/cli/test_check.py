@@ -195,10 +195,9 @@ def test_a_workload_is_a_scope_of_its_own(powercut: Runner, tmp_path: Path) -> N
     (run,) = ended.document["runs"]
     assert run["scope"] == "mine"
     (built_in,) = powercut(*STALE, "--json").document["runs"]
-    ((mine,), (known,)) = (run.pop("violations"), built_in.pop("violations"))
-    assert (mine.pop("finding"), known.pop("finding")) == (None, "eof-tail")
-    assert mine == known
-    assert {**run, "scope": "", "seconds": 0} == {**built_in, "scope": "", "seconds": 0}
+    assert run["violations"][0]["finding"] == "eof-tail"
+    differs = {"scope": "", "seconds": 0, "workload": None}
+    assert {**run, **differs} == {**built_in, **differs}
     both = powercut(*argv, "--scope", "append-fsync")
     assert [run["scope"] for run in both.document["runs"]] == ["append-fsync", "mine"]
 
@@ -233,3 +232,77 @@ def test_three_designs_fit_a_mail(powercut: Runner) -> None:
     designs = ("seed", "seed-eof-ordered", "seed-gap-ordered")
     ended = powercut("check", "--design", *designs, "--scope", "eof-two-mounts", "append-fsync")
     assert max(map(len, ended.out.splitlines())) <= 100
+
+
+MANY = ("overwrite-fsync", "evict-folio", "pending-punch", "eio-overwrite", "sync-overwrite")
+MORE = ("evict-overwrite", "evict-append", "punch-folio", "enospc-folio")
+
+
+def test_many_runs_are_answered_first_and_shortly(powercut: Runner, tmp_path: Path) -> None:
+    command = ("check", "--design", "seed", "--jobs", "1", "--scope", *MANY, *MORE)
+    shown = powercut(*command, "--save-traces", tmp_path).out.splitlines()
+    assert len(shown) <= 40
+    assert "what breaks, worst first (0 of 2 new)" in shown
+    (known,) = [line for line in shown if line.startswith("  data-err-abort")]
+    assert known.split() == [
+        "data-err-abort",
+        "eio-overwrite",
+        "1",
+        "run,",
+        "6",
+        "steps",
+        "seed,",
+        "eio-overwrite",
+    ]
+    rows = powercut(*command, "--verbose").out
+    assert all(f"seed    {scope} " in rows for scope in (*MANY, *MORE))
+
+
+def test_what_no_finding_explains_is_new_and_comes_first(powercut: Runner) -> None:
+    scopes = (*MANY, *MORE, "append-fsync")
+    argv = ("check", "--design", "seed", "--jobs", "1", "--scope", *scopes)
+    shown = powercut(*argv, "--mutant", "fsync-no-commit-wait").out.splitlines()
+    first = shown[shown.index(next(line for line in shown if line.startswith("what breaks"))) + 1]
+    assert first.split()[:2] == ["durability", "NEW"]
+
+
+WRITES_TWICE = "file size=1 dirty-tail\nmount\n  task write 0 1; truncate 0; fsync\n"
+
+
+def test_a_workload_is_shown_as_it_became_and_what_it_says_nothing_about(
+    powercut: Runner, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.workload"
+    path.write_text(WRITES_TWICE)
+    argv = ("check", "--design", "seed", "--workload", path, "--jobs", "1")
+    ended = powercut(*argv)
+    assert "  geometry blocks=2 cells=2 folio=1 phys=3\n" in ended.out
+    assert "    task write 0 1; truncate 0; fsync\n" in ended.out
+    assert "what holds, holds without (docs/model.md)\n  handle-restart: " in ended.out
+    (run,) = powercut(*argv, "--json").document["runs"]
+    assert run["without"] == ["handle-restart"]
+    assert "task write 0 1; truncate 0; fsync" in run["workload"]
+    (shipped,) = powercut(*HOLDS, "--json").document["runs"]
+    assert (shipped["without"], shipped["workload"]) == ([], None)
+
+
+def test_strict_makes_a_run_inconclusive_that_touches_what_is_left_out(
+    powercut: Runner, tmp_path: Path
+) -> None:
+    argv = ("check", "--design", "seed", "--scope", "sync-overwrite", "--jobs", "1", "--json")
+    assert powercut(*argv).code == 0
+    ended = powercut(*argv, "--strict")
+    (run,) = ended.document["runs"]
+    assert (ended.code, run["verdict"]) == (3, "inconclusive")
+    assert run["properties"]["deadlock"] == "inconclusive"
+    assert powercut(*HOLDS, "--strict").code == 0
+
+
+def test_a_violation_of_an_own_workload_is_matched_with_the_findings(
+    powercut: Runner, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.workload"
+    path.write_text("file size=1 dirty-tail\nmount\n  task write 2 1\n")
+    document = powercut("check", "--design", "seed", "--workload", path, "--json").document
+    (violation,) = document["runs"][0]["violations"]
+    assert (violation["property"], violation["finding"]) == ("stale-data", "eof-tail")

@@ -1,161 +1,182 @@
 """Damaged files of every format, under every verb that reads them: never more than one line.
 
-The number of examples is ``POWERCUT_DAMAGED`` in the environment, or a few hundred.
+The number of cases is ``POWERCUT_DAMAGED`` in the environment, or a few hundred; a long run is
+taken up again at ``POWERCUT_DAMAGED_FROM``.  A case runs in this process.  Each
+``APART_EVERY``-th case runs in a process of its own as well, under limits that the system enforces.
 """
 
 import contextlib
 import io
 import os
+import resource
+import signal
+import subprocess
+import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from powercut import cli
-from powercut.checkers.workload import format_workload
-from powercut.checkers.workload.shipped import SCOPES
-from tests.cli.support import ROOT, files_below
-from tests.cli.test_trace import EIO
+from tests.cli.damaged import Case, Format, case, formats
+from tests.cli.support import environment, files_below
 
-EXAMPLES = int(os.environ.get("POWERCUT_DAMAGED", "400"))
-MOST_CPU_S = 5.0
-LITMUS = ROOT / "properties" / "litmus" / "crashmonkey-append-fsync.litmus"
-TOKENS = (
-    *(
-        b"",
-        b"\0",
-        b"\xff\xfe",
-        b"\x1b[2J",
-        b"\n",
-        b"{",
-        b"[" * 500,
-        b'"',
-        b"-1",
-        b"9" * 5000,
-        b"1e999",
-    ),
-    *(
-        b"mount\n",
-        b"task fsync;",
-        b"@@ -1,9 +1,9 @@\n",
-        b"#if 0\n",
-        b"null",
-        b"\xe2\x80\xae",
-        b" " * 300,
-    ),
-)
-CODE = b"static int f(struct inode *i)\n{\n\tmutex_lock(&i->a);\n\tmutex_unlock(&i->a);\n}\n"
-WALK = Path(__file__).with_name("walk.script")
-LOCKDEP = b"all lock classes:\nffff0001 FD:    1 BD:    1 ++++: a\n -> [ffff0002] b\n"
+COUNT = int(os.environ.get("POWERCUT_DAMAGED", "400"))
+FIRST = int(os.environ.get("POWERCUT_DAMAGED_FROM", "0"))
+PIECE = 100
+APART_EVERY = 50
+MOST_CPU_S = 5
+MOST_BYTES = 1 << 30
+PATIENCE_S = 120
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A good file, and the commands that read it (``{}``: its path)."""
-
-    name: str
-    content: bytes
-    commands: tuple[str, ...]
+class TooLong(BaseException):
+    """A case used more processor time than it may; no handler of the product takes it."""
 
 
-FORMATS = (
-    Format(
-        "a.trace.json",
-        EIO.read_bytes(),
-        (
-            "replay {}",
-            "replay {} --json",
-            "trace convert {}",
-            "trace show {}",
-            "explore {} --script {walk}",
-            "image {} -o {}.img",
-        ),
-    ),
-    Format(
-        "a.workload",
-        format_workload(SCOPES["append-fsync"]).encode(),
-        (
-            "explore --workload {} --script {walk}",
-            "check --workload {} --max-states 50 --jobs 1",
-        ),
-    ),
-    Format(
-        "a.fsxops",
-        b"write 0x0 0x1000 0x0\ntruncate 0x0 0x800 0x1000\n",
-        ("explore --workload {} --script {walk}",),
-    ),
-    Format(
-        "a.script", b"next 2\nshow all\ncrash new\nverdict\n", (f"explore {EIO} --script {{}}",)
-    ),
-    Format("a.litmus", LITMUS.read_bytes(), ("litmus {} --design seed --jobs 1 --no-ladder",)),
-    Format(
-        "a.patch", (ROOT / "tests/locks/demo.patch").read_bytes(), ("locks {}", "locks {} --json")
-    ),
-    Format("a.c", CODE, ("locks {}",)),
-    Format("lockdep", LOCKDEP, ("locks --lockdep {}/..",)),
-    Format("a.log", bytes(range(256)) * 8, ("kernel log {} {}",)),
-)
+@contextlib.contextmanager
+def limited(seconds: int) -> Iterator[None]:
+    """Raise :class:`TooLong` when the block has used so much processor time of this process."""
+
+    def stop(*_: object) -> None:
+        raise TooLong
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
-@st.composite
-def damaged(draw: st.DrawFn) -> tuple[Format, str, bytes]:
-    """Draw a format, a command, and a file with some damage."""
-    form = draw(st.sampled_from(FORMATS))
-    content = form.content
-    for _ in range(draw(st.integers(1, 4))):
-        begin = draw(st.integers(0, len(content)))
-        end = min(len(content), begin + draw(st.sampled_from((0, 0, 1, 8, 100, 1 << 20))))
-        put = draw(
-            st.sampled_from(TOKENS) | st.binary(max_size=6) | st.just(content[begin:end] * 2)
-        )
-        content = content[:begin] + put + content[end:]
-    return form, draw(st.sampled_from(form.commands)), content
-
-
-def ending(command: str, path: Path) -> tuple[int, str, str]:
-    """Run ``command`` on ``path`` in this process; return exit code and streams."""
+def ending(words: list[str]) -> tuple[int, str, str]:
+    """Run a command in this process; return exit code and streams."""
     out, err = io.StringIO(), io.StringIO()
-    words = [word.replace("{}", str(path)).format(walk=WALK) for word in command.split()]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = cli.run(words)
     return code, out.getvalue(), err.getvalue()
 
 
-@pytest.mark.quality
-@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), database=None)
-@given(damaged())
-def test_damage_is_one_line_at_most(drawn: tuple[Format, str, bytes]) -> None:
-    form, command, content = drawn
+def ending_apart(words: list[str]) -> tuple[int, str, str]:
+    """Run a command in a process that is killed above the limits; return how it ended."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
+        resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "powercut", *words],
+        env=environment(),
+        capture_output=True,
+        preexec_fn=limit,
+        stdin=subprocess.DEVNULL,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def complaint(drawn: Case, *, apart: bool) -> str:
+    """Run a case; return what is wrong with how it ended, or nothing."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "in" / form.name
-        path.parent.mkdir()
-        path.write_bytes(content)
-        if form.name == "lockdep":
-            (path.parent / "lockdep_chains").write_bytes(b"irq_context: 0\n")
-            command = command.replace("{}/..", str(path.parent))
-        began = time.process_time()
-        code, out, err = ending(command, path)
-        took = time.process_time() - began
-        assert code in (0, 1, 2, 3), (command, err)
-        assert "Traceback" not in out + err
-        if code == 2:
-            assert len(err.splitlines()) <= 1, err
-        assert took < MOST_CPU_S, command
-        kept = files_below(path.parent)
-        assert kept.pop(str(path)) == content
-        assert {name.removeprefix(str(path.parent)) for name in kept} <= {
-            "/lockdep_chains",
-            f"/{form.name}.img",
-        }
+        place = Path(folder)
+        drawn.write(place)
+        before = files_below(place)
+        try:
+            with limited(MOST_CPU_S):
+                run = ending_apart if apart else ending
+                code, out, err = run(drawn.words(place))
+        except TooLong:
+            return f"more than {MOST_CPU_S} s of processor time"
+        except subprocess.TimeoutExpired:
+            return f"not ended after {PATIENCE_S} s"
+        after = files_below(place)
+    after.pop(str(place / "out.img"), None)
+    if code not in (0, 1, 2, 3):
+        return f"exit code {code}: {err}"
+    if "Traceback" in out + err:
+        return f"a traceback: {err}"
+    if code == 2 and len(err.splitlines()) != 1:
+        return f"not one line: {err!r}"
+    return "" if after == before else "a file was changed or left"
 
 
-@pytest.mark.parametrize("form", FORMATS[:-2], ids=lambda form: form.name)
-def test_what_is_damaged_was_good(form: Format, tmp_path: Path) -> None:
-    path = tmp_path / form.name
-    path.write_bytes(form.content)
-    code, _, err = ending(form.commands[0], path)
-    assert code in (0, 1, 3), err
+def complaints(first: int, count: int) -> list[str]:
+    """Run cases; return a line for each that ended wrong, with its number."""
+    lines = []
+    for number in range(first, first + count):
+        drawn = case(number)
+        ways = (False, True) if number % APART_EVERY == 0 else (False,)
+        wrong = "; ".join(filter(None, (complaint(drawn, apart=apart) for apart in ways)))
+        if wrong:
+            lines.append(f"case {number} ({drawn.command}): {wrong}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if peak > MOST_BYTES:
+        lines.append(f"{peak >> 20} MiB of memory after case {first + count - 1}")
+    return lines
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("first", range(FIRST, COUNT, PIECE))
+def test_damage_is_one_line_at_most(first: int) -> None:
+    assert complaints(first, min(PIECE, COUNT - first)) == []
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("form", formats(), ids=lambda form: form.name)
+def test_what_is_damaged_was_good(form: Format) -> None:
+    for command in form.commands:
+        with tempfile.TemporaryDirectory() as folder:
+            good = Case(-1, form, command, form.content)
+            good.write(Path(folder))
+            code, _, err = ending(good.words(Path(folder)))
+        assert code in (0, 1, 3), (command, err)
+
+
+def test_a_case_is_the_same_every_time() -> None:
+    assert case(7) == case(7)
+    assert len({case(number).content for number in range(40)}) > 30
+
+
+@pytest.mark.parametrize(
+    ("code", "err", "says"),
+    [
+        (4, "powercut: internal error\n", "exit code 4"),
+        (2, "powercut: one\nand two\n", "not one line"),
+        (2, "", "not one line"),
+        (1, "Traceback (most recent call last):\n", "a traceback"),
+        (0, "", ""),
+    ],
+)
+def test_a_wrong_ending_is_a_complaint(
+    monkeypatch: pytest.MonkeyPatch, code: int, err: str, says: str
+) -> None:
+    monkeypatch.setattr(f"{__name__}.ending", lambda _words: (code, "", err))
+    wrong = complaint(case(0), apart=False)
+    assert says in wrong
+    assert bool(wrong) == bool(says)
+
+
+def test_a_changed_input_is_a_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = case(0)
+
+    def change_it(words: list[str]) -> tuple[int, str, str]:
+        next(Path(word) for word in words if Path(word).is_file()).write_bytes(b"changed")
+        return 0, "", ""
+
+    monkeypatch.setattr(f"{__name__}.ending", change_it)
+    assert complaint(drawn, apart=False) == "a file was changed or left"
+
+
+def test_an_endless_case_is_a_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spin(_words: list[str]) -> tuple[int, str, str]:
+        while time.process_time():
+            pass
+        return 0, "", ""
+
+    monkeypatch.setattr(f"{__name__}.ending", spin)
+    monkeypatch.setattr(f"{__name__}.MOST_CPU_S", 1)
+    assert complaint(case(0), apart=False) == "more than 1 s of processor time"

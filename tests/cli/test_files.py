@@ -14,6 +14,7 @@ from powercut.checkers.traces.format import Trace
 from powercut.errors import InputError
 from powercut.inputs.files import make_writable_file, write_whole
 from powercut.verbs.trace import minimise as minimise_verb
+from powercut.writing import System
 from tests.cli.support import LIMIT_S, Ended, Runner, assert_refused, files_below, run_apart
 from tests.cli.test_trace import EIO, HOLDS, NO_PREFLUSH
 
@@ -40,17 +41,17 @@ def test_a_new_file_has_the_mode_of_the_umask(tmp_path: Path) -> None:
     assert mode(tmp_path / "a") == 0o640
 
 
-@pytest.mark.parametrize("broken", ["fsync", "replace"])
+@pytest.mark.parametrize("broken", ["open", "write", "fsync", "link", "replace"])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_failed_write_changes_nothing(
     broken: str, error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*arguments: object) -> None:
+    def fail(*_arguments: object) -> None:
         raise error
 
     path = tmp_path / "a"
     path.write_bytes(b"old")
-    monkeypatch.setattr(os, broken, fail)
+    monkeypatch.setattr(System, broken, staticmethod(fail))
     expected = InputError if isinstance(error, OSError) else KeyboardInterrupt
     with pytest.raises(expected) as caught:
         write_whole(path, b"new")

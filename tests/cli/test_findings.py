@@ -15,6 +15,7 @@ from powercut.execute.pool import _Pool
 from powercut.execute.progress import ProgressLine
 from powercut.inputs.files import Findings
 from powercut.model.designs import DESIGNS
+from powercut.writing import System
 from tests.cli.support import LIMIT_S, Runner, files_below
 from tests.cli.test_processes import ENDLESS
 
@@ -70,7 +71,7 @@ def test_a_full_disk_costs_the_trace_and_nothing_else(
     def full(_handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(System, "fsync", staticmethod(full))
     more = ("--json",) if json else ()
     ended = powercut(*ARGV, "1", "--save-traces", tmp_path, *more)
     assert ended.code == 1

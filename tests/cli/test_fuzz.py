@@ -13,7 +13,8 @@ from powercut.checkers.machines.quality import Mark
 from powercut.checkers.machines.search import PROFILES, SearchResult
 from powercut.model.mutants import MUTANTS
 from powercut.verbs.fuzz import document, verdict_of
-from tests.cli.support import Runner, assert_refused
+from tests.cli.support import Ended, Runner, assert_refused
+from tests.machines.seeds import until_found
 
 TINY = replace(
     PROFILES["dev"],
@@ -57,7 +58,13 @@ def test_what_is_not_known_is_saved_as_a_trace_that_replays(
 ) -> None:
     monkeypatch.setattr("powercut.checkers.machines.crash_machine.known", nothing_is_known)
     monkeypatch.setitem(searching.PROFILES, "dev", replace(TINY, examples=30))
-    ended = powercut("fuzz", "--design", "seed", "--save-traces", tmp_path, "--json")
+
+    def look(seed: int) -> Ended | None:
+        argv = ("--design", "seed", "--seed", str(seed), "--save-traces", tmp_path, "--json")
+        ended = powercut("fuzz", *argv)
+        return ended if ended.code == 1 else None
+
+    ended = until_found(look)
     assert (ended.code, ended.document["verdict"]) == (1, "violated")
     (failure, *_) = ended.document["failures"]
     assert failure["design"] == "seed"
@@ -76,15 +83,18 @@ def test_a_situation_that_was_not_reached_is_inconclusive(
 
 
 def test_two_designs_are_compared(powercut: Runner) -> None:
-    argv = ("fuzz", "--machine", "differential", "--design", "seed")
-    ended = powercut(*argv, "--json")
-    assert (ended.code, ended.document["verdict"]) == (0, "holds")
-    assert ended.document["remounts"] > 0
-    kinds = {entry["property"] for entry in ended.document["known"]}
-    assert "crash-larger-size-on-buffer_head" in kinds
-    text = powercut(*argv)
+    kind = "crash-larger-size-on-buffer_head"
+
+    def look(seed: int) -> tuple[str, ...] | None:
+        argv = ("fuzz", "--machine", "differential", "--design", "seed", "--seed", str(seed))
+        ended = powercut(*argv, "--json")
+        assert (ended.code, ended.document["verdict"]) == (0, "holds")
+        met = {entry["property"] for entry in ended.document["known"]}
+        return argv if ended.document["remounts"] and kind in met else None
+
+    text = powercut(*until_found(look))
     assert text.code == 0
-    assert "known: crash-larger-size-on-buffer_head: " in text.out
+    assert f"known: {kind}: " in text.out
     assert text.out.endswith("0 failures\nholds (exit code 0)\n")
 
 
@@ -92,8 +102,13 @@ def test_a_difference_that_is_not_legal_is_reported(
     powercut: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(differential_machine.DifferentialMachine, "explains", lambda *_: "")
-    ended = powercut("fuzz", "--machine", "differential", "--design", "seed")
-    assert ended.code == 1
+
+    def look(seed: int) -> Ended | None:
+        argv = ("--machine", "differential", "--design", "seed", "--seed", str(seed))
+        ended = powercut("fuzz", *argv)
+        return ended if ended.code == 1 else None
+
+    ended = until_found(look)
     assert "seed: difference crash-" in ended.out
     assert "bh-ordered: task0" in ended.out
 
@@ -134,7 +149,7 @@ def test_an_interrupt_keeps_what_there_is() -> None:
     result.stopped = "interrupted"
     assert verdict_of(result) == "inconclusive"
     report = document(result, "inconclusive", {})
-    assert (report["stopped"], report["exit_code"]) == ("interrupted", 3)
+    assert (report.stopped, report.exit_code) == ("interrupted", 3)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 """``--patch``: does my fix hold?  And every way in which a patch can be wrong is one line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from powercut.checkers.machines import search as searching
+from powercut.model.mutants import FOLDER
 from tests.cli.support import Runner, assert_refused
+from tests.cli.test_fuzz import TINY
 
 ROOT = Path(__file__).parents[2]
 FIX = ROOT / "docs" / "patches" / "punch-writes-eof-block.patch"
@@ -42,6 +46,19 @@ def test_a_trace_of_a_patched_model_brings_the_patch(powercut: Runner, tmp_path:
     assert_refused(powercut("replay", "--patch", NO_FIX, trace), NO_FIX.name, "hunk 1")
 
 
+@pytest.mark.quality
+def test_a_random_search_finds_what_a_patch_breaks(
+    powercut: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = replace(TINY, examples=60, geometries=("two-blocks",), states=10_000)
+    monkeypatch.setitem(searching.PROFILES, "dev", small)
+    argv = ("--design", "seed", "--patch", FOLDER / "no-preflush.patch", "--save-traces", tmp_path)
+    assert any(powercut("fuzz", *argv, "--seed", str(seed)).code == 1 for seed in range(1, 500, 99))
+    for trace in tmp_path.iterdir():
+        assert "no-preflush.patch" in trace.read_text()
+        assert powercut("replay", trace, "--no-ladder").code == 0
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -56,7 +73,14 @@ def test_a_bad_patch_is_one_line(
 ) -> None:
     path = tmp_path / "my.patch"
     path.write_text(text)
-    for verb in (("check",), ("exam",), ("explore", "--scope", "punch"), ("replay", "x")):
+    for verb in (
+        ("check",),
+        ("exam",),
+        ("explore", "--scope", "punch"),
+        ("fuzz",),
+        ("fuzz", "--mutant", "all"),
+        ("replay", "x"),
+    ):
         assert_refused(powercut(*verb, "--patch", path), str(path), *words)
 
 

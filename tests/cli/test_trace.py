@@ -282,7 +282,7 @@ def test_an_old_trace_becomes_a_new_one(powercut: Runner, tmp_path: Path) -> Non
     assert path.read_bytes() == OLD.read_bytes()
     assert powercut("trace", "convert", path, "--in-place").code == 0
     assert path.read_text() == printed.out
-    schema = powercut("trace", "schema").document
+    schema = json.loads(powercut("trace", "schema").out)
     jsonschema.Draft202012Validator(schema).validate(json.loads(path.read_bytes()))
 
 

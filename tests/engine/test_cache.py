@@ -12,6 +12,7 @@ import pytest
 
 from powercut.checkers.engine import cache as module
 from powercut.checkers.engine.cache import Cache, folder_name, sweep, user_cache
+from powercut.writing import System
 
 CONTENT = bytes(range(256)) * 40
 
@@ -149,7 +150,7 @@ def test_a_home_that_cannot_be_written_is_said(
     assert str(tmp_path) in user_cache().note
 
 
-@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "link"])
 @pytest.mark.parametrize("number", [28, 5])
 def test_a_full_or_failing_disk_keeps_nothing(
     kept: Cache, monkeypatch: pytest.MonkeyPatch, call: str, number: int
@@ -157,7 +158,7 @@ def test_a_full_or_failing_disk_keeps_nothing(
     def fails(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, call, fails)
+    monkeypatch.setattr(System, call, staticmethod(fails))
     assert not kept.keep("second", CONTENT)
     assert os.listdir(folder_of(kept)) == ["entry"]
     assert kept.read("entry") == CONTENT
@@ -224,6 +225,6 @@ def test_a_lock_that_cannot_be_had_stops_nobody(
     with kept.only_one("entry"):
         assert (folder_of(kept) / "entry.lock").exists()
     assert not (folder_of(kept) / "entry.lock").exists()
-    monkeypatch.setattr(os, "open", full)
+    monkeypatch.setattr(System, "open", staticmethod(full))
     with kept.only_one("entry"):
         assert not (folder_of(kept) / "entry.lock").exists()

@@ -373,6 +373,7 @@ THREADS = [
     ('Thread("task", work), Thread("task", work)', "thread 'task': a name of its own is needed"),
     ('Thread("task", work, "many")', "thread task: unknown dimension 'many'; known: few"),
     ('Thread("task", work, 256)', "256 threads; at most 255"),
+    ('Thread("task", work, 2**32)', "4294967296 threads; at most 255"),
 ]
 
 

@@ -11,7 +11,8 @@ from powercut.checkers.locks.cycles import find_cycles
 from powercut.checkers.locks.graph import Edge, LockGraph, Where
 from powercut.checkers.locks.pictures import render_dot, render_mermaid, render_svg
 from powercut.checkers.locks.render import WIDTH, chains, render_text, side_by_side
-from powercut.checkers.locks.report import document_of, report_on
+from powercut.checkers.locks.report import merged_edges, report_on
+from powercut.documents.locks import locks_document
 from tests.locks.corpus import CASES
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -72,7 +73,7 @@ def test_every_case_can_be_shown(tmp_path: Path, case: object) -> None:
     report = report_on("title", source.graph)
     report.source = source
     assert max(map(len, render_text(report).splitlines())) <= WIDTH
-    assert document_of(report, 0)["edges"] is not None
+    assert len(locks_document(report, 0).edges) == len(merged_edges(report.graph))
     for draw in (render_dot, render_mermaid, render_svg):
         assert draw(report.graph, report.cycles)
 

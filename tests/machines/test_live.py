@@ -13,8 +13,10 @@ from powercut.checkers.run.question import Question
 from powercut.checkers.run.replay import replay
 from powercut.checkers.run.trace_of import make_trace
 from powercut.checkers.traces.format import Trace
+from powercut.checkers.weave.patch import parse_patch
 from powercut.checkers.workload.limits import check_scope
 from powercut.model.designs import DESIGNS
+from powercut.model.mutants import MUTANTS, Mutant
 from powercut.model.scope import Op, OpCode, Timer
 from tests.tiers import every
 
@@ -62,7 +64,9 @@ def replays(run: LiveRun) -> Trace:
     scope = run.scope()
     check_scope(scope)
     epochs = run.epochs(image_with(run.crash_state(), ()))
-    trace = make_trace(Question(run.setup.design, scope), "durability", epochs, "", "holds")
+    setup = run.setup
+    question = Question(setup.design, scope, setup.mutant, patches=setup.patches)
+    trace = make_trace(question, "durability", epochs, "", "holds")
     assert replay(trace).steps == run.steps > 0
     return trace
 
@@ -157,3 +161,20 @@ def test_going_back_runs_the_same_operations_to_the_same_state() -> None:
     for thread in schedule:
         run.step(thread)
     assert run.state == state
+
+
+@pytest.mark.parametrize("mutant", every(2, [None, MUTANTS["no-orphan"]]))
+def test_a_live_run_of_a_patched_model_brings_its_patch(mutant: Mutant | None) -> None:
+    """The patch gives a preemption point another label, which its step has then."""
+    file = "model/fs/jbd2/commit.py"
+    old = "    yield  # record durable"
+    head = f"--- {file}\n+++ {file}\n@@ -1,1 +1,1 @@\n"
+    patch = parse_patch(f"{head}-{old}\n+{old}, patched\n", "label.patch")
+    run = LiveRun(Setup(mutant=mutant, patches=(patch,)))
+    run.start_op(0, Op(OpCode.WRITE, 0, 2))
+    run.start_op(0, Op(OpCode.FSYNC))
+    while enabled := run.enabled():
+        run.step(enabled[0])
+    trace = replays(run)
+    assert [each.name for each in trace.patches or ()] == ["label.patch"]
+    assert "record durable, patched" in [step.label for step in trace.epochs[0].steps]

@@ -171,6 +171,6 @@ def test_every_design_does_what_the_specification_says(design: str) -> None:
     ],
 )
 def test_the_specification_finds_mutants_by_itself(slug: str) -> None:
-    found = look("seed", slug, 400)
+    found = look("seed", slug, 2_000)
     assert found is not None
     assert found.seen.prop.startswith("reference-")

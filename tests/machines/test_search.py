@@ -15,13 +15,14 @@ from powercut.checkers.machines.setups import GEOMETRIES
 from powercut.checkers.run.replay import replay
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
+from tests.machines.seeds import until_found
 
 DEV = PROFILES["dev"]
 SEED = [DESIGNS["seed"]]
 TWO_BLOCKS = [GEOMETRIES["two-blocks"]]
 
 
-def found_then_interrupted(monkeypatch: pytest.MonkeyPatch) -> SearchResult:
+def found_then_interrupted(monkeypatch: pytest.MonkeyPatch, seed: int) -> SearchResult:
     """Look for a mutant; the interrupt comes with the next example after the first failure."""
     machines: list[type[CrashMachine]] = []
 
@@ -33,7 +34,7 @@ def found_then_interrupted(monkeypatch: pytest.MonkeyPatch) -> SearchResult:
     return search(
         SEED,
         DEV,
-        1,
+        seed,
         mutant=MUTANTS["no-preflush"],
         geometries=TWO_BLOCKS,
         interrupted=lambda: bool(machines and machines[-1].first_failure),
@@ -41,7 +42,12 @@ def found_then_interrupted(monkeypatch: pytest.MonkeyPatch) -> SearchResult:
 
 
 def test_a_violation_that_was_seen_survives_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
-    result = found_then_interrupted(monkeypatch)
+    def look(seed: int) -> SearchResult | None:
+        with monkeypatch.context() as patch:
+            result = found_then_interrupted(patch, seed)
+        return result if result.failures else None
+
+    result = until_found(look)
     assert result.stopped == INTERRUPTED
     (failure,) = result.failures
     assert failure.trace is not None
@@ -55,8 +61,12 @@ def test_an_interrupt_of_the_minimisation_keeps_the_trace(monkeypatch: pytest.Mo
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
+    def look(seed: int) -> SearchResult | None:
+        result = search(SEED, DEV, seed, mutant=MUTANTS["no-preflush"], geometries=TWO_BLOCKS)
+        return result if result.failures else None
+
     monkeypatch.setattr(Minimiser, "run", interrupt)
-    result = search(SEED, DEV, 1, mutant=MUTANTS["no-preflush"], geometries=TWO_BLOCKS)
+    result = until_found(look)
     assert result.stopped == INTERRUPTED
     (failure,) = result.failures
     assert failure.trace is not None

@@ -6,6 +6,9 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from powercut.model.mutants import MUTANTS
+from powercut.properties.findings.loader import shipped
+
 MODEL = Path(__file__).parents[2] / "model"
 LIST = tomllib.loads((Path(__file__).parent / "kernel_functions.toml").read_text(encoding="utf-8"))
 FILES = {name: row["file"] for row in LIST["file"] for name in row["names"]}
@@ -89,6 +92,17 @@ def test_docstrings_name_functions_that_there_are() -> None:
         if said not in FILES
     ]
     assert unknown == []
+
+
+def test_findings_name_functions_that_there_are() -> None:
+    named = {name for finding in shipped().values() for name in finding.kernel}
+    assert named - {f"{function}()" for function in FILES} == set()
+
+
+def test_mutants_name_functions_that_there_are() -> None:
+    sources = [m.source for m in MUTANTS.values() if not m.source.startswith("model.")]
+    named = {name for text in sources for name in re.findall(r"(?<![>\w])(\w+)\(\)", text)}
+    assert named - set(FILES) == set()
 
 
 def test_a_wrong_name_and_a_wrong_place_are_found(tmp_path: Path) -> None:

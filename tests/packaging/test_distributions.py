@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.conftest import TRACE, Built, Installed
+from tests.packaging.conftest import ROOT, TRACE, Built, Installed
 
 pytestmark = pytest.mark.exhaustive
 
 LINKED = ("checkers", "model", "properties")
-DATA = {".c", ".h", ".litmus", ".patch", ".toml", ".typed", ".workload"}
+PATCH = "docs/patches/punch-writes-eof-block.patch"
+PROTOCOL = "examples/write_ahead_log.py"
+DATA = {".c", ".css", ".h", ".html", ".js", ".litmus", ".patch", ".toml", ".typed", ".workload"}
 
 
 def below(folder: Path) -> set[str]:
@@ -93,6 +95,17 @@ def test_locks(installed: Installed) -> None:
     run = installed("powercut", "locks", "order.c", "--json")
     assert run.returncode == 0, run
     assert "i_data_sem" in run.stdout
+
+
+def test_a_patch_a_protocol_and_a_schema(installed: Installed) -> None:
+    argv = ("--design", "bh-ordered", "--scope", "zero-range-tail", "--jobs", "1")
+    run = installed("powercut", "check", *argv, "--patch", ROOT / PATCH)
+    assert run.returncode == 0, run
+    run = installed("powercut", "check", ROOT / PROTOCOL)
+    assert (run.returncode, run.stderr) == (1, ""), run
+    run = installed("powercut", "fuzz", "--schema")
+    assert (run.returncode, run.stderr) == (0, ""), run
+    assert json.loads(run.stdout)["title"] == "powercut fuzz --json"
 
 
 def test_prove(installed: Installed) -> None:

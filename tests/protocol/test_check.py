@@ -188,6 +188,21 @@ def test_what_is_asked_of_every_protocol(
     assert violated(only(ended.document, "P")) == expected
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_guard_that_fails_hides_no_other_violation(
+    engine: str, powercut: Runner, tmp_path: Path
+) -> None:
+    """The third process asks for the wish of process -1; the other two break the exclusion."""
+    text = MUTUAL_EXCLUSION.read_text()
+    assert text.count("look_first, 2") == 1
+    path = tmp_path / "three.py"
+    path.write_text(text.replace("look_first, 2", "look_first, 3"))
+    ended = powercut("check", path, "--engine", engine, "--json")
+    assert (ended.code, ended.err) == (1, "")
+    found = violated(only(ended.document, "LOOK_FIRST"))
+    assert found == {"mutual-exclusion": 4, "assertion": 1}
+
+
 def test_a_violation_that_the_native_run_does_not_show_is_not_reported(powercut: Runner) -> None:
     closed = next(c for c in read_protocols(MUTUAL_EXCLUSION) if c.name == "LOOK_FIRST")
     start = closed.system.initial

@@ -21,6 +21,18 @@ UPDATE = "python -m tests.snapshots"
 _TWO_MOUNTS = "traces/seed-eof-two-mounts-stale-data.trace.json"
 _NO_ABORT = "traces/seed-eio-overwrite-data-err-abort.trace.json"
 _CHECK = ("check", "--design", "seed", "--jobs", "1", "--engine", "python", "--scope")
+_TINY = (
+    "overwrite-fsync",
+    "evict-folio",
+    "pending-punch",
+    "eio-overwrite",
+    "sync-overwrite",
+    "evict-overwrite",
+    "evict-append",
+    "punch-folio",
+    "enospc-folio",
+)
+"""Enough runs for the report of many, of at most a hundred states each."""
 
 # The name of the file, the command it is the output of, and the command's exit code.
 SNAPSHOTS: dict[str, tuple[tuple[str, ...], int]] = {
@@ -31,6 +43,7 @@ SNAPSHOTS: dict[str, tuple[tuple[str, ...], int]] = {
     "locks-swapped.txt": (("locks", "tests/locks/demo.patch"), 0),
     "locks-opposite.txt": (("locks", "tests/snapshots/opposite.patch"), 3),
     "check.txt": ((*_CHECK, "append-fsync", "eof-truncate-up", "eio-overwrite"), 1),
+    "check-many.txt": ((*_CHECK, *_TINY), 1),
 }
 
 # What differs from run to run: seconds in a column of the table, and those of the last line.

@@ -5,11 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from powercut.checkers.weave.patch import apply_patch, model_sources
-from powercut.checkers.weave.program import MODEL, mutant_patch, patched_program, woven_program
+from powercut.checkers.weave.patch import apply_patch, model_sources, parse_patch
+from powercut.checkers.weave.program import (
+    MODEL,
+    mutant_patch,
+    mutated_program,
+    patched_program,
+    woven_program,
+)
 from powercut.model.kernel.tasks import PROGRAM
 from powercut.model.mutants import MUTANTS, load_mutants, parse_mutant
 
+ROOT = Path(__file__).parents[2]
 PATHS = ("model/fs/", "model/mm/", "model/block/", "model/kernel/")
 HEADER = "Title: t\nSource: s\nCaught-by: sizes\nScope: punch\nDesign: seed\n"
 
@@ -50,9 +57,20 @@ def test_the_woven_model_has_the_threads_of_the_model() -> None:
     )
 
 
-def test_a_function_of_a_patched_module_keeps_its_lines() -> None:
+def test_a_function_that_a_user_patched_stands_where_the_user_sees_it() -> None:
+    file = "model/fs/jbd2/journal/kjournald.py"
+    first = (ROOT / file).read_text(encoding="utf-8").splitlines()[0]
+    head = f"--- {file}\n+++ {file}\n@@ -1,1 +1,3 @@\n"
+    patch = parse_patch(f"{head}+# two lines\n+# in front\n {first}\n", "my.patch")
+    patched = patched_program([patch])
+    here = {t.name: t.path.__code__.co_firstlineno for t in PROGRAM.threads}
+    there = {t.name: t.path.__code__.co_firstlineno for t in patched.threads}
+    assert there == {**here, "kjournald": here["kjournald"] + 2, "timer": here["timer"] + 2}
+
+
+def test_a_function_of_a_mutated_module_keeps_its_lines() -> None:
     """Lines before and behind a hunk are those of the file; what is new stands at the hunk."""
-    patched = patched_program([mutant_patch(MUTANTS["no-orphan"])])
+    patched = mutated_program(mutant_patch(MUTANTS["no-orphan"]))
     here = {t.name: t.path.__code__.co_firstlineno for t in PROGRAM.threads}
     assert {t.name: t.path.__code__.co_firstlineno for t in patched.threads} == here
 

@@ -344,14 +344,44 @@ MALFORMED: dict[str, tuple[str, int, int, str]] = {
             "drop dirty-tail"
         ),
     ),
-    "file key": ("file sise=1", 1, 6, 'unknown key "sise"; expected size= or dirty-tail'),
+    "file key": ("file sise=1", 1, 6, 'unknown key "sise"; expected size=, blocks= or dirty-tail'),
     "file key twice": (
         "file size=1 size=1",
         1,
         13,
         'second "size" in this line; keep one of them',
     ),
-    "file without words": ("file", 1, 5, "contents missing; expected size= or dirty-tail"),
+    "a block of no kind": (
+        "file size=1 blocks=hole,data",
+        1,
+        20,
+        'unknown block "data"; expected hole, unwritten@N or written@N, with N 0..7',
+    ),
+    "too few blocks": (
+        "file size=1 blocks=hole\nmount\n",
+        1,
+        20,
+        "blocks says 1 blocks, and the file has 2",
+    ),
+    "two blocks at one place": (
+        "file size=4 blocks=written@1,written@1\nmount\n",
+        1,
+        20,
+        "two blocks of the file are at 1",
+    ),
+    "a written block behind EOF": (
+        "file size=1 blocks=hole,written@1\nmount\n",
+        1,
+        20,
+        "block 1 is behind EOF and written; make it unwritten, or a hole",
+    ),
+    "a dirty tail in a hole": (
+        "file size=1 blocks=hole,hole dirty-tail\nmount\n",
+        1,
+        30,
+        "dirty-tail needs a written EOF block; change blocks or drop dirty-tail",
+    ),
+    "file without words": ("file", 1, 5, "contents missing; expected size=, blocks= or dirty-tail"),
     "timer": ("timer often", 1, 7, 'unknown timer "often"; expected never, once or free'),
     "timer cut short": ("timer", 1, 6, 'never, once or free missing after "timer"'),
     "timer with words": (

@@ -4,11 +4,9 @@ Why so: a log is evidence that needs no kernel any more, so whoever has one can 
 "Nothing found" is a verdict only where every subset was tried; otherwise it says how much was.
 """
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from powercut.checkers.kernel.block_log import BlockLog
 from powercut.checkers.kernel.crash_states import Choice, Coverage, CrashPoint, CrashStates
@@ -18,6 +16,8 @@ from powercut.checkers.kernel.log_check import Plan, Report, Violation, check_st
 from powercut.checkers.kernel.medium import BaseImage, Medium
 from powercut.checkers.kernel.volume import Volume
 from powercut.checkers.workload import WorkloadError, load_workload
+from powercut.documents.document import print_document
+from powercut.documents.kernel_log import Fault, KernelLogDocument
 from powercut.errors import HOLDS, INCONCLUSIVE, VIOLATED, InputError, InternalError, one_line
 from powercut.inputs.files import make_writable, write_whole
 from powercut.terminal.style import Style
@@ -58,9 +58,7 @@ def run_log(base: Path, log: Path, options: Options) -> int:
     code = _code(report, states.coverage, options)
     judged = plan.judge.judged_files if plan.judge else None
     if options.json:
-        document = _document(log, report, states.coverage, code, judged)
-        json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
-        print()
+        print_document(_document(log, report, states.coverage, code, judged))
     else:
         _print(report, states.coverage, code, judged)
     return code
@@ -131,33 +129,32 @@ def _code(report: Report, coverage: Coverage, options: Options) -> int:
 
 def _document(
     log: Path, report: Report, coverage: Coverage, code: int, judged: int | None
-) -> dict[str, Any]:
-    return {
-        "schema": "powercut.kernel-log/1",
-        "verdict": _WORDS[code],
-        "exit_code": code,
-        "log": str(log),
-        "stopped": report.stopped or None,
-        "states": report.states,
-        "drawn": coverage.drawn,
-        "places": coverage.places,
-        "sampled_places": coverage.sampled_places,
-        "violating_states": report.violating,
-        "second_opinions": report.opinions,
-        "judged_files": judged,
-        "seconds": round(report.seconds, 3),
-        "faults": [
-            {
-                "property": prop,
-                "file": file or None,
-                "text": next(f.text for f in violation.faults if (f.prop, f.file) == (prop, file)),
-                "before_entry": violation.point.before,
-                "unflushed": violation.point.pending,
-                "survivors": list(violation.point.survivors),
-            }
+) -> KernelLogDocument:
+    return KernelLogDocument(
+        verdict=_WORDS[code],
+        exit_code=code,
+        log=str(log),
+        stopped=report.stopped or None,
+        states=report.states,
+        drawn=coverage.drawn,
+        places=coverage.places,
+        sampled_places=coverage.sampled_places,
+        violating_states=report.violating,
+        second_opinions=report.opinions,
+        judged_files=judged,
+        seconds=round(report.seconds, 3),
+        faults=[
+            Fault(
+                property=prop,
+                file=file or None,
+                text=next(f.text for f in violation.faults if (f.prop, f.file) == (prop, file)),
+                before_entry=violation.point.before,
+                unflushed=violation.point.pending,
+                survivors=list(violation.point.survivors),
+            )
             for (prop, file), violation in report.faulty_files.items()
         ],
-    }
+    )
 
 
 def _print(report: Report, coverage: Coverage, code: int, judged: int | None) -> None:

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from powercut.errors import InputError
 from powercut.inputs.names import quoted, suggestion
-from powercut.inputs.parameters import JsonFlag, flag, one
+from powercut.inputs.parameters import JsonFlag, SchemaFlag, flag, one
 
 VERBS = ("log",)
 
@@ -58,6 +58,7 @@ def log(
     ] = None,
     time_limit: Annotated[float | None, one("--time-limit", "Seconds for all states.")] = None,
     json: JsonFlag = False,
+    schema: SchemaFlag = False,
 ) -> int:
     """Recover every state that a power cut may leave of a block log, and judge it.
 

@@ -12,17 +12,19 @@ from powercut.checkers.traces.codec import encode_trace, json_schema, load_trace
 from powercut.checkers.traces.format import SCHEMA, Trace
 from powercut.checkers.traces.ladder import render_ladder
 from powercut.checkers.traces.mermaid import render_mermaid
+from powercut.documents.document import print_document
+from powercut.documents.trace import ConvertDocument, SchemaDocument
 from powercut.errors import HOLDS, InputError
 from powercut.inputs.names import pick
-from powercut.verbs.trace.documents import (
+from powercut.pages.trace_page import page_of
+from powercut.verbs.trace.files import (
     check_output,
-    print_document,
     read_replay,
     write_or_print,
 )
 from powercut.verbs.trace.options import ConvertOptions, SchemaOptions
 
-FORMATS = {name: name for name in ("trace", "compact", "text", "mermaid", "workload")}
+FORMATS = {name: name for name in ("trace", "compact", "text", "html", "mermaid", "workload")}
 
 
 def run(path: Path, options: ConvertOptions) -> int:
@@ -39,20 +41,24 @@ def run(path: Path, options: ConvertOptions) -> int:
     if options.json:
         if output is not None:
             write_or_print(output, content)
-        shown = {
-            "trace": str(path),
-            "to": to,
-            "version": SCHEMA,
-            "output": None if output is None else str(output),
-            "content": content if output is None else None,
-        }
-        print_document("convert", "converted", HOLDS, shown)
+        document = ConvertDocument(
+            verdict="converted",
+            exit_code=HOLDS,
+            trace=str(path),
+            to=to,
+            version=SCHEMA,
+            output=None if output is None else str(output),
+            content=content if output is None else None,
+        )
+        print_document(document)
     else:
         write_or_print(output, content)
     return HOLDS
 
 
 def _content(path: Path, to: str) -> str:
+    if to == "html":
+        return page_of(load_trace(path), str(path))
     if to in ("text", "mermaid"):
         trace, result = read_replay(path)
         marks = [epoch.why for epoch in trace.epochs if epoch.why is not None]
@@ -76,6 +82,8 @@ def run_schema(options: SchemaOptions) -> int:
     if not options.json or options.output is not None:
         write_or_print(options.output, content)
     if options.json:
-        shown = {"version": SCHEMA, "json_schema": json_schema()}
-        print_document("schema", "printed", HOLDS, shown)
+        document = SchemaDocument(
+            verdict="printed", exit_code=HOLDS, version=SCHEMA, json_schema=json_schema()
+        )
+        print_document(document)
     return HOLDS

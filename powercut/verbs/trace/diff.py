@@ -4,9 +4,6 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from powercut.checkers.explain.diff import Comparison, Parted, compare_traces, follow
 from powercut.checkers.explain.what_if import plan_of
@@ -14,17 +11,14 @@ from powercut.checkers.run.question import Question
 from powercut.checkers.traces.codec import encode_trace
 from powercut.checkers.traces.format import Trace
 from powercut.checkers.traces.views import PlacedStep
+from powercut.documents.document import print_document
+from powercut.documents.trace import Both, DiffDocument, MountEnd, Side, subject
 from powercut.errors import HOLDS, VIOLATED, InputError
 from powercut.inputs.files import make_writable_file, write_whole
 from powercut.inputs.names import pick
 from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS
-from powercut.verbs.trace.documents import (
-    check_output,
-    print_document,
-    read_replay,
-    subject,
-)
+from powercut.verbs.trace.files import check_output, read_replay
 from powercut.verbs.trace.options import DiffOptions
 
 _WIDTH = 100
@@ -54,8 +48,7 @@ def run(path: Path, other: Path | None, options: DiffOptions) -> int:
     found = compare_traces(first, second)
     code = HOLDS if found.same else VIOLATED
     if options.json:
-        content = _document(found, names, (first, second))
-        print_document("diff", "same" if found.same else "different", code, content)
+        print_document(_document(found, names, (first, second), code))
     else:
         _print(found, names, second)
     return code
@@ -76,17 +69,19 @@ def _title(trace: Trace) -> str:
 
 
 def _document(
-    found: Comparison, names: tuple[str, str], traces: tuple[Trace, Trace]
-) -> dict[str, Any]:
-    return {
-        "first": {"trace": names[0], **subject(traces[0])},
-        "second": {"trace": names[1], **subject(traces[1])},
-        "subject": {name: {"first": a, "second": b} for name, (a, b) in found.subjects.items()},
-        "steps": [msgspec.to_builtins(part) for part in found.parted],
-        "states_compared": found.states_compared,
-        "state": msgspec.to_builtins(found.state),
-        "outcomes": [{"mount": n, "first": a, "second": b} for n, a, b in found.outcomes],
-    }
+    found: Comparison, names: tuple[str, str], traces: tuple[Trace, Trace], code: int
+) -> DiffDocument:
+    return DiffDocument(
+        verdict="same" if found.same else "different",
+        exit_code=code,
+        first=Side(trace=names[0], **subject(traces[0])),
+        second=Side(trace=names[1], **subject(traces[1])),
+        subject={name: Both(first=a, second=b) for name, (a, b) in found.subjects.items()},
+        steps=list(found.parted),
+        states_compared=found.states_compared,
+        state=found.state,
+        outcomes=[MountEnd(mount=n, first=a, second=b) for n, a, b in found.outcomes],
+    )
 
 
 def _print(found: Comparison, names: tuple[str, str], second: Trace) -> None:

@@ -9,13 +9,11 @@ from powercut.checkers.explain.minimise import Minimiser, Size
 from powercut.checkers.explain.why import annotated
 from powercut.checkers.traces.codec import encode_trace, load_trace
 from powercut.checkers.traces.format import Trace
+from powercut.documents.document import print_document
+from powercut.documents.trace import MinimiseDocument, subject
 from powercut.errors import HOLDS, INCONCLUSIVE, InputError
 from powercut.inputs.files import make_writable_file, write_whole
-from powercut.verbs.trace.documents import (
-    check_output,
-    print_document,
-    subject,
-)
+from powercut.verbs.trace.files import check_output
 from powercut.verbs.trace.options import MinimiseOptions
 
 
@@ -39,18 +37,20 @@ def run(path: Path, options: MinimiseOptions) -> int:
         write_whole(output, encode_trace(best))
     code = INCONCLUSIVE if stopped else HOLDS
     if options.json:
-        content = {
+        document = MinimiseDocument(
             **subject(best),
-            "trace": str(path),
-            "output": None if output is None else str(output),
-            "before": asdict(before),
-            "after": asdict(minimiser.size),
-            "candidates": minimiser.runs,
-            "survivors_from": minimiser.course.ends,
-            "workload": best.workload,
-            "stopped": stopped or None,
-        }
-        print_document("minimise", "inconclusive" if stopped else "minimal", code, content)
+            verdict="inconclusive" if stopped else "minimal",
+            exit_code=code,
+            trace=str(path),
+            output=None if output is None else str(output),
+            before=before,
+            after=minimiser.size,
+            candidates=minimiser.runs,
+            survivors_from=minimiser.course.ends,
+            workload=best.workload,
+            stopped=stopped or None,
+        )
+        print_document(document)
     else:
         _print(path, output, best, before, minimiser, stopped)
     return code

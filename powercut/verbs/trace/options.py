@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from powercut.inputs.parameters import JsonFlag, flag, one
+from powercut.inputs.parameters import JsonFlag, SchemaFlag, flag, one
 
 Output = Annotated[Path | None, one("--output", "Write there instead, whole or not at all.")]
 InPlace = Annotated[bool, flag("--in-place", "Write over the input.")]
@@ -20,6 +20,7 @@ class ShowOptions:
     shape: Annotated[str, one("--format", "text, mermaid or json.")] = "text"
     why: Annotated[bool, flag("--why", "Only the steps that carry what is wrong.")] = False
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -35,6 +36,7 @@ class MinimiseOptions:
     max_runs: Annotated[int, one("--max-runs", "Candidates to try.")] = 5_000
     max_states: Annotated[int, one("--max-states", "States of each search; 0: none.")] = 20_000
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -48,6 +50,7 @@ class DiffOptions:
     mutant: Annotated[str | None, one("--mutant", "Follow it with this mistake planted.")] = None
     output: Annotated[Path | None, one("--output", "Write the followed run there.")] = None
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -56,11 +59,12 @@ class ConvertOptions:
     """The options of ``powercut trace convert``, as typed."""
 
     to: Annotated[
-        str, one("--to", "trace (the current version), compact, text, mermaid or workload.")
+        str, one("--to", "trace (the current version), compact, text, html, mermaid or workload.")
     ] = "trace"
     output: Output = None
     in_place: InPlace = False
     json: JsonFlag = False
+    schema: SchemaFlag = False
 
 
 @Parameter(name="*")
@@ -70,3 +74,4 @@ class SchemaOptions:
 
     output: Output = None
     json: JsonFlag = False
+    schema: SchemaFlag = False

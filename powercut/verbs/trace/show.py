@@ -3,10 +3,8 @@
 import sys
 import textwrap
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from powercut.checkers.explain.why import Wait, Why, explain
 from powercut.checkers.run.replay import placed
@@ -15,10 +13,11 @@ from powercut.checkers.traces.format import StepsWhy, Trace, TraceEpoch
 from powercut.checkers.traces.ladder import render_ladder, render_list
 from powercut.checkers.traces.mermaid import render_mermaid
 from powercut.checkers.traces.views import EpochReplay, PlacedStep, StepView
+from powercut.documents.document import print_document
+from powercut.documents.trace import ShowDocument, ShownMount, ShownStep, ShownWait, subject
 from powercut.errors import BAD_INPUT, HOLDS, VIOLATED, InputError, one_line
 from powercut.inputs.names import pick
 from powercut.verbs.replay import Replayed, replay_file
-from powercut.verbs.trace.documents import print_document, subject
 from powercut.verbs.trace.options import ShowOptions
 
 FORMATS = {"text": "text", "mermaid": "mermaid", "json": "json"}
@@ -74,18 +73,18 @@ def wait_words(wait: Wait, steps: Sequence[StepView]) -> str:
 
 
 def _print_json(done: Replayed, why: Why | None, brief: bool) -> None:
-    trace = done.trace
+    trace, result = done.trace, done.result
     assert trace is not None
-    verdict = "reproduced" if done.code == HOLDS else "not reproduced"
-    result = done.result
     places = placed(trace)
-    content = {
-        "trace": str(done.path),
+    document = ShowDocument(
         **subject(trace),
-        "origin": msgspec.to_builtins(trace.origin),
-        "detail": result.detail if result else None,
-        "error": done.error or None,
-        "mounts": [
+        verdict="reproduced" if done.code == HOLDS else "not reproduced",
+        exit_code=VIOLATED if done.code else HOLDS,
+        trace=str(done.path),
+        origin=trace.origin,
+        detail=result.detail if result else None,
+        error=done.error or None,
+        mounts=[
             _mount(
                 epoch,
                 places[n],
@@ -95,13 +94,13 @@ def _print_json(done: Replayed, why: Why | None, brief: bool) -> None:
             )
             for n, epoch in enumerate(trace.epochs)
         ],
-        "confirmed": why.confirmed if why else None,
-        "waits": [
-            {"step": wait.step, "thread": wait.thread, "waits_for": list(wait.threads)}
+        confirmed=why.confirmed if why else None,
+        waits=[
+            ShownWait(step=wait.step, thread=wait.thread, waits_for=list(wait.threads))
             for wait in (why.waits if why else ())
         ],
-    }
-    print_document("show", verdict, VIOLATED if done.code else HOLDS, content)
+    )
+    print_document(document)
 
 
 def _mount(
@@ -110,32 +109,34 @@ def _mount(
     seen: EpochReplay | None,
     marks: StepsWhy | None,
     brief: bool,
-) -> dict[str, Any]:
-    steps = []
-    for number, step in enumerate(places, 1):
-        role = None
-        if marks is not None:
-            role = "needed"
-            role = "carrying" if number in marks.carrying else role
-            role = "idle" if number in marks.idle else role
-        if brief and role != "carrying":
-            continue
-        view = seen.steps[number - 1] if seen else None
-        steps.append(
-            {
-                "number": number,
-                **msgspec.to_builtins(step),
-                "place": view.place if view else None,
-                "locks": view.locks if view else None,
-                "changes": view.changes if view else None,
-                "role": role,
-            }
-        )
-    return {
-        "start": msgspec.to_builtins(epoch.start),
-        "steps": steps,
-        "crash": msgspec.to_builtins(epoch.crash),
-        "journal": seen.journal if seen else None,
-        "state": seen.state if seen else None,
-        "waiting": seen.waiting if seen else None,
-    }
+) -> ShownMount:
+    steps = [
+        _step(number, step, seen.steps[number - 1] if seen else None, marks)
+        for number, step in enumerate(places, 1)
+    ]
+    return ShownMount(
+        start=epoch.start,
+        steps=[step for step in steps if not brief or step.role == "carrying"],
+        crash=epoch.crash,
+        journal=seen.journal if seen else None,
+        state=seen.state if seen else None,
+        waiting=seen.waiting if seen else None,
+    )
+
+
+def _step(
+    number: int, step: PlacedStep, view: StepView | None, marks: StepsWhy | None
+) -> ShownStep:
+    role = None
+    if marks is not None:
+        role = "needed"
+        role = "carrying" if number in marks.carrying else role
+        role = "idle" if number in marks.idle else role
+    return ShownStep(
+        **asdict(step),
+        number=number,
+        place=view.place if view else None,
+        locks=view.locks if view else None,
+        changes=view.changes if view else None,
+        role=role,
+    )

@@ -53,7 +53,7 @@ def device_colour(k: Kernel, inode: Inode, block: int, c: int) -> int:
 
 
 def fill_block(k: Kernel, inode: Inode, block: int) -> None:
-    """Make ``block`` of a locked folio up to date.  kernel: iomap_read_folio_sync()."""
+    """Make ``block`` of a locked folio up to date.  kernel: iomap_bio_read_folio_range_sync()."""
     if not is_absent(k, inode, block):
         return
     folio = inode.folio[block // k.conf.blocks_per_folio]

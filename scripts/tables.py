@@ -1,10 +1,11 @@
-"""Write the tables of findings into README.md and docs/findings.md, from properties/findings.
+"""Write the tables of the docs that are made from data: findings and abstractions.
 
-Usage: ``.venv/bin/python scripts/findings_tables.py``
+Usage: ``.venv/bin/python scripts/tables.py``
 """
 
 from pathlib import Path
 
+from powercut.properties.abstractions import Abstraction, abstractions
 from powercut.properties.findings.loader import Finding, shipped
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +34,8 @@ def readme_table() -> str:
 def _row(finding: Finding) -> str:
     shortest = min(finding.example, key=lambda example: example.steps, default=None)
     where = f"`{shortest.design}`, `{shortest.scope}`: {shortest.steps}" if shortest else "none"
-    props = ", ".join(finding.properties) or "random search only"
+    advisory = dict.fromkeys(f"{observed.prop} (advisory)" for observed in finding.observed)
+    props = ", ".join([*finding.properties, *advisory])
     link = f"[{finding.name}](#{finding.name})"
     cells = (link, finding.title, props, where, finding.basis, finding.status)
     return f"| {' | '.join(cells)} |"
@@ -45,13 +47,33 @@ def index_table() -> str:
     return "\n".join([head, "|---|---|---|---|---|---|", *map(_row, shipped().values())]) + "\n"
 
 
+def _touched_by(entry: Abstraction) -> str:
+    words = [f"`{name}`" for name in (*entry.operations, *entry.options, *entry.situations)]
+    where = f" on {' and '.join(entry.paths)} files" if entry.paths else ""
+    return f"{', '.join(words)}{where}" if words else "every run"
+
+
+def abstraction_table() -> str:
+    """Return a row an abstraction: what is left out, and which runs touch that."""
+    head = "| name | left out | touched by |\n|---|---|---|\n"
+    rows = (
+        f"| {entry.name} | {entry.left_out} | {_touched_by(entry)} |\n"
+        for entry in abstractions().values()
+    )
+    return head + "".join(rows)
+
+
 def page(path: Path, table: str) -> str:
     """Return the page at ``path`` with ``table`` between its marks."""
     before, rest = path.read_text(encoding="utf-8").split(BEGIN)
     return before + BEGIN + table + END + rest.split(END, 1)[1]
 
 
-PAGES = {"README.md": readme_table, "docs/findings.md": index_table}
+PAGES = {
+    "README.md": readme_table,
+    "docs/findings.md": index_table,
+    "docs/model.md": abstraction_table,
+}
 
 if __name__ == "__main__":
     for name, table in PAGES.items():

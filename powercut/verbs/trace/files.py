@@ -1,9 +1,7 @@
-"""What the trace verbs share: reading a file, writing the result, one JSON document."""
+"""What the trace verbs share: reading a file, writing the result."""
 
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from powercut.checkers.run.replay import ReplayResult, replay
 from powercut.checkers.traces.codec import load_trace
@@ -37,27 +35,3 @@ def _is_same(output: Path, source: Path) -> bool:
         return output.samefile(source)
     except (OSError, ValueError):  # one of them is not there; reading or writing it says more
         return False
-
-
-def print_document(verb: str, verdict: str, code: int, content: dict[str, Any]) -> None:
-    """Print the document of ``powercut trace VERB --json``."""
-    document = {
-        "schema": f"powercut.trace-{verb}/1",
-        "verdict": verdict,
-        "exit_code": code,
-        **content,
-    }
-    json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
-    print()
-
-
-def subject(trace: Trace) -> dict[str, Any]:
-    """Return what a trace is about, for a document."""
-    return {
-        "design": trace.design,
-        "mutant": trace.mutant or None,
-        "scope": trace.scope,
-        "property": trace.property,
-        "expected": trace.verdict,
-        "summary": trace.summary,
-    }

@@ -1,0 +1,176 @@
+"""Chunks of a sweep as work for any process, and what is known of them from before.
+
+Why so: a workload takes hundredths of a second, so hundreds are one piece of work; a piece is kept
+under a digest of everything that its rows follow from, and a sweep that was killed loses no more
+than the pieces that were under way.
+Rejected: a file a workload (a file costs more than most workloads), one file a sweep (a killed run
+would have to be trusted with the middle of a file).
+"""
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import blake2b
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from itertools import islice
+
+import msgspec
+
+from powercut.checkers.engine.cache import user_cache
+from powercut.checkers.engine.search.outcome import Progress, is_state_limit
+from powercut.checkers.run.question import Question
+from powercut.checkers.sweep.row import Row, explored
+from powercut.errors import system_limit
+from powercut.model.scope import Scope
+from powercut.model.setup import dimensions
+
+CHUNK = 200
+"""Workloads that are done, and kept, together: seconds of work."""
+_SOURCES = ("model", "properties", "checkers")
+_SUFFIXES = (".py", ".toml", ".patch", ".c", ".h")
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkResult:
+    """The rows of a chunk, as far as it came; ``stopped`` says what ended it early.
+
+    ``failure`` says what went wrong inside powercut, if anything did, and ``origin`` where.
+    ``is_old`` tells that the rows were kept by an earlier sweep.
+    """
+
+    rows: tuple[Row, ...]
+    stopped: str = ""
+    failure: str = ""
+    origin: str = ""
+    is_old: bool = False
+
+    @property
+    def states(self) -> int:
+        """How many states were seen."""
+        return sum(row.states for row in self.rows)
+
+
+class _Stop(KeyboardInterrupt):
+    """Raised into a search to end it early; the search takes it for an interrupt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Workloads of one question: ``question`` has everything but the scope.
+
+    ``deadline`` is a reading of the monotonic clock, ``keeps`` whether rows are kept and reused.
+    """
+
+    question: Question
+    scopes: tuple[Scope, ...]
+    deadline: float | None = None
+    keeps: bool = True
+
+    @property
+    def title(self) -> str:
+        """Name the work for people."""
+        return f"{self.question.design.name} {self.scopes[0].summary}"
+
+    @property
+    def build_key(self) -> tuple[object, ...]:
+        """Chunks with the same key use the same compiled model."""
+        scope = self.scopes[0]
+        return tuple(sorted(dimensions(scope, scope.mounts[0]).items()))
+
+    @property
+    def file_name(self) -> str:
+        """Return the name under which the rows are kept: a digest of all that they follow from."""
+        question = replace(self.question, scope=self.scopes[0])
+        names = " ".join(scope.name for scope in self.scopes)
+        text = f"{source_digest()} {question!r} {names}"
+        return f"sweep-{blake2b(text.encode(), digest_size=20).hexdigest()}.json"
+
+    def known(self) -> ChunkResult | None:
+        """Return the rows that an earlier sweep kept, if they are there and whole."""
+        if not self.keeps:
+            return None
+        content = user_cache().read(self.file_name)
+        if content is None:
+            return None
+        try:
+            rows = msgspec.json.decode(content, type=tuple[Row, ...])
+        except msgspec.DecodeError:
+            return None
+        if [row.name for row in rows] != [scope.name for scope in self.scopes]:
+            return None
+        return ChunkResult(rows, is_old=True)
+
+    def do(self, report: Callable[[Progress], None], stopped: Callable[[], bool]) -> ChunkResult:
+        """Explore the workloads; never raises, because the caller may be another process."""
+        rows: list[Row] = []
+
+        def look() -> str:
+            if stopped():
+                return "interrupted"
+            late = self.deadline is not None and time.monotonic() >= self.deadline
+            return "time limit reached" if late else ""
+
+        def on_progress(progress: Progress) -> None:
+            report(progress)
+            if look():
+                raise _Stop
+
+        try:
+            for scope in self.scopes:
+                if reason := look():
+                    return ChunkResult(tuple(rows), reason)
+                row, _ = explored(replace(self.question, scope=scope), on_progress)
+                if reason := look():
+                    return ChunkResult(tuple(rows), reason)
+                rows.append(row)
+        except KeyboardInterrupt:
+            return ChunkResult(tuple(rows), "interrupted")
+        except Exception as error:
+            if limit := system_limit(error):
+                return ChunkResult(tuple(rows), limit)
+            text = f"{self.title}: {type(error).__name__}: {error}"
+            return ChunkResult(tuple(rows), "internal error", text, traceback.format_exc())
+        self._keep(rows)
+        return ChunkResult(tuple(rows))
+
+    def lost(self, reason: str) -> ChunkResult:
+        """Return the result of a chunk whose process ended."""
+        return ChunkResult((), "internal error", f"{self.title}: {reason}")
+
+    def _keep(self, rows: Sequence[Row]) -> None:
+        """Keep what another run would find again: nothing that memory or the clock has cut."""
+        if self.keeps and all(not row.stopped or is_state_limit(row.stopped) for row in rows):
+            user_cache().keep(self.file_name, msgspec.json.encode(rows))
+
+
+def chunks(question: Question, scopes: Iterator[Scope], **options: object) -> Iterator[Chunk]:
+    """Cut ``scopes`` into chunks about ``question``; ``options`` are those of a :class:`Chunk`."""
+    while part := tuple(islice(scopes, CHUNK)):
+        yield Chunk(question, part, **options)  # type: ignore[arg-type]
+
+
+@cache
+def source_digest() -> str:
+    """Return a digest of every source that a verdict follows from: model, properties, checkers.
+
+    A change of any of them forgets all rows.  Narrower would need to know which code a row can
+    reach, and a row takes hundredths of a second.
+    """
+    digest = blake2b(digest_size=20)
+    root = files("powercut")
+    for folder in _SOURCES:
+        for name, content in _contents(root / folder, folder):
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def _contents(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
+    for entry in sorted(folder.iterdir(), key=lambda each: each.name):
+        inner = f"{name}/{entry.name}"
+        if entry.is_dir() and entry.name != "__pycache__":
+            yield from _contents(entry, inner)
+        elif entry.name.endswith(_SUFFIXES):
+            yield inner, entry.read_bytes()

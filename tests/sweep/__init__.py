@@ -1,0 +1,1 @@
+"""Tests of the sweep: what a level contains, what a row says, what is kept."""
