@@ -21,11 +21,10 @@ def tables(found: list[Case]) -> str:
     """Return the score by file, by kind and by who noticed, and the survivors."""
     head = "| | made | mistakes | caught | score | equivalent | not run | no model |"
     rule = "|---|--:|--:|--:|--:|--:|--:|--:|"
-    limits = {case.judgement.most_states for case in found if not case.caught}
-    asked = ", ".join(f"{n:,}" if n else "any number of" for n in sorted(limits))
+    asked = " or ".join(sorted({_limit(case) for case in survivors(found)}))
     share = f"{len(found):,} of {len(all_mistakes()):,} mistakes"
     out = [
-        f"{share}, judged in runs of at most {asked} states.",
+        f"{share}, judged in runs of {asked} states.",
         "",
         *("By file:", "", head, rule, *map(_row, lines(found, lambda m: m.file)), ""),
         *("By kind:", "", head, rule, *map(_row, lines(found, lambda m: m.kind))),
@@ -38,6 +37,11 @@ def tables(found: list[Case]) -> str:
     out += ["| mistake | missing | known violations in its runs |", "|---|---|---|"]
     out += [_survivor(case) for case in survivors(found)]
     return "\n".join(out) + "\n"
+
+
+def _limit(case: Case) -> str:
+    most = case.judgement.most_states
+    return f"at most {most:,}" if most else "any number of"
 
 
 def _row(each: Line) -> str:
