@@ -126,6 +126,12 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
             raise
 
 
+def remove(path: Path) -> None:
+    """Remove a file if that is possible."""
+    with suppress(OSError):
+        system.unlink(path)
+
+
 def remove_abandoned(folder: Path) -> None:
     """Remove the unfinished files in ``folder`` whose writer was killed; never raises OSError."""
     with suppress(OSError), os.scandir(folder) as entries:

@@ -10,6 +10,7 @@ Rejected: enumerating subsets of cached writes (the same images many times over:
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import product
 from math import prod
 
@@ -20,8 +21,13 @@ from powercut.model.state import ZERO
 from powercut.properties.crash_state import CrashInode, CrashState, colours_of
 
 
+@lru_cache(maxsize=4096)
 def decode(layout: Layout, projection: bytes, geometry: Geometry) -> CrashState:
-    """Read a projected slice of a state as a :class:`CrashState`."""
+    """Read a projected slice of a state as a :class:`CrashState`.
+
+    Small workloads of one geometry meet the same slices again and again (half to four fifths of
+    them, measured), so the latest are kept.
+    """
     variables = bytearray(layout.shared_size)
     variables[layout.projected] = projection
     stable = layout.view(variables, b"").stable

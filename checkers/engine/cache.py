@@ -40,6 +40,7 @@ from pathlib import Path
 from powercut.writing import (
     locked_file,
     make_folder,
+    remove,
     remove_abandoned,
     scratch_folder,
     write_file,
@@ -208,17 +209,12 @@ def sweep(folder: Path) -> None:
             age = now - found.st_mtime
             limit = ABANDONED_S if path.suffix in _UNFINISHED else UNUSED_S
             if age > limit:
-                _remove(path)
+                remove(path)
             elif stat.S_ISREG(found.st_mode):
                 kept.append((found.st_mtime, found.st_size, path))
     total = sum(size for _, size, _ in kept)
     for _, size, path in sorted(kept)[:-1]:
         if total <= MOST_BYTES:
             break
-        _remove(path)
+        remove(path)
         total -= size
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink()

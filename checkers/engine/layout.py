@@ -27,6 +27,8 @@ Dims = Mapping[str, int]
 
 SHARED = "S"
 CONSTANT = "C"
+MOST_ARRAY_BYTES = 0xFFFF
+"""More is a slip: every byte is laid out by itself, and every state has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,12 @@ class Layout:
                 raise DeclarationError(
                     f"{where}: an array of arrays; wrap the inner one in a struct"
                 )
-            return ArrayType(element, length, written_length)
+            array = ArrayType(element, length, written_length)
+            if max(length, array.size) > MOST_ARRAY_BYTES:
+                raise DeclarationError(
+                    f"{where}: an array of length {length}; at most {MOST_ARRAY_BYTES} bytes"
+                )
+            return array
         if hint is int:
             return _number(bound, written_bound, where)
         if isinstance(hint, type) and issubclass(hint, Struct):

@@ -70,6 +70,7 @@ class Build:
             program, predicates, self.layout, checked=checked, zero_dead=zero_dead
         )
         self.frames = translation.frames
+        self.dispatch = {kind: _dispatch_of(frames) for kind, frames in self.frames.items()}
         self.predicate_names = translation.predicate_names
         structs = list(self.layout.structs.values())
         self.tables = {name: structs[number] for name, number in translation.tables.items()}
@@ -118,27 +119,37 @@ class Build:
         return {name: constants[at] for name, at in self._constant_bytes.items()} | {"C": constants}
 
 
+Dispatch = list[list[tuple[str, str]]]
+"""Names of guard and step by the program counter: by its first byte (from 1), then its second."""
+
+
+def _dispatch_of(frames: Frames) -> Dispatch:
+    """Return which functions run a kind of thread, by its program counter."""
+    kind = frames.kind
+    groups: dict[int, list[tuple[str, str]]] = {}
+    for point in frames.places:
+        names = (f"{kind}_guard{point}", f"{kind}_step{point}")
+        groups.setdefault(frames.counter(point)[0], []).append(names)
+    return [group for _, group in sorted(groups.items())]
+
+
 def _by_counter(
-    frames: Frames, names: dict[str, Any]
+    dispatch: Dispatch, names: dict[str, Any]
 ) -> tuple[list[GuardCheck | None], list[Step | None]]:
     """Return the guards and steps of a kind by the first byte of its program counter.
 
     Where several points share that byte, the entry looks at the second one.
     """
-    kind = frames.kind
-    groups: dict[int, list[int]] = {}
-    for point in frames.places:
-        groups.setdefault(frames.counter(point)[0], []).append(point)
     guards: list[GuardCheck | None] = [None]
     steps: list[Step | None] = [None]
-    for _, group in sorted(groups.items()):
-        own_guards = [names.get(f"{kind}_guard{n}") for n in group]
-        own_steps = [names[f"{kind}_step{n}"] for n in group]
-        shared = len(group) > 1
-        guards.append(
-            _by_second_byte([g or _always for g in own_guards]) if shared else own_guards[0]
-        )
-        steps.append(_by_second_byte(own_steps) if shared else own_steps[0])
+    for group in dispatch:
+        if len(group) == 1:
+            guard, step = group[0]
+            guards.append(names.get(guard))
+            steps.append(names[step])
+            continue
+        guards.append(_by_second_byte([names.get(guard, _always) for guard, _ in group]))
+        steps.append(_by_second_byte([names[step] for _, step in group]))
     return guards, steps
 
 
@@ -170,8 +181,8 @@ class System:
         self.predicates: list[Predicate] = [names[n] for n in build.predicate_names]
         self._guards: dict[str, list[GuardCheck | None]] = {}
         self._steps: dict[str, list[Step | None]] = {}
-        for kind, frames in build.frames.items():
-            self._guards[kind], self._steps[kind] = _by_counter(frames, names)
+        for kind, dispatch in build.dispatch.items():
+            self._guards[kind], self._steps[kind] = _by_counter(dispatch, names)
         self.table = tuple(
             (t.frame, t.number, self._guards[t.kind], self._steps[t.kind]) for t in self.threads
         )

@@ -10,7 +10,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,20 @@ class Opinion:
     files: dict[str, Shown | None]
 
 
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Have a folder for images while the block lasts.
+
+    Raises :class:`LabError` where nothing can be written there.
+    """
+    try:
+        with scratch_folder() as folder:
+            yield folder
+    except OSError as error:
+        reason = f"cannot be written: {error.strerror or error}; let TMPDIR name another folder"
+        raise LabError("temporary files", reason) from None
+
+
 def missing_tools() -> list[str]:
     """Return the tools that are not installed."""
     return [name for name in TOOLS if find_tool(name) is None]
@@ -90,7 +105,7 @@ def opinion(content: bytes, names: Sequence[str]) -> Opinion:
 
     Raises :class:`LabError` where a tool is missing.
     """
-    with scratch_folder() as folder:
+    with scratch() as folder:
         path = folder / "image"
         write_scratch(path, content)
         repaired = recover_as_mount(path)

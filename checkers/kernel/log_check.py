@@ -16,12 +16,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from powercut.checkers.kernel.crash_states import CrashPoint, CrashStates
-from powercut.checkers.kernel.e2fsprogs import missing_tools, opinion
+from powercut.checkers.kernel.e2fsprogs import missing_tools, opinion, scratch
 from powercut.checkers.kernel.errors import DamagedError, DisagreementError, LabError
 from powercut.checkers.kernel.judge import Fault, Judge, structural_faults
 from powercut.checkers.kernel.model_image import as_recovered, compare, recovered
 from powercut.checkers.kernel.volume import Volume
-from powercut.writing import scratch_folder, write_scratch
+from powercut.writing import write_scratch
 
 IMAGE_WORD = "{image}"
 COMMAND = "command"
@@ -116,7 +116,7 @@ def _faults(point: CrashPoint, plan: Plan) -> Iterator[Fault]:
 
 def _command_fault(point: CrashPoint, command: Sequence[str]) -> Iterator[Fault]:
     """Run the command on a copy of the state; anything but success is a fault."""
-    with scratch_folder() as folder:
+    with scratch() as folder:
         path = folder / "image"
         write_scratch(path, point.medium.whole())
         words = [word.replace(IMAGE_WORD, str(path)) for word in command]

@@ -14,7 +14,7 @@ from functools import cache
 from itertools import groupby
 
 from powercut.checkers.kernel import ext4_layout as ext4
-from powercut.checkers.kernel.e2fsprogs import Shown, make_image, opinion
+from powercut.checkers.kernel.e2fsprogs import Shown, make_image, opinion, scratch
 from powercut.checkers.kernel.errors import DamagedError, DisagreementError
 from powercut.checkers.kernel.ext4_writer import ImageWriter, NewFile
 from powercut.checkers.kernel.medium import BaseImage, Medium
@@ -25,7 +25,6 @@ from powercut.model.scope import Geometry
 from powercut.model.state import HOLE, WRITTEN
 from powercut.properties.crash import STRUCTURE, structure
 from powercut.properties.crash_state import CrashInode, CrashState
-from powercut.writing import scratch_folder
 
 MIB = 1 << 20
 WRITE_LETTERS = b"1234"
@@ -98,7 +97,7 @@ def write_image(
 @cache
 def _template(block_bytes: int) -> bytes:
     image_mib, journal_mib = _IMAGE_MIB[block_bytes]
-    with scratch_folder() as folder:
+    with scratch() as folder:
         path = folder / "image"
         make_image(path, image_mib * MIB, block_bytes, journal_mib)
         return path.read_bytes()

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import Any
 
 from powercut.checkers.mistakes.generate import Mistake
-from powercut.checkers.weave.program import patched_program, woven_program
+from powercut.checkers.weave.program import mutated_program, woven_program
 from powercut.model.kernel.tasks import PROGRAM
 from powercut.model.language import Program
 from powercut.model.mutants import Mutant
@@ -44,7 +44,7 @@ class Batch:
     def native(self, root: Any) -> Program:
         """Return the model with the one mistake that ``root.conf.mutant`` names, or without."""
         number = root.conf.mutant
-        return patched_program([self.mistakes[number - 1].parsed]) if number else PROGRAM
+        return mutated_program(self.mistakes[number - 1].parsed) if number else PROGRAM
 
     def mutant(self, number: int) -> Mutant:
         """Return mistake ``number`` (from 1) as what a question may plant."""

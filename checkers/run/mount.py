@@ -14,10 +14,12 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from powercut.checkers.crash.image import decode, file_images
+from powercut.checkers.engine.errors import DeclarationError, LanguageError
 from powercut.checkers.engine.frames import Place
 from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.engine.system import Build, Predicate, System, ThreadInfo
 from powercut.checkers.run.question import Question
+from powercut.checkers.weave.errors import PatchError
 from powercut.checkers.weave.patch import ModelPatch
 from powercut.checkers.weave.program import model_with, mutant_patch
 from powercut.model.designs import Design
@@ -52,11 +54,20 @@ def build_for(
     patches: tuple[ModelPatch, ...] = (),
     variants: Variants | None = None,
 ) -> Build:
-    """Compile the model for the given array sizes; repeated calls share the build."""
-    if variants is None:
+    """Compile the model for the given array sizes; repeated calls share the build.
+
+    Raises :class:`PatchError` for patches that leave the model's language.
+    """
+    if variants is not None:
+        program = replace(PROGRAM, variants=variants)
+        return Build(program, dict(dims), PREDICATES, checked=checked, hurried=True)
+    try:
         return Build(model_with(patches), dict(dims), PREDICATES, checked=checked)
-    program = replace(PROGRAM, variants=variants)
-    return Build(program, dict(dims), PREDICATES, checked=checked, hurried=True)
+    except (LanguageError, DeclarationError) as error:
+        if not patches:
+            raise
+        names = ", ".join(patch.name for patch in patches)
+        raise PatchError(names, "", error.message, "see docs/engine.md") from None
 
 
 def build_of(

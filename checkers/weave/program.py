@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from powercut.checkers.engine.language import Text
 from powercut.checkers.weave.errors import PatchError
+from powercut.checkers.weave.outline import check_outline
 from powercut.checkers.weave.patch import (
     ModelPatch,
     PatchedText,
@@ -99,7 +100,10 @@ def patched_program(patches: Sequence[ModelPatch]) -> Program:
             sources[file] = patched.text
             changed.add(file)
     names = ", ".join(patch.name for patch in patches)
-    return _program({file: parse_text(sources[file], names, file) for file in changed}, names)
+    trees = {file: parse_text(sources[file], names, file) for file in sorted(changed)}
+    for file, tree in trees.items():
+        check_outline(tree, ast.parse(model_sources()[file]), names, file)
+    return _program(trees, names)
 
 
 def mutated_program(patch: ModelPatch) -> Program:

@@ -18,10 +18,10 @@ bios in flight (the kernel prevents them; ``late-write`` checks it).
 
 from powercut.model.block.bio import bio_endio
 from powercut.model.language import Path
-from powercut.model.state import IOEND_SUBMITTED, Inode, Ioend, Kernel
+from powercut.model.state import EIO, IOEND_SUBMITTED, OK, Inode, Ioend, Kernel
 
 
-def dma(k: Kernel, inode: Inode, first: int, ioend: Ioend, failed: int) -> None:
+def dma(k: Kernel, inode: Inode, first: int, ioend: Ioend, error: int) -> None:
     """The device reads the pages of the bio that starts at block ``first`` and stores them."""
     per_block = k.conf.cells_per_block
     for n in range(ioend.nr_blocks):
@@ -29,7 +29,7 @@ def dma(k: Kernel, inode: Inode, first: int, ioend: Ioend, failed: int) -> None:
             colour = inode.page[(first + n) * per_block + c]
             cell = (ioend.pblk + n) * per_block + c
             k.stable.may[cell] |= colour
-            if failed:
+            if error:
                 k.device.cached[cell] |= colour
             else:
                 k.device.cached[cell] = colour
@@ -41,7 +41,7 @@ def disk(k: Kernel, n: int) -> Path[None]:
     first = n % k.conf.nr_blocks
     while True:
         yield lambda: k.inode[i].ioend[first].state == IOEND_SUBMITTED  # bio completes
-        dma(k, k.inode[i], first, k.inode[i].ioend[first], 0)
+        dma(k, k.inode[i], first, k.inode[i].ioend[first], OK)
         bio_endio(k, k.inode[i], first, k.inode[i].ioend[first])
 
 
@@ -57,7 +57,7 @@ def failing_disk(k: Kernel, n: int) -> Path[None]:
             )
         )  # bio fails
         k.device.errors_injected += 1
-        dma(k, k.inode[i], first, k.inode[i].ioend[first], 1)
+        dma(k, k.inode[i], first, k.inode[i].ioend[first], EIO)
         k.inode[i].ioend[first].error = 1
         bio_endio(k, k.inode[i], first, k.inode[i].ioend[first])
 

@@ -13,7 +13,7 @@ import stat
 import sys
 from pathlib import Path
 
-from powercut.errors import InputError
+from powercut.errors import InputError, one_line
 from powercut.writing import try_folder, write_file, write_through
 
 
@@ -85,6 +85,15 @@ class Findings:
                 return ""
             self._written[name] = content
         return str(path)
+
+    def tell(self) -> None:
+        """Say in one line of its own what could not be written; the verdict stands."""
+        if not self.failures:
+            return
+        sys.stdout.flush()
+        more = len(self.failures) - 1
+        others = f" (and {more} more)" if more else ""
+        print(f"powercut: {one_line(self.failures[0])}{others}", file=sys.stderr)
 
 
 def _refuse_folder(path: Path, option: str = "") -> None:

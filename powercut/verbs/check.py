@@ -20,7 +20,7 @@ from powercut.execute.job import Job, JobResult
 from powercut.execute.pool import default_jobs, run_all
 from powercut.execute.progress import ProgressLine
 from powercut.execute.swarm import MEMBER_STATES, member_jobs, merged
-from powercut.inputs.files import Findings, make_writable, write_whole
+from powercut.inputs.files import Findings, make_writable
 from powercut.inputs.limits import at_least_one, check_engine, fair_share_mib, some_seconds
 from powercut.inputs.names import pick, pick_all
 from powercut.inputs.patches import check_language, read_patches
@@ -68,8 +68,8 @@ def _report(options: CheckOptions, jobs: list[Job], members: int, run: Run, at_a
         print_document(document)
     else:
         report.finish(verdict, time.perf_counter() - started)
-    _tell_unwritten(findings)
-    if options.html is not None:
+    findings.tell()
+    if options.html is not None and not findings.failures:
         _write_html(options.html, reports, is_text=not options.json)
     for ended in reports:
         if ended.failure:
@@ -79,9 +79,15 @@ def _report(options: CheckOptions, jobs: list[Job], members: int, run: Run, at_a
 
 
 def _write_html(folder: Path, reports: list[RunReport], *, is_text: bool) -> None:
+    """Write the pages; where that fails a line says so, and the verdict stands."""
     from powercut.pages.index import write_pages
 
-    index = write_pages(folder, reports)
+    try:
+        index = write_pages(folder, reports)
+    except InputError as error:
+        sys.stdout.flush()
+        print(f"powercut: {one_line(str(error))}", file=sys.stderr)
+        return
     if is_text:
         print(f"{index}: what breaks, with a page for each")
 
@@ -195,7 +201,7 @@ def _runs(
     shares = [[job] if count is None else member_jobs(job, count, seed) for job in jobs]
     flat = [share for group in shares for share in group]
     line = ProgressLine(len(flat))
-    results = run(flat, line=line, keep=lambda done: _written(done.traces, findings))
+    results = run(flat, line=line, keep=lambda done: saved(done.traces, findings))
     notes: set[str] = set()
     for job, group in zip(jobs, shares, strict=True):
         parts = list(islice(results, len(group)))
@@ -205,34 +211,12 @@ def _runs(
         if done.result.engine_note and not notes:  # one line is enough, whatever the others say
             notes.add(done.result.engine_note)
             print(f"powercut: {done.result.engine_note}", file=sys.stderr)
-        traces = _written(done.traces, findings)
+        traces = saved(done.traces, findings)
         yield RunReport(job, done.result, traces, done.failure, done.origin, swarm, options.strict)
     line.clear()
 
 
-def _written(traces: Mapping[str, tuple[str, bytes]], findings: Findings) -> dict[str, str]:
+def saved(traces: Mapping[str, tuple[str, bytes]], findings: Findings) -> dict[str, str]:
     """Write ``traces`` (by property: name, content); return the paths of those that are there."""
     paths = {prop: findings.add(name, content) for prop, (name, content) in traces.items()}
     return {prop: path for prop, path in paths.items() if path}
-
-
-def _tell_unwritten(findings: Findings) -> None:
-    """Say in a line of its own what could not be written; the verdict stands."""
-    if not findings.failures:
-        return
-    sys.stdout.flush()
-    more = len(findings.failures) - 1
-    others = f" (and {more} more)" if more else ""
-    print(f"powercut: {one_line(findings.failures[0])}{others}", file=sys.stderr)
-
-
-def saved(traces: Mapping[str, tuple[str, bytes]], folder: Path | None) -> dict[str, str]:
-    """Write ``traces`` (by property: name, content) into ``folder``, if any; return their paths."""
-    if folder is None:
-        return {}
-    paths: dict[str, str] = {}
-    for prop, (name, content) in traces.items():
-        path = folder / name
-        write_whole(path, content)
-        paths[prop] = str(path)
-    return paths

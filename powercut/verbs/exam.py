@@ -9,7 +9,6 @@ point).
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE, VIOLATED, RunResult
@@ -21,7 +20,7 @@ from powercut.documents.exam import ExamDocument, ExaminedMutant
 from powercut.errors import ERROR, InputError, InternalError, exit_code_of
 from powercut.execute.job import Job
 from powercut.execute.progress import ProgressLine
-from powercut.inputs.files import make_writable
+from powercut.inputs.files import Findings, make_writable
 from powercut.inputs.names import pick_all
 from powercut.inputs.patches import check_language, read_patches
 from powercut.model.designs import DESIGNS
@@ -98,11 +97,11 @@ def run(options: ExamOptions) -> int:
     processes = process_count(options.jobs, options.cluster)
     if options.save_traces is not None:
         make_writable("--save-traces", options.save_traces)
-    grades = []
+    grades, findings = [], Findings(options.save_traces)
     with executor(options.cluster, processes) as (do, _):
         if not options.json:
             _begin(mutants)
-        for grade in examine(mutants, do, options.save_traces, patches):
+        for grade in examine(mutants, do, findings, patches):
             grades.append(grade)
             if not options.json:
                 _print_grade(grade)
@@ -116,6 +115,7 @@ def run(options: ExamOptions) -> int:
             f"\n{caught} of {len(grades)} mutants caught by the property they name "
             f"(exit code {exit_code_of(verdict)})"
         )
+    findings.tell()
     for grade in grades:
         if grade.failure:
             sys.stdout.flush()
@@ -131,7 +131,7 @@ def _question(at: Mutant, planted: Mutant | None, patches: tuple[ModelPatch, ...
 def examine(
     mutants: Sequence[Mutant],
     run: Run,
-    folder: Path | None,
+    findings: Findings,
     patches: tuple[ModelPatch, ...] = (),
 ) -> Iterator[Grade]:
     """Run every design without a mutant, then every mutant; yield a grade each as it is known."""
@@ -144,7 +144,7 @@ def examine(
     for mutant, mutated in zip(mutants, done, strict=True):
         wanted = {p: t for p, t in mutated.traces.items() if p == mutant.caught_by}
         baseline = baselines[mutant.design, mutant.scope]
-        traces = saved(wanted, folder)
+        traces = saved(wanted, findings)
         broken = mutated if mutated.failure else baseline
         yield Grade(mutant, baseline.result, mutated.result, traces, broken.failure, broken.origin)
     line.clear()

@@ -13,7 +13,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from textwrap import fill
 
 from powercut.checkers.machines.compare import COMPARABLE, compare
@@ -43,7 +42,7 @@ from powercut.documents.fuzz import (
 )
 from powercut.errors import InputError, exit_code_of
 from powercut.execute.interrupts import first_interrupt
-from powercut.inputs.files import make_writable, write_whole
+from powercut.inputs.files import Findings, make_writable
 from powercut.inputs.names import pick, pick_all
 from powercut.inputs.patches import check_language, read_patches
 from powercut.model.designs import DESIGNS
@@ -80,7 +79,8 @@ def run(options: FuzzOptions) -> int:
     profile = pick("--profile", options.profile, PROFILES)
     patches = read_patches(options.patches or ())
     _check_language(patches)
-    progress = _Progress(options.save_traces)
+    findings = Findings(options.save_traces)
+    progress = _Progress(findings)
     stop = threading.Event()
     with first_interrupt(stop.set):
         result = _searched(options, profile, patches, progress.show, stop.is_set)
@@ -90,6 +90,7 @@ def run(options: FuzzOptions) -> int:
         print_document(document(result, verdict, progress.saved))
     else:
         _print(result, verdict, progress.saved)
+    findings.tell()
     return exit_code_of(verdict)
 
 
@@ -162,15 +163,15 @@ def verdict_of(result: SearchResult) -> str:
 class _Progress:
     """A line on a terminal, and every failure saved as soon as it is known."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
         self.saved: dict[int, str] = {}
         self._shown = 0.0
 
     def show(self, result: SearchResult) -> None:
         for n, failure in enumerate(result.failures):
             if n not in self.saved:
-                self.saved |= saved_as(failure, n, self.folder)
+                self.saved |= saved_as(failure, n, self.findings)
         if sys.stderr.isatty() and time.monotonic() - self._shown > PROGRESS_S:
             self._shown = time.monotonic()
             print(f"\r\x1b[K{told(result)}", end="", file=sys.stderr, flush=True)
@@ -180,15 +181,15 @@ class _Progress:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def saved_as(failure: Failure, number: int, folder: Path | None) -> dict[int, str]:
+def saved_as(failure: Failure, number: int, findings: Findings) -> dict[int, str]:
     """Save a failure's trace; return its number and its file, if there is one."""
     trace = failure.trace
-    if folder is None or trace is None:
+    if trace is None:
         return {}
     parts = [trace.design, "machine", failure.prop, failure.kind, trace.mutant, str(failure.seed)]
-    path = folder / ("-".join(part for part in parts if part) + ".trace.json")
-    write_whole(path, encode_trace(trace))
-    return {number: str(path)}
+    name = "-".join(part for part in parts if part) + ".trace.json"
+    path = findings.add(name, encode_trace(trace))
+    return {number: path} if path else {}
 
 
 def told(result: SearchResult) -> str:
@@ -288,13 +289,14 @@ def _run_exam(options: FuzzOptions) -> int:
         _check_language(patches, mutant)
     seeds = range(options.seed, options.seed + options.seeds)
     marks: list[Mark] = []
+    findings = Findings(options.save_traces)
     if not options.json:
         print("| mutant | design | examples, by seed | found as | steps |")
         print("|---|---|--:|---|--:|", flush=True)
     stop = threading.Event()
     with first_interrupt(stop.set):
         for mark in examine(slugs, seeds, interrupted=stop.is_set, patches=patches):
-            marks.append(_saved(mark, options.save_traces))
+            marks.append(_saved(mark, findings))
             same = marks[-(1 + (len(marks) - 1) % len(seeds)) :]
             if not options.json and (len(same) == len(seeds) or stop.is_set()):
                 print(_row(same), flush=True)
@@ -312,13 +314,14 @@ def _run_exam(options: FuzzOptions) -> int:
             f"{'; cut short' if verdict == INCONCLUSIVE else ''} "
             f"(exit code {exit_code_of(verdict)})"
         )
+    findings.tell()
     return exit_code_of(verdict)
 
 
-def _saved(mark: Mark, folder: Path | None) -> Mark:
+def _saved(mark: Mark, findings: Findings) -> Mark:
     """Return ``mark``, its trace saved."""
     if mark.failure is not None:
-        saved_as(mark.failure, 0, folder)
+        saved_as(mark.failure, 0, findings)
     return mark
 
 

@@ -6,7 +6,6 @@ Rejected: "unknown" as a warning (it is inconclusive, exit code 3).
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from powercut.checkers.proof import crosscheck
 from powercut.checkers.proof.answers import UNKNOWN, in_model_work, stoppable
@@ -26,12 +25,11 @@ from powercut.checkers.proof.theorems import (
 )
 from powercut.checkers.run.result import HOLDS, INCONCLUSIVE
 from powercut.checkers.traces.codec import encode_trace
-from powercut.checkers.traces.format import Trace
 from powercut.documents.document import print_document
 from powercut.documents.prove import Decided, ProveDocument, ProveWrongDocument
 from powercut.errors import exit_code_of
 from powercut.execute.interrupts import first_interrupt
-from powercut.inputs.files import make_writable, write_whole
+from powercut.inputs.files import Findings, make_writable
 from powercut.inputs.names import pick, pick_all
 from powercut.model.designs import DESIGNS
 from powercut.verbs.options import ProveOptions
@@ -62,12 +60,13 @@ def run(options: ProveOptions) -> int:
     require_mounts(options.mounts, "--mounts")
     if options.cross_check:
         crosscheck.version()
+    texts, traces = Findings(options.smt2), Findings(options.save_traces)
     asked = Asked(
         options.design,
         options.mounts,
         options.cross_check,
-        _smt2_keeper(options.smt2),
-        _keeper(options.save_traces),
+        _smt2_keeper(texts) if options.smt2 else None,
+        _keeper(traces) if options.save_traces else None,
     )
     with _interruptible():
         proof = prove(asked)
@@ -75,6 +74,8 @@ def run(options: ProveOptions) -> int:
         print_document(_document(proof))
     else:
         _print_rows(proof)
+    texts.tell()
+    traces.tell()
     return exit_code_of(proof.verdict)
 
 
@@ -90,23 +91,14 @@ def _in_the_model_part(_frame: object) -> bool:
     return in_model_work()
 
 
-def _keeper(folder: Path | None) -> KeepTrace | None:
-    """Return what writes a trace into ``folder``, if any."""
-    if folder is None:
-        return None
-
-    def keep(name: str, trace: Trace) -> str:
-        write_whole(folder / name, encode_trace(trace))
-        return str(folder / name)
-
-    return keep
+def _keeper(findings: Findings) -> KeepTrace:
+    """Return what writes a trace, and returns its path if that was possible."""
+    return lambda name, trace: findings.add(name, encode_trace(trace))
 
 
-def _smt2_keeper(folder: Path | None) -> Callable[[str, str], object] | None:
-    """Return what writes SMT-LIB text into ``folder``, if any."""
-    if folder is None:
-        return None
-    return lambda name, text: write_whole(folder / name, text.encode())
+def _smt2_keeper(findings: Findings) -> Callable[[str, str], object]:
+    """Return what writes SMT-LIB text."""
+    return lambda name, text: findings.add(name, text.encode())
 
 
 def _run_wrong(options: ProveOptions) -> int:
@@ -114,7 +106,8 @@ def _run_wrong(options: ProveOptions) -> int:
     asked = options.wrong or ()
     slugs = list(WRONG_DESIGNS) if "all" in asked else asked
     chosen = pick_all("--wrong", slugs, WRONG_DESIGNS)
-    keep = _keeper(options.save_traces)
+    traces = Findings(options.save_traces)
+    keep = _keeper(traces) if options.save_traces else None
     rows: list[tuple[Decision, str, str]] = []
     left: list[Decision] = []
     with until_interrupted(left), _interruptible():
@@ -138,6 +131,7 @@ def _run_wrong(options: ProveOptions) -> int:
             print(f"| {wrong.slug}: {wrong.summary} | {wrong.prop} | {broken} | {shown} |")
         if left:
             print(f"\n{len(rows)} of {len(chosen)} wrong designs: {left[0].reason}")
+    traces.tell()
     return exit_code_of(verdict)
 
 

@@ -28,7 +28,6 @@ from powercut.errors import (
     VIOLATED,
     InputError,
     InternalError,
-    one_line,
 )
 from powercut.execute.pool import run_all
 from powercut.execute.progress import ProgressLine
@@ -79,9 +78,7 @@ def run(options: SweepOptions) -> int:
     else:
         for line in sweep_lines(document):
             print(line)
-    for failure in findings.failures[:1]:
-        sys.stdout.flush()
-        print(f"powercut: {one_line(failure)}", file=sys.stderr)
+    findings.tell()
     return code
 
 

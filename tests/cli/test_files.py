@@ -1,8 +1,12 @@
 """Files that are written: links, modes, pipes, standard output; nothing made before bad input."""
 
+import fcntl
 import os
 import stat
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +18,7 @@ from powercut.checkers.traces.format import Trace
 from powercut.errors import InputError
 from powercut.inputs.files import make_writable_file, write_whole
 from powercut.verbs.trace import minimise as minimise_verb
-from powercut.writing import System
+from powercut.writing import System, scratch_folder, try_folder
 from tests.cli.support import LIMIT_S, Ended, Runner, assert_refused, files_below, run_apart
 from tests.cli.test_trace import EIO, HOLDS, NO_PREFLUSH
 
@@ -58,6 +62,57 @@ def test_a_failed_write_changes_nothing(
     if expected is InputError:
         assert "cannot be written: No space left" in str(caught.value)
     assert path.read_bytes() == b"old"
+    assert list(files_below(tmp_path)) == [str(path)]
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is locked is in the making, what is young may become so, and another's stays."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    parts = [tmp_path / f".a.{n * 16}.part" for n in "0123"]
+    for path in (*parts, tmp_path / ".a.other"):
+        path.write_bytes(b"half")
+    for name in ("powercut-abcdefgh", "powercut-12345678", "powercut-mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "image").write_bytes(b"")
+    young, locked, *left = parts
+    for path in (locked, *left, *tmp_path.glob("powercut-*")):
+        os.utime(path, (0, 0))
+    with locked.open() as file, locked_folder(tmp_path / "powercut-12345678"):
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try_folder(tmp_path)
+        with scratch_folder() as folder:
+            assert folder.parent == tmp_path
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *(young.name, locked.name, ".a.other", "powercut-12345678", "powercut-mine")
+    }
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Lock a folder as its process does."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("over", [True, False])
+def test_without_unnamed_files_the_result_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool, over: bool
+) -> None:
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    path = tmp_path / "a"
+    if there:
+        path.write_bytes(b"old")
+    if there and not over:
+        with pytest.raises(InputError, match="there is a file of that name"):
+            write_whole(path, b"new", over=over)
+    else:
+        write_whole(path, b"new", over=over)
+    assert path.read_bytes() == (b"old" if there and not over else b"new")
     assert list(files_below(tmp_path)) == [str(path)]
 
 

@@ -118,6 +118,13 @@ def test_a_patch_outside_the_language_names_the_line(
     assert_refused(ended, str(path), *words)
 
 
+def test_line_ends_of_another_system_are_read(powercut: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "my.patch"
+    path.write_bytes(OTHER_FIX.read_bytes().replace(b"\n", b"\r\n"))
+    trace = ROOT / "traces" / "bh-ordered-cut-twice-stale-data.trace.json"
+    assert powercut("replay", "--patch", path, trace, "--no-ladder").code == 1
+
+
 def test_what_is_no_file_is_one_line(powercut: Runner, tmp_path: Path) -> None:
     assert_refused(powercut("check", "--patch", tmp_path / "none.patch"), "none.patch")
     assert_refused(powercut("check", "--patch", tmp_path), str(tmp_path))

@@ -169,6 +169,14 @@ class NegativeLength(Struct):
     x: Annotated[Array[int], Len(-1)]
 
 
+class Endless(Struct):
+    x: Annotated[Array[Bit], Len(2**32)]
+
+
+class ManyTimesMany(Struct):
+    x: Annotated[Array[Inner], Len(0xFFFF)]
+
+
 class NamesNoDimension(Struct):
     x: Annotated[int, Max("nowhere")]
 
@@ -217,6 +225,8 @@ class Twice(Struct):
         (TooLarge, "TooLarge.x: a number needs .* n <= 255"),
         (Unmeasured, "Unmeasured.x: an array needs"),
         (NegativeLength, "NegativeLength.x: an array of length -1"),
+        (Endless, "Endless.x: an array of length 4294967296; at most 65535 bytes"),
+        (ManyTimesMany, "ManyTimesMany.x: an array of length 65535; at most 65535 bytes"),
         (NamesNoDimension, "NamesNoDimension.x: unknown dimension 'nowhere'; known: n, top"),
         (NotANumber, "NotANumber.x: .* is neither a number, a struct nor an array"),
         (Nested, "Nested.x: an array of arrays"),

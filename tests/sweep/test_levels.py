@@ -21,7 +21,8 @@ from powercut.checkers.sweep.partitions import PARTITIONS, covered
 from powercut.checkers.sweep.row import explored
 from powercut.checkers.workload.limits import check_scope
 from powercut.model.designs import DESIGNS
-from powercut.model.scope import Op, OpCode
+from powercut.model.mutants import MUTANTS
+from powercut.model.scope import Op, OpCode, Scope
 
 RANGES = 4 + 3 + 2 + 1
 CALLS = 4 * RANGES + 4 + 5 + 4
@@ -78,23 +79,41 @@ def test_every_name_of_a_shape_is_known_and_used() -> None:
     assert {name for shape in shapes for name in shape.backgrounds} == set(BACKGROUNDS)
 
 
-SMALL = Shape("A; fsync | B", ("in-block",))
-DROPPED_WRITES = (Op(OpCode.WRITE, 0, 1), Op(OpCode.PUNCH, 0, 2), FSYNC)
+ONE_CALL = (Op(OpCode.WRITE, 0, 4), Op(OpCode.PUNCH, 0, 2), FSYNC)
+EARLY_FSYNC = next(m for m in MUTANTS.values() if m.slug == "fsync-no-commit-wait")
+"""With it an fsync breaks its promise, so that what an fsync adds can be seen."""
 
 
-@pytest.mark.parametrize("a", DROPPED_WRITES)
-@pytest.mark.parametrize("b", DROPPED_WRITES)
-def test_what_is_dropped_shows_nothing_else(a: Op, b: Op) -> None:
-    base = next(of_shape(SMALL))
+def shows(scope: Scope) -> list[tuple[object, ...]]:
+    row, _ = explored(Question(DESIGNS["seed"], scope, EARLY_FSYNC))
+    return sorted((s.prop, s.kind, s.steps, s.finding) for s in row.shown)
+
+
+def with_tasks(background: str, *tasks: tuple[Op, ...]) -> Scope:
+    base = next(of_shape(Shape("A; fsync", ("dirty-tail",), (background,))))
     (mount,) = base.mounts
-    as_written = replace(base, mounts=(replace(mount, tasks=((b,), (a, FSYNC))),))
-    kept = replace(base, mounts=(replace(mount, tasks=canonical(((b,), (a, FSYNC)))),))
-    assert shows(as_written) == shows(kept)
+    return replace(base, mounts=(replace(mount, tasks=tasks),))
 
 
-def shows(scope: object) -> tuple[object, ...]:
-    row, _ = explored(Question(DESIGNS["seed"], scope))  # type: ignore[arg-type]
-    return tuple(sorted((s.prop, s.kind, s.steps, s.finding) for s in row.shown))
+@pytest.mark.parametrize("background", ["plain", "failing-bio"])
+@pytest.mark.parametrize("call", ONE_CALL)
+def test_an_fsync_that_is_left_out_shows_nothing_else(call: Op, background: str) -> None:
+    tasks = ((call, FSYNC, FSYNC),)
+    assert canonical(tasks) != tasks
+    whole = shows(with_tasks(background, *tasks))
+    assert whole == shows(with_tasks(background, *canonical(tasks)))
+
+
+def test_what_the_comparison_shows_depends_on_an_fsync() -> None:
+    write = ONE_CALL[0]
+    assert shows(with_tasks("plain", (write, FSYNC))) != shows(with_tasks("plain", (write,)))
+
+
+@pytest.mark.parametrize("call", ONE_CALL)
+def test_the_order_of_tasks_shows_nothing_else(call: Op) -> None:
+    tasks = ((call, FSYNC), (Op(OpCode.WRITE, 1, 1),))
+    assert canonical(tasks) == canonical(tasks[::-1])
+    assert shows(with_tasks("plain", *tasks)) == shows(with_tasks("plain", *tasks[::-1]))
 
 
 def test_every_partition_is_covered_or_struck_out() -> None:

@@ -1,5 +1,6 @@
 """The verb: finds what is planted, keeps rows, goes on, and never says more than it has seen."""
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,6 +111,23 @@ def test_a_damaged_piece_is_made_again(content: bytes, tiny: Cache) -> None:
     assert chunk.known() is not None
     assert tiny.keep(chunk.file_name, content)
     assert chunk.known() is None
+
+
+def test_a_piece_leaves_the_garbage_collector_as_it_was(
+    powercut: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def looks(question: Question, report: object) -> object:
+        seen.append(gc.get_threshold()[0])
+        return explored(question)
+
+    monkeypatch.setattr(sweep_work, "explored", looks)
+    before = gc.get_threshold()
+    (chunk,) = chunks(QUESTION, iter(list(workloads(1))[:1]), keeps=False)
+    chunk.do(lambda _progress: None, lambda: False)
+    assert seen[0] > before[0]
+    assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)
 
 
 def test_a_piece_is_known_by_everything_it_follows_from() -> None:

@@ -19,7 +19,7 @@ from powercut.checkers.workload import WorkloadError, load_workload
 from powercut.documents.document import print_document
 from powercut.documents.kernel_log import Fault, KernelLogDocument
 from powercut.errors import HOLDS, INCONCLUSIVE, VIOLATED, InputError, InternalError, one_line
-from powercut.inputs.files import make_writable, write_whole
+from powercut.inputs.files import Findings, make_writable
 from powercut.terminal.style import Style
 
 _WORDS = {HOLDS: "holds", VIOLATED: "violated", INCONCLUSIVE: "inconclusive"}
@@ -44,11 +44,11 @@ class Options:
 def run_log(base: Path, log: Path, options: Options) -> int:
     """Judge the states of a log, say what was found and return the exit code."""
     _check(options)
-    report = Report()
+    report, findings = Report(), Findings(options.save)
     try:
         states, plan = _prepare(base, log, options)
         for violation in check_states(states, plan, report):
-            _keep(violation, report, options)
+            _keep(violation, report, options, findings)
     except (LabError, WorkloadError) as error:
         raise InputError(str(error)) from None
     except DisagreementError as error:
@@ -61,6 +61,7 @@ def run_log(base: Path, log: Path, options: Options) -> int:
         print_document(_document(log, report, states.coverage, code, judged))
     else:
         _print(report, states.coverage, code, judged)
+    findings.tell()
     return code
 
 
@@ -93,13 +94,13 @@ def _prepare(base: Path, log: Path, options: Options) -> tuple[CrashStates, Plan
     return CrashStates(image, whole_log, choice), plan
 
 
-def _keep(violation: Violation, report: Report, options: Options) -> None:
+def _keep(violation: Violation, report: Report, options: Options, findings: Findings) -> None:
     """Print a violation the first time its file shows it, and save the state."""
     new = [f for f in violation.faults if report.faulty_files[f.prop, f.file] is violation]
     if not new:
         return
     if options.save is not None:
-        write_whole(options.save / _image_name(violation.point), violation.point.medium.whole())
+        findings.add(_image_name(violation.point), violation.point.medium.whole())
     if options.json:
         return
     style = Style.of(sys.stdout)

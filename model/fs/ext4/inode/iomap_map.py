@@ -15,7 +15,7 @@ from powercut.model.fs.jbd2.journal.requests import jbd2_journal_force_commit_ne
 from powercut.model.kernel.primitives import down_write, up_write
 from powercut.model.language import Path
 from powercut.model.oracle import note_allocation_given_up, note_written_back
-from powercut.model.state import DELAYED, ENOSPC, OK, Inode, Kernel, MapBlocks
+from powercut.model.state import DELAYED, EIO, ENOSPC, OK, Inode, Kernel, MapBlocks
 
 
 def ext4_iomap_map_one_extent(k: Kernel, current: int, inode: Inode, map: MapBlocks) -> Path[int]:
@@ -85,7 +85,7 @@ def ext4_iomap_discard_folio(
     ext4_es_remove_extent(k, inode, block, last)
     forget_pending(k, inode, block, last)
     for b in range(block, last + 1):
-        note_written_back(k, inode, b, 1)
+        note_written_back(k, inode, b, EIO)
     up_write(k, inode.i_data_sem)
 
 

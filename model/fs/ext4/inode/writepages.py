@@ -34,7 +34,7 @@ from powercut.model.kernel.primitives import (
 )
 from powercut.model.language import Path
 from powercut.model.oracle import note_written_back
-from powercut.model.state import DELAYED, ENOSPC, HOLE, OK, WB_SYNC_ALL, Folio, Inode, Kernel
+from powercut.model.state import DELAYED, EIO, ENOSPC, HOLE, OK, WB_SYNC_ALL, Folio, Inode, Kernel
 
 
 def needs_mapping(k: Kernel, inode: Inode, f: int) -> int:
@@ -141,7 +141,7 @@ def mpage_release_unused_pages(k: Kernel, current: int, inode: Inode, f: int) ->
     up_write(k, inode.i_data_sem)
     for b in range(first_block(k, f), end_block(k, inode, f)):
         if block_is_dirty(k, inode.folio[f], b):
-            note_written_back(k, inode, b, 1)
+            note_written_back(k, inode, b, EIO)
     inode.folio[f].dirty = 0
     inode.folio[f].mapped = 0
 

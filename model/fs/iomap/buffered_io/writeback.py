@@ -83,7 +83,7 @@ def trylock_or_submit(k: Kernel, current: int, inode: Inode, folio: Folio) -> in
     if k.conf.submits_first == 0 or k.wpc[current].wb_ctx == 0:
         return 0
     if folio.locked:
-        ext4_iomap_writeback_submit(k, current, inode, 0)
+        ext4_iomap_writeback_submit(k, current, inode, OK)
         return 0
     folio.locked = current + 1
     return 1
@@ -110,7 +110,7 @@ def iomap_writepages(
                 yield from folio_lock(k, current, inode.folio[f])
             if sync_mode == WB_SYNC_ALL and inode.folio[f].dirty:
                 if k.conf.submits_first and inode.folio[f].writeback and k.wpc[current].wb_ctx:
-                    ext4_iomap_writeback_submit(k, current, inode, 0)
+                    ext4_iomap_writeback_submit(k, current, inode, OK)
                 yield from folio_wait_writeback(k, inode.folio[f])
             if inode.folio[f].dirty and inode.folio[f].writeback == 0:
                 ret = yield from iomap_writeback_folio(k, current, inode, f)

@@ -9,6 +9,7 @@ from powercut.model.state import (
     HOLE,
     IOEND_BUILDING,
     IOEND_NONE,
+    OK,
     UNWRITTEN,
     Inode,
     Kernel,
@@ -65,7 +66,7 @@ def iomap_add_to_ioend(
     if wpc.map.m_flags == HOLE:
         return
     if wpc.wb_ctx and not iomap_can_add_to_ioend(k, current, inode, block):
-        ext4_iomap_writeback_submit(k, current, inode, 0)
+        ext4_iomap_writeback_submit(k, current, inode, OK)
         yield  # submitted the ioend so far
     if wpc.wb_ctx == 0:
         iomap_alloc_ioend(k, current, inode, block)
