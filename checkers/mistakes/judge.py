@@ -7,10 +7,13 @@ which knows nothing of the program that many mistakes share.
 """
 
 import ast
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
+from types import FrameType
 from typing import Literal
 
 from powercut.checkers.engine.c_library import CannotCompile, NoCompiler
@@ -44,9 +47,25 @@ Status = Literal["caught", "survived", "not executed", "not translated", "failed
 _MORE_STATES = 4
 _SOME_STATES = 20_000
 """A mistake may make this many times the states, and some, before a run is cut short."""
-_RUN_S = 60.0
+_RUN_S = 20.0
 _FEW_STATES = 1_000
 """What Python explores for a whole batch in less time than a compiler needs for it."""
+
+
+@contextmanager
+def _ended_after(seconds: float) -> Iterator[None]:
+    """Interrupt the search after so much processor time: a step may loop for ever."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGVTALRM, interrupt)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +136,8 @@ class Judge:
         hidden: set[str] = set()
         for seen in runs_asked:
             try:
-                result = run_scope(self._question(batch, number, seen))
+                with _ended_after(_RUN_S):
+                    result = run_scope(self._question(batch, number, seen))
             except (NoCompiler, CannotCompile):
                 raise
             except EngineError as error:
