@@ -100,7 +100,8 @@ def _unit_of(build: Build) -> _Unit:
     effort = "-O0" if build.hurried else "-O1"
     apart = _Unit(steps_unit(tables + functions + steps.text), (effort, *FLAGS, "-c"), ".o")
     around = emit_geometry(build, steps) + functions + emit_dispatch(build)
-    return _Unit(searches_unit(around), ("-O2", *FLAGS, "-shared"), ".so", apart)
+    effort = "-O1" if build.hurried else "-O2"
+    return _Unit(searches_unit(around), (effort, *FLAGS, "-shared"), ".so", apart)
 
 
 def sources_of(build: Build) -> list[str]:

@@ -36,7 +36,15 @@ from powercut.errors import InputError, InternalError
 from powercut.model.designs import DESIGNS
 
 SCHEMA = "powercut.mistakes/1"
-DESIGNS_ASKED = ("seed", "bh-ordered", "series-v5", "mixed")
+DESIGNS_ASKED = (
+    "seed",
+    "bh-ordered",
+    "series-v5",
+    "mixed",
+    "seed-gap-ordered",
+    "seed-eof-ordered",
+    "seed-eof-deferred",
+)
 """The designs whose runs judge."""
 FIRST_DESIGNS = DESIGNS_ASKED[:2]
 """The others judge what is theirs alone."""
@@ -131,13 +139,14 @@ class _Work:
 
     names: tuple[str, ...]
     seen: tuple[Seen, ...]
+    most_states: int
 
 
 def _judged_group(work: _Work) -> Iterator[Judgement]:
     """Yield the judgements of a group when they are known."""
     by_name = {mistake.name: mistake for mistake in all_mistakes()}
     mistakes = [by_name[name] for name in work.names]
-    judge = Judge(work.seen, SCOPES.__getitem__, frozenset(FIRST_DESIGNS))
+    judge = Judge(work.seen, SCOPES.__getitem__, frozenset(FIRST_DESIGNS), work.most_states)
     smallest = min(work.seen, key=lambda seen: seen.states)
     with tempfile.TemporaryDirectory(prefix="powercut-exam-") as folder, kept_in(Path(folder)):
         for batch, first, reason in translatable(mistakes, SCOPES[smallest.scope]):
@@ -199,6 +208,11 @@ def _next(results: Any, workers: Sequence[Any]) -> Judgement | Exception | None:
         return found
 
 
+def is_known(mistake: Mistake, known: Mapping[str, Judgement], most_states: int) -> bool:
+    """Tell whether a judgement of ``mistake`` is there that says enough."""
+    return mistake.name in known and known[mistake.name].is_enough(most_states)
+
+
 def judged(
     mistakes: Sequence[Mistake],
     seen: Sequence[Seen],
@@ -207,15 +221,17 @@ def judged(
     *,
     designs: Sequence[str] = DESIGNS_ASKED,
     size: int = BATCH,
+    most_states: int = 0,
 ) -> Iterator[Judgement]:
-    """Yield a judgement of each mistake that is not ``known``, as they come.
+    """Yield a judgement of each mistake of which not enough is ``known``, as they come.
 
-    With one process everything happens in this one.
+    With one process everything happens in this one.  Runs of more than ``most_states`` states are
+    not asked (0: all are).
     """
     runs = tuple(order(seen, designs))
-    left = [mistake for mistake in mistakes if mistake.name not in known]
+    left = [mistake for mistake in mistakes if not is_known(mistake, known, most_states)]
     groups = [
-        _Work(tuple(mistake.name for mistake in group), runs)
+        _Work(tuple(mistake.name for mistake in group), runs, most_states)
         for group in batches(left, min(size, -(-len(left) // processes) or 1), 0)
         if group
     ]

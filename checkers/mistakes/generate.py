@@ -8,14 +8,14 @@ is one that changes nothing.
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import unified_diff
 from functools import cache
 from itertools import takewhile
 
 from powercut.checkers.mistakes.effects import EffectTable
-from powercut.checkers.mistakes.operators import OPERATORS, Change, Place
+from powercut.checkers.mistakes.operators import OPERATORS, Change, Operator, Place
 from powercut.checkers.mistakes.source import SourceFile, kernel_files
 from powercut.checkers.weave.patch import ModelPatch, model_sources, parse_patch
 
@@ -68,23 +68,24 @@ def mistakes_of(files: Sequence[SourceFile], whole: Sequence[SourceFile]) -> Ite
     for file in files:
         for function in file.functions():
             place = Place(file, function, effects)
-            seen = {_bare(place.text())}
-            read = Counter[tuple[object, ...]]()
-            for kind, operator in OPERATORS.items():
-                for mistake in _made(place, kind, list(operator(place)), seen):
-                    read[mistake.key] += 1
-                    yield replace(mistake, nth=read[mistake.key])
+            yield from (mistake for mistake, _ in made_by(place, OPERATORS))
 
 
-def _made(place: Place, kind: str, changes: Sequence[Change], seen: set[str]) -> Iterator[Mistake]:
-    number = 0
-    for change in changes:
-        text = _bare(place.text(change.edits))
-        if text in seen:
-            continue
-        seen.add(text)
-        number += 1
-        yield _mistake(place, kind, number, change)
+def made_by(place: Place, operators: Mapping[str, Operator]) -> Iterator[tuple[Mistake, Change]]:
+    """Yield what ``operators`` (by kind) make wrong in one function, each once."""
+    seen = {_bare(place.text())}
+    read = Counter[tuple[object, ...]]()
+    numbers = Counter[str]()
+    for kind, operator in operators.items():
+        for change in operator(place):
+            text = _bare(place.text(change.edits))
+            if text in seen:
+                continue
+            seen.add(text)
+            numbers[kind] += 1
+            mistake = _mistake(place, kind, numbers[kind], change)
+            read[mistake.key] += 1
+            yield replace(mistake, nth=read[mistake.key]), change
 
 
 def _bare(text: str) -> str:

@@ -7,19 +7,23 @@ which knows nothing of the program that many mistakes share.
 """
 
 import ast
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
+from types import FrameType
 from typing import Literal
 
+from powercut.checkers.engine.c_library import CannotCompile, NoCompiler
 from powercut.checkers.engine.errors import (
     DeclarationError,
     EngineError,
     LanguageError,
     RangeError,
 )
-from powercut.checkers.engine.search.engines import C
+from powercut.checkers.engine.search.engines import PYTHON, C
 from powercut.checkers.engine.search.outcome import Limits
 from powercut.checkers.mistakes.batch import Batch
 from powercut.checkers.mistakes.coverage import Seen
@@ -43,7 +47,25 @@ Status = Literal["caught", "survived", "not executed", "not translated", "failed
 _MORE_STATES = 4
 _SOME_STATES = 20_000
 """A mistake may make this many times the states, and some, before a run is cut short."""
-_RUN_S = 60.0
+_RUN_S = 20.0
+_FEW_STATES = 1_000
+"""What Python explores for a whole batch in less time than a compiler needs for it."""
+
+
+@contextmanager
+def _ended_after(seconds: float) -> Iterator[None]:
+    """Interrupt the search after so much processor time: a step may loop for ever."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGVTALRM, interrupt)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +73,8 @@ class Judgement:
     """How one mistake fared: who noticed, in which run, and what it cost.
 
     ``runs`` is how many runs executed it and were asked, ``cut`` those that a limit ended, and
-    ``hidden`` the properties that were violated already wherever it was executed.
+    ``hidden`` the properties that were violated already wherever it was executed.  Runs of more
+    than ``most_states`` states (of the unmutated model; 0: no limit) were not asked.
     """
 
     name: str
@@ -66,6 +89,13 @@ class Judgement:
     cut: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     detail: str = ""
+    most_states: int = 0
+
+    def is_enough(self, most_states: int) -> bool:
+        """Tell whether nothing more would be known after asking runs up to ``most_states``."""
+        if self.status not in ("survived", "not executed") or not self.most_states:
+            return True
+        return 0 < most_states <= self.most_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +109,37 @@ class Judge:
     seen: Sequence[Seen]
     scope_of: Callable[[str], Scope]
     first: frozenset[str]
+    most_states: int = 0
     limits: Limits = field(default_factory=Limits)
 
     def runs_of(self, mistake: Mistake) -> list[Seen]:
         """Return the runs that are to judge ``mistake``: all of them execute it."""
         lines = {(mistake.file, line) for line in mistake.lines}
         runs = [seen for seen in self.seen if not lines.isdisjoint(seen.lines)]
+        if self.most_states:
+            runs = [seen for seen in runs if seen.states <= self.most_states]
         first = [seen for seen in runs if seen.design in self.first]
         return first if first and mistake.function not in _asking() else runs
 
     def judge(self, batch: Batch, number: int) -> Judgement:
-        """Return how mistake ``number`` (from 1) of ``batch`` fares."""
+        """Return how mistake ``number`` (from 1) of ``batch`` fares in the runs that execute it.
+
+        Raises :class:`NoCompiler` and :class:`CannotCompile`, which say nothing of a mistake.
+        """
+        return self.judge_in(self.runs_of(batch.mistakes[number - 1]), batch, number)
+
+    def judge_in(self, runs_asked: Sequence[Seen], batch: Batch, number: int) -> Judgement:
+        """Return how mistake ``number`` of ``batch`` fares in these runs."""
         mistake = batch.mistakes[number - 1]
         began, states, runs = time.process_time(), 0, 0
         cut: list[str] = []
         hidden: set[str] = set()
-        for seen in self.runs_of(mistake):
+        for seen in runs_asked:
             try:
-                result = run_scope(self._question(batch, number, seen))
+                with _ended_after(_RUN_S):
+                    result = run_scope(self._question(batch, number, seen))
+            except (NoCompiler, CannotCompile):
+                raise
             except EngineError as error:
                 return _failed(mistake, f"{seen.design} {seen.scope}: {error}")
             states, runs = states + result.states, runs + 1
@@ -128,6 +171,7 @@ class Judge:
             seconds=round(time.process_time() - began, 3),
             cut=tuple(cut),
             hidden=tuple(sorted(hidden)),
+            most_states=self.most_states,
         )
 
     def _question(self, batch: Batch, number: int, seen: Seen) -> Question:
@@ -141,7 +185,7 @@ class Judge:
             self.scope_of(seen.scope),
             batch.mutant(number),
             limits=limits,
-            engine=C,
+            engine=PYTHON if 0 < self.most_states <= _FEW_STATES else C,
             known=frozenset(seen.violated) | _ADVISORY,
             variants=batch,
         )

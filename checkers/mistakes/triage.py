@@ -1,11 +1,12 @@
 """What is known of mistakes that nobody notices: those that are none, and what is missing.
 
-Two files beside this one, each a list of entries with a reason:
+Three files beside this one, each a list of entries with a reason:
 
 - ``equivalent.toml``: the change alters nothing that a kernel, a disk or a caller could tell.
 - ``survivors.toml``: what is missing (``workload``: none does what it takes; ``property``: none
   speaks about it; ``hidden``: a known violation comes first; ``step``: the model has no step where
   it would show).
+- ``clauses.toml``: clauses of properties that no saved run needs (``test``: which one is missing).
 
 An entry names the function, the kind, the lines as they were and as they are, without indentation,
 and the ``nth`` that reads so in the function, if not the first.  So it survives edits elsewhere.
@@ -22,7 +23,7 @@ import msgspec
 from powercut.checkers.mistakes.generate import Mistake
 from powercut.errors import InputError
 
-Class = Literal["equivalent", "workload", "property", "hidden", "step"]
+Class = Literal["equivalent", "workload", "property", "hidden", "step", "test"]
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,11 +69,19 @@ def parse_entries(text: str, name: str) -> tuple[Entry, ...]:
 
 @cache
 def shipped_entries() -> tuple[Entry, ...]:
-    """Return what both files say."""
-    folder = files("powercut.checkers.mistakes")
-    names = ("equivalent.toml", "survivors.toml")
-    texts = ((name, (folder / name).read_text(encoding="utf-8")) for name in names)
-    return tuple(entry for name, text in texts for entry in parse_entries(text, name))
+    """Return what is known of mistakes of the model."""
+    return (*_in_file("equivalent.toml"), *_in_file("survivors.toml"))
+
+
+@cache
+def unneeded_clauses() -> tuple[Entry, ...]:
+    """Return the clauses of properties that no saved run needs."""
+    return _in_file("clauses.toml")
+
+
+def _in_file(name: str) -> tuple[Entry, ...]:
+    text = (files("powercut.checkers.mistakes") / name).read_text(encoding="utf-8")
+    return parse_entries(text, name)
 
 
 def triaged(mistakes: Iterable[Mistake], entries: Sequence[Entry]) -> Mapping[str, Entry]:

@@ -12,7 +12,7 @@ from msgspec.json import schema_components
 from powercut.documents.audit import AuditDocument
 from powercut.documents.check import CheckDocument
 from powercut.documents.document import Document
-from powercut.documents.exam import ExamDocument
+from powercut.documents.exam import ExamDocument, ExamGeneratedDocument
 from powercut.documents.explore import ExploreDocument
 from powercut.documents.fuzz import FuzzDocument, FuzzMutantsDocument
 from powercut.documents.image import ImageDocument
@@ -35,7 +35,7 @@ from powercut.documents.trace import (
 
 DOCUMENTS: dict[tuple[str, ...], tuple[type[Document], ...]] = {
     ("check",): (CheckDocument, ProtocolDocument, AuditDocument),
-    ("exam",): (ExamDocument,),
+    ("exam",): (ExamDocument, ExamGeneratedDocument),
     ("explore",): (ExploreDocument,),
     ("fuzz",): (FuzzDocument, FuzzMutantsDocument),
     ("image",): (ImageDocument,),

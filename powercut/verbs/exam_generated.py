@@ -5,16 +5,16 @@ paths is made wrong in every way that an operator knows, and what is not noticed
 patch.  Rejected: a score alone (the survivors are what one can act upon).
 """
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, TextIO
+from typing import TextIO
 
 from powercut.checkers.mistakes.campaign import (
     DESIGNS_ASKED,
     FIRST_DESIGNS,
     Results,
+    is_known,
     judged,
     seen_by_default,
 )
@@ -22,6 +22,8 @@ from powercut.checkers.mistakes.generate import Mistake, all_mistakes, sample
 from powercut.checkers.mistakes.judge import Judgement
 from powercut.checkers.mistakes.score import Case, Line, cases, line, lines, survivors
 from powercut.checkers.mistakes.triage import shipped_entries, triaged
+from powercut.documents.document import print_document
+from powercut.documents.exam import ExamGeneratedDocument, NotTranslated, Score, Survivor
 from powercut.errors import InputError, InternalError, exit_code_of
 from powercut.inputs.files import make_writable
 from powercut.inputs.limits import at_least_one
@@ -40,12 +42,15 @@ def run(options: ExamOptions) -> int:
         mistakes = sample(mistakes, at_least_one("--sample", options.sample), seed)
     if options.results is not None:
         make_writable("--results", options.results.parent)
+    most_states = 0
+    if options.max_states is not None:
+        most_states = at_least_one("--max-states", options.max_states)
     results = Results(options.results)
     known = results.read()
     began = time.perf_counter()
     interrupted = False
     try:
-        for judgement in _new(mistakes, known, process_count(options.jobs)):
+        for judgement in _new(mistakes, known, process_count(options.jobs), most_states):
             results.add(judgement)
             known[judgement.name] = judgement
     except KeyboardInterrupt:
@@ -54,8 +59,7 @@ def run(options: ExamOptions) -> int:
     seconds = time.perf_counter() - began
     verdict = _verdict(found, whole=not interrupted)
     if options.json:
-        json.dump(document(found, verdict, len(mistakes)), sys.stdout, indent=1)
-        print()
+        print_document(document(found, verdict, len(mistakes), options.max_states))
     else:
         report(found, len(mistakes), seconds, sys.stdout)
         print(f"(exit code {exit_code_of(verdict)})")
@@ -79,15 +83,17 @@ def _refuse(options: ExamOptions) -> None:
 
 
 def _new(
-    mistakes: Sequence[Mistake], known: dict[str, Judgement], processes: int
+    mistakes: Sequence[Mistake], known: dict[str, Judgement], processes: int, most_states: int
 ) -> Iterator[Judgement]:
     """Judge what is not known; say on standard error how far it is."""
-    left = sum(mistake.name not in known for mistake in mistakes)
+    left = sum(not is_known(mistake, known, most_states) for mistake in mistakes)
     if not left:
         return
     began = last = time.perf_counter()
     seen = seen_by_default()
-    for number, judgement in enumerate(judged(mistakes, seen, known, processes), 1):
+    for number, judgement in enumerate(
+        judged(mistakes, seen, known, processes, most_states=most_states), 1
+    ):
         yield judgement
         now = time.perf_counter()
         if now - last >= _EVERY_S and sys.stderr.isatty():
@@ -102,55 +108,57 @@ def _verdict(found: Sequence[Case], *, whole: bool) -> str:
     return "holds" if whole else "inconclusive"
 
 
-def document(found: Sequence[Case], verdict: str, chosen: int) -> dict[str, Any]:
+def document(
+    found: Sequence[Case], verdict: str, chosen: int, max_states: int | None
+) -> ExamGeneratedDocument:
     """Return the document of ``powercut exam --generate --json``."""
-    return {
-        "schema": "powercut.exam-generated/1",
-        "verdict": verdict,
-        "exit_code": exit_code_of(verdict),
-        "designs": list(DESIGNS_ASKED),
-        "asked_first": list(FIRST_DESIGNS),
-        "chosen": chosen,
-        "total": _row(line("all", found)),
-        "files": [_row(each) for each in lines(found, lambda m: m.file)],
-        "kinds": [_row(each) for each in lines(found, lambda m: m.kind)],
-        "pairs": [_row(each) for each in lines(found, lambda m: f"{m.file} {m.kind}")],
-        "survivors": [_survivor(case) for case in survivors(found)],
-        "not_translated": [
-            {"name": case.mistake.name, "why": case.judgement.detail}
+    return ExamGeneratedDocument(
+        verdict=verdict,
+        exit_code=exit_code_of(verdict),
+        designs=list(DESIGNS_ASKED),
+        asked_first=list(FIRST_DESIGNS),
+        chosen=chosen,
+        max_states=max_states,
+        total=_row(line("all", found)),
+        files=[_row(each) for each in lines(found, lambda m: m.file)],
+        kinds=[_row(each) for each in lines(found, lambda m: m.kind)],
+        pairs=[_row(each) for each in lines(found, lambda m: f"{m.file} {m.kind}")],
+        survivors=[_survivor(case) for case in survivors(found)],
+        not_translated=[
+            NotTranslated(name=case.mistake.name, why=case.judgement.detail)
             for case in found
             if case.judgement.status == "not translated"
         ],
-    }
+    )
 
 
-def _row(each: Line) -> dict[str, Any]:
-    return {
-        "name": each.name,
-        "made": each.made,
-        "mistakes": each.mistakes,
-        "caught": each.caught,
-        "score": round(each.score, 1),
-        "equivalent": each.equivalent,
-        "not_executed": each.not_executed,
-        "not_translated": each.not_translated,
-    }
+def _row(each: Line) -> Score:
+    return Score(
+        name=each.name,
+        made=each.made,
+        mistakes=each.mistakes,
+        caught=each.caught,
+        score=round(each.score, 1),
+        equivalent=each.equivalent,
+        not_executed=each.not_executed,
+        not_translated=each.not_translated,
+    )
 
 
-def _survivor(case: Case) -> dict[str, Any]:
+def _survivor(case: Case) -> Survivor:
     judgement = case.judgement
-    return {
-        "name": case.mistake.name,
-        "kind": case.mistake.kind,
-        "file": case.mistake.file,
-        "missing": case.missing,
-        "reason": case.entry.reason if case.entry else None,
-        "runs": judgement.runs,
-        "states": judgement.states,
-        "hidden": list(judgement.hidden),
-        "cut": list(judgement.cut),
-        "patch": case.mistake.patch,
-    }
+    return Survivor(
+        name=case.mistake.name,
+        kind=case.mistake.kind,
+        file=case.mistake.file,
+        missing=case.missing,
+        reason=case.entry.reason if case.entry else None,
+        runs=judgement.runs,
+        states=judgement.states,
+        hidden=list(judgement.hidden),
+        cut=list(judgement.cut),
+        patch=case.mistake.patch,
+    )
 
 
 _TITLES = (

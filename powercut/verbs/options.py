@@ -144,6 +144,12 @@ class ExamOptions:
         int | None, one("--sample", "Generated mistakes to judge, by chance [default: all].")
     ] = None
     seed: Annotated[int | None, one("--seed", "Seed of that sample [default: 1].")] = None
+    max_states: Annotated[
+        int | None,
+        one(
+            "--max-states", "Ask generated mistakes only in runs of so many states [default: all]."
+        ),
+    ] = None
     results: Annotated[
         Path | None,
         one("--results", "Keep each judgement there as it comes, and go on with what is there."),

@@ -15,7 +15,7 @@ from powercut.checkers.machines import search as searching
 from powercut.documents.audit import AuditDocument
 from powercut.documents.check import CheckDocument
 from powercut.documents.document import Document
-from powercut.documents.exam import ExamDocument
+from powercut.documents.exam import ExamDocument, ExamGeneratedDocument
 from powercut.documents.explore import ExploreDocument
 from powercut.documents.fuzz import FuzzDocument, FuzzMutantsDocument
 from powercut.documents.image import ImageDocument
@@ -105,6 +105,7 @@ def test_every_verb_has_documents() -> None:
 def test_no_kind_of_document_is_left_out() -> None:
     there = {kind for kinds in DOCUMENTS.values() for kind in kinds}
     assert there == {kind for kind, _ in CASES} | {
+        ExamGeneratedDocument,
         FuzzMutantsDocument,
         ImageDocument,
         KernelLogDocument,
@@ -133,6 +134,14 @@ def test_what_is_printed_keeps_the_schema(
         monkeypatch.setattr("powercut.checkers.proof.ranks.explore", stop)
         monkeypatch.setattr("powercut.checkers.proof.theorems._decide_protocol", lambda *_: None)
     assert_kept(powercut, kind, *argv)
+
+
+def test_the_document_of_generated_mistakes(
+    powercut: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("powercut.verbs.exam_generated.seen_by_default", list)
+    monkeypatch.setattr("powercut.verbs.exam_generated.judged", lambda *_, **__: iter(()))
+    assert_kept(powercut, ExamGeneratedDocument, "exam", "--generate", "--sample", "2")
 
 
 def test_the_document_of_a_search_for_a_mutant(

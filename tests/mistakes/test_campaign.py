@@ -34,6 +34,10 @@ def _mistakes(*names: str) -> list[Mistake]:
     return [by_name[name] for name in names]
 
 
+FEW = 1_000
+"""States up to which nothing is compiled."""
+
+
 NOTICED = Judgement("submit.left-out.1", "caught", "sizes", "seed", "eof-mmap", 12, 2, 99, 0.5)
 MISSED = Judgement("submit.guard.1", "survived", runs=3, states=7, hidden=("stale-data",))
 
@@ -95,20 +99,31 @@ def test_the_first_designs_are_asked_first_and_cut_runs_never() -> None:
     assert [run.scope for run in asked] == ["c", "b", "a"]
 
 
+def test_a_survivor_of_small_runs_is_asked_again_in_larger_ones() -> None:
+    few = Judgement("submit.guard.1", "survived", runs=3, most_states=1_000)
+    assert few.is_enough(1_000)
+    assert few.is_enough(500)
+    assert not few.is_enough(5_000)
+    assert not few.is_enough(0)
+    assert MISSED.is_enough(0)
+    assert NOTICED.is_enough(0)
+
+
 @EXHAUSTIVE
 def test_a_mistake_is_caught_a_planted_survivor_survives_and_what_is_known_is_not_asked() -> None:
     lost_handle, harmless, sense = _mistakes(
         "ext4_journal_stop.left-out.1", "clear_ioend.left-out.8", "ext4_sync_file.guard.1"
     )
     runs = [_run("append-fsync", 983)]
-    found = {j.name: j for j in judged([lost_handle, harmless], runs, {}, 1)}
+    two = [lost_handle, harmless]
+    found = {j.name: j for j in judged(two, runs, {}, 2, most_states=FEW)}
     assert found[lost_handle.name].status == "caught"
     assert found[lost_handle.name].prop in ("assertion", "deadlock", "livelock")
     assert found[harmless.name].status == "survived"
     assert found[harmless.name].runs == 1
-    assert list(judged([lost_handle, harmless], runs, found, 1)) == []
+    assert list(judged(two, runs, found, 1, most_states=FEW)) == []
     elsewhere = [_run("append-fsync", 983, frozenset())]
-    (unseen,) = judged([sense], elsewhere, {}, 1)
+    (unseen,) = judged([sense], elsewhere, {}, 1, most_states=FEW)
     assert unseen.status == "not executed"
 
 
