@@ -99,6 +99,18 @@ def write_through(path: Path | int, content: bytes) -> None:
         os.close(handle)
 
 
+def append_file(path: Path, content: bytes) -> None:
+    """Add to the end of a file, which is made if it is not there.  Raises :class:`OSError`.
+
+    A reader has to bear an end that is torn: nothing that has been added is written again.
+    """
+    handle = system.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    try:
+        _write_all(handle, content)
+    finally:
+        os.close(handle)
+
+
 def try_folder(folder: Path) -> None:
     """Make ``folder`` and see that it can be written; remove what a killed run left in it.
 

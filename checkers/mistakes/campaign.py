@@ -12,7 +12,6 @@ import json
 import multiprocessing
 import queue
 import signal
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -34,6 +33,8 @@ from powercut.checkers.weave.patch import model_sources
 from powercut.checkers.workload.shipped import SCOPES
 from powercut.errors import InputError, InternalError
 from powercut.model.designs import DESIGNS
+from powercut.reading import Unreadable, read_bytes
+from powercut.writing import append_file, scratch_folder
 
 SCHEMA = "powercut.mistakes/1"
 DESIGNS_ASKED = (
@@ -56,6 +57,8 @@ Measured, in seconds of processor time a mistake: weaving and translating 0.04, 
 """
 
 _LISTEN_S = 1.0
+_MOST_BYTES = 1 << 26
+"""The largest file of results that is read."""
 
 
 @cache
@@ -84,8 +87,7 @@ def seen_by_default(designs: Sequence[str] = DESIGNS_ASKED) -> list[Seen]:
         return msgspec.json.decode(kept, type=list[Seen])
     questions = [Question(DESIGNS[d], SCOPES[s]) for d in designs for s in SCOPES]
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="powercut-exam-"))
-        stack.enter_context(kept_in(Path(folder)))
+        stack.enter_context(kept_in(stack.enter_context(scratch_folder())))
         seen = list(observe(questions))
     user_cache().keep(name, msgspec.json.encode(seen))
     return seen
@@ -104,7 +106,11 @@ class Results:
         """
         if self.path is None or not self.path.exists():
             return {}
-        head, *lines = self.path.read_text(encoding="utf-8").split("\n")
+        try:
+            content = read_bytes(self.path, _MOST_BYTES)
+        except Unreadable as error:
+            raise InputError(f"cannot be read: {error}", place=self.path) from None
+        head, *lines = content.decode(errors="replace").split("\n")
         about = _object(head)
         if about.get("schema") != SCHEMA:
             raise InputError("no results of powercut exam --generate", place=self.path)
@@ -115,14 +121,16 @@ class Results:
         return {line["name"]: msgspec.convert(line, Judgement) for line in found if line}
 
     def add(self, judgement: Judgement) -> None:
-        """Write one judgement down."""
+        """Write one judgement down.  Raises :class:`InputError` where that is not possible."""
         if self.path is None:
             return
-        is_new = not self.path.exists()
-        with self.path.open("a", encoding="utf-8") as file:
-            if is_new:
-                file.write(json.dumps({"schema": SCHEMA, "digest": digest()}))
-            file.write(f"\n{json.dumps(asdict(judgement))}")
+        head = "" if self.path.exists() else json.dumps({"schema": SCHEMA, "digest": digest()})
+        line = f"{head}\n{json.dumps(asdict(judgement))}"
+        try:
+            append_file(self.path, line.encode())
+        except OSError as error:
+            reason = error.strerror or "unknown error"
+            raise InputError(f"cannot be written: {reason}", place=self.path) from None
 
 
 def _object(line: str) -> dict[str, Any]:
@@ -148,7 +156,7 @@ def _judged_group(work: _Work) -> Iterator[Judgement]:
     mistakes = [by_name[name] for name in work.names]
     judge = Judge(work.seen, SCOPES.__getitem__, frozenset(FIRST_DESIGNS), work.most_states)
     smallest = min(work.seen, key=lambda seen: seen.states)
-    with tempfile.TemporaryDirectory(prefix="powercut-exam-") as folder, kept_in(Path(folder)):
+    with scratch_folder() as folder, kept_in(folder):
         for batch, first, reason in translatable(mistakes, SCOPES[smallest.scope]):
             if batch is None:
                 yield Judgement(first.name, "not translated", detail=reason)

@@ -1,5 +1,7 @@
 """Judging: who notices, what is written down, and how a campaign goes on after its end."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from powercut.checkers.run.runner import run_scope
 from powercut.checkers.workload.shipped import SCOPES
 from powercut.errors import InputError
 from powercut.model.designs import DESIGNS
+from powercut.writing import System
 from tests.tiers import EXHAUSTIVE
 
 EVERYWHERE = frozenset(
@@ -60,6 +63,15 @@ def test_a_line_that_was_cut_off_does_not_count(tmp_path: Path) -> None:
     assert list(results.read()) == [NOTICED.name]
     results.add(MISSED)
     assert results.read() == {NOTICED.name: NOTICED, MISSED.name: MISSED}
+
+
+def test_a_disk_that_fails_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_arguments: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(System, "write", staticmethod(fails))
+    with pytest.raises(InputError, match="No space left"):
+        Results(tmp_path / "results.jsonl").add(NOTICED)
 
 
 @pytest.mark.parametrize(
