@@ -38,6 +38,12 @@ def _parsed(text: str) -> ast.Module:
     return ast.parse(text)
 
 
+def parse(texts: Texts) -> None:
+    """Parse modules once, for every rule that walks their trees."""
+    for text in texts.values():
+        _parsed(text)
+
+
 def matches(pattern: re.Pattern[str], texts: Texts) -> list[str]:
     """Where ``pattern`` occurs, as file:line: text."""
     return [

@@ -60,6 +60,7 @@ def test_cut_short_is_inconclusive(powercut: Runner, option: str, value: str) ->
     assert powercut(*AUDIT, "append-fsync", *limit).code == 3
 
 
+@pytest.mark.exhaustive
 def test_without_a_compiler_one_row_is_not_run(
     powercut: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_replaced_function_of_the_engine_keeps_nothing(monkeypatch: pytest.Mon
     assert key() == ""
 
 
+@pytest.mark.exhaustive
 def test_a_translation_is_kept_and_the_same(folder: Path) -> None:
     layout = layout_of(SMALL)
     fresh = translate_anew(PROGRAM, PREDICATES, layout, checked=False, zero_dead=True)

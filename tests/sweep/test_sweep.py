@@ -20,15 +20,18 @@ from powercut.model.mutants import MUTANTS
 from tests.cli.support import Runner, assert_refused
 from tests.cli.test_schema import assert_kept
 
+SOME = 18
 QUESTION = Question(DESIGNS["seed"], next(workloads(1)), splits=True)
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cache:
-    """Make level 1 one file and one background, 53 small workloads, and keep rows apart."""
-    small = {**LEVELS, 1: (Shape("A; fsync", ("dirty-tail",)),)}
-    monkeypatch.setattr(levels, "LEVELS", small)
-    monkeypatch.setattr(sweep_work, "CHUNK", 20)
+    """Make level 1 a few calls on one file with one background, and keep rows apart."""
+    some = levels.calls()[::3]
+    assert len(some) == SOME
+    monkeypatch.setattr(levels, "calls", lambda *, reads=False: some)
+    monkeypatch.setattr(levels, "LEVELS", {**LEVELS, 1: (Shape("A; fsync", ("dirty-tail",)),)})
+    monkeypatch.setattr(sweep_work, "CHUNK", 7)
     cache = Cache(tmp_path)
     monkeypatch.setattr(sweep_work, "user_cache", lambda: cache)
     return cache
@@ -46,7 +49,7 @@ def test_a_sweep_lists_what_is_known_and_finds_nothing_new(powercut: Runner) -> 
     ended = powercut(*SWEEP, "--json", "--fresh")
     (swept,) = ended.document["designs"]
     assert (ended.code, ended.document["verdict"]) == (0, "nothing new")
-    assert swept["workloads"] == swept["expected"] == 53
+    assert swept["workloads"] == swept["expected"] == SOME
     assert swept["new"] == []
     (known,) = swept["known"]
     assert (known["property"], known["finding"]) == ("stale-data", "eof-tail")
@@ -78,7 +81,7 @@ def test_rows_are_kept_and_say_the_same(powercut: Runner, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(sweep_work, "explored", again)
     second = powercut(*SWEEP, "--json").document
-    assert second["designs"][0].pop("from_cache") == 53
+    assert second["designs"][0].pop("from_cache") == SOME
     assert first["designs"][0].pop("from_cache") == 0
     assert first["designs"] == second["designs"]
 
@@ -89,7 +92,7 @@ def test_a_sweep_goes_on_where_it_ended(powercut: Runner, monkeypatch: pytest.Mo
     def fails_later(question: Question, report: object) -> object:
         nonlocal calls
         calls += 1
-        if calls > 30:
+        if calls > 10:
             raise KeyboardInterrupt
         return explored(question)
 
@@ -97,10 +100,10 @@ def test_a_sweep_goes_on_where_it_ended(powercut: Runner, monkeypatch: pytest.Mo
     ended = powercut(*SWEEP, "--json")
     (swept,) = ended.document["designs"]
     assert (ended.code, ended.document["verdict"]) == (3, "inconclusive")
-    assert (swept["workloads"], swept["stopped"]) == (30, "interrupted")
+    assert (swept["workloads"], swept["stopped"]) == (10, "interrupted")
     monkeypatch.setattr(sweep_work, "explored", explored)
     (swept,) = powercut(*SWEEP, "--json").document["designs"]
-    assert (swept["workloads"], swept["from_cache"]) == (53, 20)
+    assert (swept["workloads"], swept["from_cache"]) == (SOME, 7)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"not JSON", b'[{"name": 1}]'])
