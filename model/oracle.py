@@ -227,6 +227,22 @@ def forget_snapshot(k: Kernel, t: int, i: int) -> None:
         k.oracle.caller[t].snapshot[i * k.conf.nr_cells + c] = 0
 
 
+def is_explained(k: Kernel, t: int, i: int) -> int:
+    """Tell whether something failed that a sync of task ``t`` on file ``i`` may return."""
+    return (
+        k.oracle.inode[i].error_unreported & (1 << t)
+        or k.oracle.failed_allocation
+        or k.journal.aborted
+    )
+
+
+def note_sync_refused(k: Kernel, t: int, error: int) -> None:
+    """The fsync of task ``t`` returned before it began: the journal has to be aborted for that."""
+    note_result(k, t, error)
+    if k.journal.aborted == 0:
+        k.oracle.failed_for_nothing = 1
+
+
 def note_sync_returns(k: Kernel, t: int, i: int, error: int) -> None:
     """The fsync of task ``t`` returned; without error its snapshot becomes a promise."""
     note_result(k, t, error)
@@ -234,6 +250,8 @@ def note_sync_returns(k: Kernel, t: int, i: int, error: int) -> None:
         keep_promise(k, t, i)
         if k.oracle.inode[i].error_unreported & (1 << t):
             k.oracle.fsync_missed_error = 1
+    elif not is_explained(k, t, i):
+        k.oracle.failed_for_nothing = 1
     k.oracle.inode[i].error_unreported &= ~(1 << t)
     forget_snapshot(k, t, i)
 

@@ -368,6 +368,8 @@ class OracleState(Struct):
     misread: Bit
     # An fsync returned success over an error that its caller had not heard of.
     fsync_missed_error: Bit
+    # A sync returned an error, and nothing had failed that its caller had not heard of.
+    failed_for_nothing: Bit
     # Writeback found no blocks for written data.
     failed_allocation: Bit
 

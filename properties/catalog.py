@@ -103,6 +103,14 @@ PROPERTIES: dict[str, Property] = {
             live.error_unreported,
         ),
         Property(
+            "results",
+            "a sync fails only if data of the file failed and its caller has not heard of that, "
+            "writeback found no blocks, or the journal is aborted",
+            "state",
+            (),
+            live.results_broken,
+        ),
+        Property(
             "data-err-abort",
             "with data_err=abort, a failed data bio aborts the journal",
             "state",

@@ -113,6 +113,11 @@ def error_unreported(k: Kernel) -> int:
     return k.oracle.fsync_missed_error
 
 
+def results_broken(k: Kernel) -> int:
+    """A sync failed, and nothing that its caller had not heard of had failed."""
+    return k.oracle.failed_for_nothing
+
+
 def abort_missing(k: Kernel) -> int:
     """With data_err=abort, a failed data bio must have aborted the journal once all is done."""
     if not k.conf.data_err_abort or k.device.errors_injected == 0 or k.journal.aborted:

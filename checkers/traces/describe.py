@@ -477,6 +477,8 @@ def _faults(diff: _Diff) -> None:
         diff.say("allocation given up")
     if diff.rose("oracle.fsync_missed_error"):
         diff.say("fsync returns success over an unreported error")
+    if diff.rose("oracle.failed_for_nothing"):
+        diff.say("a sync fails, and nothing had failed")
     if diff.rose("oracle.misread"):
         diff.say("what is read back is not what was there")
 

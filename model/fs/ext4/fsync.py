@@ -13,7 +13,7 @@ from powercut.model.kernel.primitives import folio_wait_writeback
 from powercut.model.language import Path
 from powercut.model.mm.filemap import file_check_and_advance_wb_err
 from powercut.model.mm.page_writeback import do_writepages
-from powercut.model.oracle import note_result, note_sync_begins, note_sync_returns
+from powercut.model.oracle import note_sync_begins, note_sync_refused, note_sync_returns
 from powercut.model.state import EIO, OK, WB_SYNC_ALL, Inode, Kernel
 
 
@@ -39,7 +39,7 @@ def ext4_sync_file(k: Kernel, current: int, i: int, datasync: int) -> Path[None]
     yield  # fsync entry
     error = ext4_emergency_state(k)
     if error:
-        note_result(k, current, error)
+        note_sync_refused(k, current, error)
         return
     note_sync_begins(k, current, i)
     error = yield from do_writepages(k, current, inode, WB_SYNC_ALL, 0)
