@@ -16,7 +16,7 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
-BUDGET_S = 5.0
+BUDGET_S = 8.0
 """Processor time of this process that the call of a fast test may take."""
 
 TIERS = ("exhaustive", "quality")
