@@ -183,7 +183,7 @@ function drawLanes() {
             { class: "names" },
             make("span", {}),
             make("span", { title: "bad images of a crash there" }, "crash"),
-            ...mount.threads.map((name) => make("span", { class: "lane" }, name)),
+            ...mount.threads.map((name) => make("span", { class: "lane", title: name }, name)),
         ),
     );
     const slots = mount.threads.map(() => new Map());
@@ -277,7 +277,16 @@ function mark() {
             : "";
         row.classList.toggle("found", Boolean(at.search) && text.includes(at.search));
     });
-    $(`row${at.point}`).scrollIntoView({ block: "nearest" });
+    show($(`row${at.point}`));
+}
+
+function show(row) {
+    // Scrolls the lanes alone: the head of the page stays where the reader has it.
+    const run = $("run");
+    const above = row.offsetTop - row.offsetHeight;
+    const below = row.offsetTop + 2 * row.offsetHeight - run.clientHeight;
+    if (run.scrollTop > above) run.scrollTop = above;
+    else if (run.scrollTop < below) run.scrollTop = below;
 }
 
 // ---- the panes ----
@@ -622,6 +631,6 @@ function start() {
     if (wanted) go(Number(wanted[1]) - 1, Number(wanted[2]));
     else go(at.mount, mountHere().steps.length);
     if (wanted && Number(wanted[1]) - 1 !== page.mounts.length - 1) drawLanes();
-    $("lanes").focus();
+    $("lanes").focus({ preventScroll: true });
 }
 start();
