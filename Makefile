@@ -22,10 +22,10 @@ check: $(STAMP)-run ## run the model checker, leave the traces it found in found
 	*) echo "make check: the run did not work (exit code $$status)" >&2; exit $$status ;; esac
 
 test: $(STAMP)-dev ## run the fast tests
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 exhaustive: $(STAMP)-dev ## run the tests that are too dear for every commit
-	@$(BIN)/python -m pytest -n auto -m "exhaustive or quality" $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "exhaustive or quality" $(ARGS)
 
 snapshots: $(STAMP)-dev ## write the saved texts of tests/snapshots again
 	@$(BIN)/python -m tests.snapshots
