@@ -97,7 +97,7 @@ def _sweep(
     deadline: float | None,
     findings: Findings,
 ) -> SweptDesign:
-    """Sweep one design; say on the way what is new, the moment it is known."""
+    """Sweep one design; at its end confirm, and save, what is new in it."""
     question = _question(options, design, scopes[0])
     work = list(chunks(question, iter(scopes), deadline=deadline, keeps=not options.fresh))
     names = {scope.name: scope for scope in scopes}
