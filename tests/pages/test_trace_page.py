@@ -23,7 +23,10 @@ from tests.traces.corpus import FOLDER
 
 TWO_MOUNTS = "seed-eof-two-mounts-stale-data"
 DEADLOCK = "mixed-two-files-deadlock"
-FAST = (TWO_MOUNTS, DEADLOCK, "bh-ordered-eio-eof-stale-data")
+TWO_OUTCOMES = "bh-ordered-eio-eof-stale-data"
+FOUR_OUTCOMES = "bh-ordered-eio-nodelalloc-stale-data"
+"""Two cells that are free, and each combination shows another file: their order counts."""
+FAST = (TWO_MOUNTS, DEADLOCK, TWO_OUTCOMES)
 CORPUS = sorted(path.name.removesuffix(".trace.json") for path in FOLDER.glob("*.trace.json"))
 SAMPLE = [*FAST, *CORPUS[::4]]
 """Every fourth trace: a page has each of its points judged, which takes a third of a second."""
@@ -60,13 +63,14 @@ def test_a_page_shows_what_the_replay_shows(name: str) -> None:
 
 
 def test_a_chosen_outcome_is_what_that_image_recovers_to() -> None:
-    runs, _ = followed(load_trace(FOLDER / f"{DEADLOCK}.trace.json"))
-    checked = 0
+    runs, _ = followed(load_trace(FOLDER / f"{FOUR_OUTCOMES}.trace.json"))
+    met = 0
     for run in runs:
         per_block = run.mount.scope.geometry.cells_per_block
         for variables in run.states:
             state = run.mount.crash(variables)
             crash = crash_of(state, [])
+            met = max(met, len(set(crash.choice)))
             for number, chosen in enumerate(crash.choice):
                 cells = [
                     (cell.block * per_block + cell.cell, colour)
@@ -76,8 +80,7 @@ def test_a_chosen_outcome_is_what_that_image_recovers_to() -> None:
                 expected = outcome_of(state, image)
                 outcome = crash.outcomes[chosen]
                 assert (outcome.files, outcome.wrong) == (expected.files, expected.wrong)
-                checked += 1
-    assert checked
+    assert met == 4
 
 
 def picked(crash: Crash, number: int) -> list[int]:
@@ -90,7 +93,7 @@ def picked(crash: Crash, number: int) -> list[int]:
 
 
 def test_what_was_not_judged_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    (run,), _ = followed(load_trace(FOLDER / "bh-ordered-eio-eof-stale-data.trace.json"))
+    (run,), _ = followed(load_trace(FOLDER / f"{TWO_OUTCOMES}.trace.json"))
     whole = crash_of(run.mount.crash(run.variables), [])
     assert (whole.images, whole.judged, len(whole.choice)) == (2, 2, 2)
     monkeypatch.setattr(page_crash, "MOST_IMAGES", 1)
