@@ -81,6 +81,17 @@ def marks_of(log: BlockLog) -> list[Returned]:
     return marks
 
 
+def letters_of(tasks: Sequence[Sequence[Op]]) -> dict[tuple[int, int], int]:
+    """Return what each write and store of a program fills its range with, by (task, call)."""
+    places = (
+        (task, n)
+        for task, ops in enumerate(tasks)
+        for n, op in enumerate(ops)
+        if op.code in _DATA_OPS
+    )
+    return dict(zip(places, WRITE_LETTERS, strict=False))
+
+
 @dataclass(slots=True)
 class Program:
     """The tasks of a workload, and what each operation fills its range with."""
@@ -91,13 +102,7 @@ class Program:
     owner: dict[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        places = (
-            (task, n)
-            for task, ops in enumerate(self.tasks)
-            for n, op in enumerate(ops)
-            if op.code in _DATA_OPS
-        )
-        self.letters = dict(zip(places, WRITE_LETTERS, strict=False))
+        self.letters = letters_of(self.tasks)
         self.owner = {}
         for task, ops in enumerate(self.tasks):
             for op in ops:
