@@ -1,7 +1,7 @@
 /*
  * The first and only process of a guest: load modules, mount, run programs in rounds, cut the power.
  *
- * What: /program says what to do, one command a line; checkers/kernel/guest/script.py writes it.
+ * What: /program says what to do, one command a line; checkers/kernel/rounds.py writes it.
  * Each round has files of its own and starts its tasks at a barrier.  When a call has returned, a
  * sector that says so is written behind the file system, past every cache, so that the log of the
  * disk has the marks in its own order.  What happens is told on the console, a line each.
@@ -43,7 +43,7 @@ enum { HOG_EXTENTS = 300, MAP_BYTES = 1 << 16, DISK_SECONDS = 10 };
 #define PUNCH_HOLE 2
 #define ZERO_RANGE 16
 
-/* What helps in a round; the letters are those of script.py. */
+/* What helps in a round; the letters are those of rounds.py. */
 enum help {
 	HELP_SYNC = 1,    /* s: another file is changed and synced, again and again */
 	HELP_PACED = 2,   /* p: the same, once a round, beside the call that was drawn */
@@ -243,7 +243,19 @@ static void *hog(void *unused)
 	return NULL;
 }
 
-/* Each cut or append files the inode on the transaction, behind those that are there. */
+/* Files whose blocks are on disk: a cut of one has a tail that the commit must write. */
+static void make_crowd(void)
+{
+	for (long n = 0; n < CROWD; n++) {
+		int fd = open_at("crowd", n, O_RDWR | O_CREAT);
+
+		if (write_letters(fd, 'C', 0, 8000) || fsync(fd))
+			die("crowd");
+		close(fd);
+	}
+}
+
+/* Each cut or append files the inode on the transaction, before those that are there. */
 static void crowd(void)
 {
 	for (long n = 0; n < CROWD; n++) {
@@ -399,6 +411,11 @@ static void run_rounds(char *words)
 		n++;
 	atomic_store(&is_over, 0);
 	help = 0;
+	for (int kind = 0; kind < n; kind++)
+		help |= help_of(kinds[kind]);
+	if (help & HELP_CROWD)
+		make_crowd();
+	help = 0;
 	pthread_create(&helpers[0], NULL, syncer, NULL);
 	pthread_create(&helpers[1], NULL, hog, NULL);
 	for (long r = 0; r < count; r++) {
@@ -414,23 +431,46 @@ static void run_rounds(char *words)
 
 /* ---- the script ------------------------------------------------------------------------------ */
 
+/* Whether a module is there afterwards; it may need another one first. */
+static bool load_module(const char *name, bool tells)
+{
+	char path[PATH + 256];
+	bool is_loaded;
+	int fd;
+
+	snprintf(path, sizeof(path), "/modules/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	is_loaded = !syscall(SYS_finit_module, fd, "", 0) || errno == EEXIST;
+	if (!is_loaded && tells)
+		printf("powercut: module %s: %s\n", name, strerror(errno));
+	close(fd);
+	return is_loaded;
+}
+
+/* Which module needs which differs between kernels: those that failed are tried again. */
 static void load_modules(void)
 {
 	struct dirent **names;
 	int count = scandir("/modules", &names, NULL, alphasort);
+	int left = count, before = count + 1;
 
-	for (int n = 0; n < count; n++) {
-		char path[PATH + 256];
-		int fd;
+	while (left && left < before) {
+		before = left;
+		left = 0;
+		for (int n = 0; n < count; n++) {
+			char *name = names[n]->d_name;
 
-		if (names[n]->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "/modules/%s", names[n]->d_name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (syscall(SYS_finit_module, fd, "", 0) && errno != EEXIST)
-			printf("powercut: module %s: %s\n", names[n]->d_name, strerror(errno));
-		close(fd);
+			if (name[0] == '.')
+				continue;
+			if (load_module(name, false))
+				name[0] = '.';
+			else
+				left++;
+		}
 	}
+	for (int n = 0; n < count; n++)
+		if (names[n]->d_name[0] != '.')
+			load_module(names[n]->d_name, true);
 }
 
 /* A driver may take a moment to find the disk. */

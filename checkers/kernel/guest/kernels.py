@@ -1,7 +1,8 @@
 """A kernel as users have it: a bzImage, an unpacked package, or a folder with packages.
 
-What: the file that boots, and the modules that a virtual disk with ext4 needs, in the order in
-which they are loaded.  What is built in has no module, which is fine.
+What: the file that boots, and the modules that a virtual disk with ext4 needs, in an order in which
+they can be loaded (the guest tries again what came too early).  What is built in has no module,
+which is fine.
 Why so: nothing is installed and nothing is unpacked on disk; a package is read as a stream.
 Rejected: the running kernel by default (its image is rarely readable), dependencies from
 ``modules.dep`` (packages make that file when they are installed).
@@ -32,7 +33,7 @@ MODULES = (
     "jbd2",
     "ext4",
 )
-"""Modules for a virtio disk with ext4, in the order in which they need each other."""
+"""Modules for a virtio disk with ext4, in an order in which most kernels can load them."""
 _IMAGE_NAMES = ("vmlinuz", "bzImage")
 _MAGIC, _MAGIC_AT = b"HdrS", 0x202
 _DEB = ".deb"
