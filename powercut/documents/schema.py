@@ -16,6 +16,7 @@ from powercut.documents.exam import ExamDocument, ExamGeneratedDocument
 from powercut.documents.explore import ExploreDocument
 from powercut.documents.fuzz import FuzzDocument, FuzzMutantsDocument
 from powercut.documents.image import ImageDocument
+from powercut.documents.kernel_conform import KernelConformDocument
 from powercut.documents.kernel_log import KernelLogDocument
 from powercut.documents.kernel_run import KernelRunDocument
 from powercut.documents.list import ListDocument
@@ -41,6 +42,7 @@ DOCUMENTS: dict[tuple[str, ...], tuple[type[Document], ...]] = {
     ("fuzz",): (FuzzDocument, FuzzMutantsDocument),
     ("image",): (ImageDocument,),
     ("kernel", "log"): (KernelLogDocument,),
+    ("kernel", "conform"): (KernelConformDocument,),
     ("kernel", "run"): (KernelRunDocument,),
     ("list",): (ListDocument,),
     ("litmus",): (LitmusDocument,),

@@ -10,7 +10,7 @@ from powercut.errors import InputError
 from powercut.inputs.names import quoted, suggestion
 from powercut.inputs.parameters import JsonFlag, SchemaFlag, flag, one
 
-VERBS = ("log", "run")
+VERBS = ("conform", "log", "run")
 
 app = cyclopts.App(
     name="kernel",
@@ -141,3 +141,48 @@ def run(
         json,
     )
     return verb.run_rounds(options)
+
+
+@app.command
+def conform(
+    *files: Annotated[
+        Path, Parameter(name="FILE", help="Litmus files, or folders [default: those shipped].")
+    ],
+    kernel: Annotated[
+        Path | None, one("--kernel", "A bzImage, an unpacked kernel package, or a folder of .deb.")
+    ] = None,
+    design: Annotated[
+        str, one("--design", "Whose exact sets the outcomes must be in.")
+    ] = "bh-ordered",
+    rounds: Annotated[int, one("--rounds", "Attempts a litmus test, each on its own files.")] = 8,
+    help_: Annotated[
+        str, one("--helpers", "What helps, in turns: words of letters, see docs/kernel.md.")
+    ] = "s p phc fs sh pfw sw phcw",
+    subsets: Annotated[
+        int, one("--subsets", "Subsets of unflushed writes to try at a place, beside prefixes.")
+    ] = 8,
+    seed: Annotated[int, one("--seed", "Where pauses and samples start from.")] = 1,
+    save: Annotated[
+        Path | None, one("--save", "Keep image, log and console of what is outside there.")
+    ] = None,
+    time_limit: Annotated[
+        float, one("--time-limit", "Seconds for a boot, and for looking at its crash states.")
+    ] = 240.0,
+    json: JsonFlag = False,
+    schema: SchemaFlag = False,
+) -> int:
+    """Ask a kernel what litmus tests show; every outcome must be in the model's exact set.
+
+    The programs run in rounds, several tests a boot.  The sets are those of the
+    design with a kernel's budgets: commits at any time, two flusher passes, a log
+    and a disk with room.  What has several mounts or a failing bio is not asked.
+
+    Exit codes: 0 every outcome that was seen is in its set, 1 some are outside,
+    2 bad usage or input, 3 cut short or the guest died, 4 internal error.
+    """
+    from powercut.verbs.kernel import conform as verb
+
+    options = verb.Options(
+        kernel, design, rounds, tuple(help_.split()), subsets, seed, save, time_limit, json
+    )
+    return verb.run_conform(files, options)
