@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from powercut.checkers.kernel.block_log import BlockLog
+from powercut.checkers.kernel.budgets import kernel_scopes
 from powercut.checkers.kernel.crash_states import Coverage, CrashPoint, CrashStates
 from powercut.checkers.kernel.errors import DamagedError
 from powercut.checkers.kernel.guest.machine import Console
-from powercut.checkers.kernel.judge import Returned, letters_of, marks_of, sectors_of
+from powercut.checkers.kernel.judge import Returned, letters_of, marks_of, readings_of
 from powercut.checkers.kernel.medium import BaseImage
 from powercut.checkers.kernel.model_image import LETTERS as BYTES
 from powercut.checkers.kernel.rounds import Batch, Situation, batches_of, file_name
@@ -44,12 +45,11 @@ from powercut.checkers.run.observation import (
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
 from powercut.model.designs import DESIGNS
-from powercut.model.scope import Geometry, OpCode, Scope, Timer
+from powercut.model.scope import OpCode, Scope
 from powercut.model.state import FOREIGN
 
 UNKNOWN = "?"
-"""A cell whose sectors differ, or that shows what nobody wrote."""
-MOST_FLUSHER_PASSES = 2
+"""Behind the last whole cell of a file; the result of a call that the model does not have."""
 _SYNCS = (OpCode.FSYNC, OpCode.FDATASYNC)
 _RESULTS = {0: "0", errno.EIO: "EIO", errno.ENOSPC: "ENOSPC", errno.EROFS: "EROFS"}
 _OWN_LETTERS = dict(zip(BYTES.values(), LETTERS.values(), strict=True))
@@ -167,7 +167,7 @@ def asked_of(litmus: Litmus, design: str) -> Asked:
 
     Raises ValueError for a test that no kernel can be asked, or whose set is not complete.
     """
-    scopes = [_widened(litmus.scope, folio) for folio in _folios(litmus.scope.geometry)]
+    scopes = kernel_scopes(litmus.scope)
     situation = Situation.of_scope(scopes[0])
     syncs = _sync_places(scopes[0])
     seen = replace(litmus.observation, files=True, syncs=syncs)
@@ -186,33 +186,6 @@ def _sync_places(scope: Scope) -> tuple[tuple[int, int], ...]:
         for t, task in enumerate(scope.mounts[-1].tasks)
         for n, op in enumerate(task)
         if op.code in _SYNCS
-    )
-
-
-def _folios(geometry: Geometry) -> tuple[int, ...]:
-    """Return how many blocks a folio may have: a kernel makes small and large ones as it likes."""
-    is_free = geometry.blocks_per_folio == 1 and geometry.nr_blocks > 1
-    return (1, 2) if is_free else (geometry.blocks_per_folio,)
-
-
-def _widened(scope: Scope, blocks_per_folio: int) -> Scope:
-    """Return the scope with a kernel's budgets: timer, flusher, log and free blocks."""
-    geometry = scope.geometry
-    blocks = geometry.nr_blocks * geometry.nr_inodes + 1
-    mounts = tuple(
-        replace(mount, flusher_passes=max(mount.flusher_passes, MOST_FLUSHER_PASSES))
-        for mount in scope.mounts
-    )
-    return replace(
-        scope,
-        mounts=mounts,
-        timer=Timer.FREE,
-        log_transactions=0,
-        geometry=replace(
-            geometry,
-            blocks_per_folio=blocks_per_folio,
-            nr_phys=max(geometry.nr_phys, blocks),
-        ),
     )
 
 
@@ -238,7 +211,8 @@ class Looker:
                 continue
             for round_ in tally.batch.numbers:
                 if round_ <= self._last_round + 1 and self._counts(tally, round_):
-                    tally.add(self._outcome(tally, round_, volume), round_, point)
+                    for outcome in self._outcomes(tally, round_, volume):
+                        tally.add(outcome, round_, point)
 
     def shown(self, lines: Iterable[Shown]) -> None:
         """Count what the guest itself read when all tasks of a round were done."""
@@ -252,14 +226,17 @@ class Looker:
                     self._add_shown(tally, round_, files)
 
     def _add_shown(self, tally: Tally, round_: int, files: dict[tuple[int, int], Shown]) -> None:
+        shown = [files.get((round_, inode)) for inode in _inodes(tally)]
         contents = []
-        for inode in range(len(tally.asked.situation.disk.inodes)):
-            shown = files.get((round_, inode))
-            if shown is None:
+        for each in shown:
+            if each is None:
                 return
-            sectors = tuple(0 if letter == "." else ord(letter) for letter in shown.sectors)
-            contents.append(self._content(tally, shown.size_bytes, sectors))
-        tally.add(Outcome(tuple(contents), self._calls(tally, round_)), round_, None)
+            sectors = bytes(0 if letter == "." else ord(letter) for letter in each.sectors)
+            content = b"".join(bytes([byte]) * SECTOR_BYTES for byte in sectors)
+            contents.append(self._contents(tally, each.size_bytes, content))
+        for n in range(max(map(len, contents))):
+            found = tuple(content[n % len(content)] for content in contents)
+            tally.add(Outcome(found, self._calls(tally, round_)), round_, None)
 
     def _take(self, mark: Returned) -> None:
         self._results.setdefault((mark.round, mark.task), []).append(mark.errno)
@@ -280,35 +257,35 @@ class Looker:
             calls.append((f"{task + 1}.{op + 1}", result))
         return tuple(calls)
 
-    def _outcome(self, tally: Tally, round_: int, volume: Volume) -> Outcome:
-        files = tuple(self._files(tally, round_, volume))
-        return Outcome(files, self._calls(tally, round_))
+    def _outcomes(self, tally: Tally, round_: int, volume: Volume) -> Iterator[Outcome]:
+        """Yield what a round shows: one outcome, more where a cell has several letters."""
+        files = [self._file(tally, round_, i, volume) for i in _inodes(tally)]
+        calls = self._calls(tally, round_)
+        for n in range(max(map(len, files))):
+            yield Outcome(tuple(found[n % len(found)] for found in files), calls)
 
-    def _files(self, tally: Tally, round_: int, volume: Volume) -> Iterator[tuple[int, str]]:
-        for inode in range(len(tally.asked.situation.disk.inodes)):
-            number = volume.root.get(file_name(inode, round_))
-            if number is None:
-                yield 0, ""
-                continue
-            file = volume.file(number)
-            yield self._content(tally, file.size_bytes, sectors_of(volume.read(file)))
+    def _file(self, tally: Tally, round_: int, inode: int, volume: Volume) -> list[tuple[int, str]]:
+        number = volume.root.get(file_name(inode, round_))
+        if number is None:
+            return [(0, "")]
+        file = volume.file(number)
+        return self._contents(tally, file.size_bytes, volume.read(file))
 
-    def _content(self, tally: Tally, size_bytes: int, sectors: Sequence[int]) -> tuple[int, str]:
-        """Return size and letters in cells."""
-        per_block = tally.asked.situation.geometry.cells_per_block
-        cell_bytes = self._block_bytes // per_block
-        each = cell_bytes // SECTOR_BYTES
-        own = {*letters_of(tally.asked.situation.tasks).values(), *_FOUND_LETTERS}
-        cells = "".join(
-            _letter(sectors[at : at + each], own) for at in range(0, len(sectors), each)
-        )
+    def _contents(self, tally: Tally, size_bytes: int, content: bytes) -> list[tuple[int, str]]:
+        """Return size and letters in cells, as often as a cell has letters."""
+        situation = tally.asked.situation
+        cell_bytes = self._block_bytes // situation.geometry.cells_per_block
+        own = {*letters_of(situation.tasks).values(), *_FOUND_LETTERS}
         size, rest = divmod(size_bytes, cell_bytes)
-        return (size + 1, cells[:-1] + UNKNOWN) if rest else (size, cells)
+        readings = readings_of(content, cell_bytes)
+        rows = ("".join(_letter(each, own) for each in cells) for cells in readings)
+        return [(size + bool(rest), row[:size] + UNKNOWN * bool(rest)) for row in rows]
 
 
-def _letter(sectors: Sequence[int], own: set[int]) -> str:
+def _inodes(tally: Tally) -> range:
+    return range(len(tally.asked.situation.disk.inodes))
+
+
+def _letter(byte: int, own: set[int]) -> str:
     """Return the letter of a cell; what belongs to neither program nor disk had another owner."""
-    first = sectors[0]
-    if first < 0 or any(sector != first for sector in sectors):
-        return UNKNOWN
-    return _OWN_LETTERS[first] if first in own else LETTERS[FOREIGN]
+    return _OWN_LETTERS[byte] if byte in own else LETTERS[FOREIGN]

@@ -48,13 +48,14 @@ class Situation:
     nodelalloc: bool = False
     data_err_abort: bool = False
     evicts: bool = False
+    scope: Scope | None = None
 
     @classmethod
     def of_scope(cls, scope: Scope) -> "Situation":
         """Return the situation of a scope with one mount.  Raises ValueError for more."""
         if len(scope.mounts) != 1:
             raise ValueError(f"{len(scope.mounts)} mounts, and a guest runs one; give a trace")
-        return cls._last_mount(scope, mkfs(scope))
+        return dataclasses.replace(cls._last_mount(scope, mkfs(scope)), scope=scope)
 
     @classmethod
     def of_trace(cls, trace: Trace, name: str) -> "Situation":
@@ -92,14 +93,26 @@ class Situation:
         """The block size on which a folio has as many blocks as in the model."""
         return 4096 if self.geometry.blocks_per_folio == 1 else 1024
 
-    def without_last_call(self) -> "Situation | None":
-        """Return the same with the last call of the first task left out, if others are left."""
+    def changed(self, how: str, tasks: tuple[tuple[Op, ...], ...]) -> "Situation":
+        """Return the same with other calls; ``how`` says what is different."""
+        scope = self.scope
+        if scope is not None:
+            mount = dataclasses.replace(scope.mounts[-1], tasks=tasks)
+            scope = dataclasses.replace(scope, mounts=(*scope.mounts[:-1], mount))
+        return dataclasses.replace(self, name=f"{self.name}, {how}", tasks=tasks, scope=scope)
+
+    def controls(self) -> "Iterator[Situation]":
+        """Yield what is almost the same: a call less, a sync more, zeros behind EOF."""
         first, *others = self.tasks
-        if len(first) < 2:
-            return None
-        return dataclasses.replace(
-            self, name=f"{self.name}, last call left out", tasks=(first[:-1], *others)
-        )
+        if len(first) > 1:
+            yield self.changed("last call left out", (first[:-1], *others))
+            sync = Op(OpCode.FSYNC, inode=first[-1].inode)
+            synced = (*first[:-1], sync, first[-1])
+            yield self.changed("fsync before the last call", (synced, *others))
+        if self.scope is not None and self.scope.initial_dirty_tail:
+            scope = dataclasses.replace(self.scope, initial_dirty_tail=False)
+            name = f"{self.name}, zeros behind EOF"
+            yield dataclasses.replace(Situation.of_scope(scope), name=name)
 
 
 @dataclass(frozen=True, slots=True)

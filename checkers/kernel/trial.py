@@ -1,7 +1,7 @@
 """A situation on a real kernel: rounds, every crash state judged, the kernel asked as well.
 
 What: a boot runs the rounds and is cut; the log's crash states are recovered and judged by the
-plain specification.  A control, the same program without its last call, runs under the same
+plain specification.  A control, almost the same and clean in the model, runs under the same
 conditions.  The first violating states are mounted by the kernel itself, which must show what was
 recovered here.
 Why so: a kernel shows a race in some of hundreds of rounds, and what helps is told apart, because
@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from powercut.checkers.kernel.block_log import BlockLog
+from powercut.checkers.kernel.budgets import kernel_scopes
 from powercut.checkers.kernel.crash_states import Choice, Coverage, CrashPoint, CrashStates
 from powercut.checkers.kernel.errors import DisagreementError, LabError
 from powercut.checkers.kernel.guest.kernels import Kernel
 from powercut.checkers.kernel.guest.machine import Boot, Console, End, Machine
-from powercut.checkers.kernel.judge import Judge, Program, marks_of
+from powercut.checkers.kernel.judge import SIZES, Judge, Program, marks_of
 from powercut.checkers.kernel.log_check import Plan, Report, Violation, check_states
 from powercut.checkers.kernel.medium import BaseImage, Medium
 from powercut.checkers.kernel.rounds import (
@@ -34,14 +35,20 @@ from powercut.checkers.kernel.rounds import (
     script,
 )
 from powercut.checkers.kernel.volume import Volume
+from powercut.checkers.run.question import Question
+from powercut.checkers.run.runner import run_scope
 from powercut.checkers.workload.text import format_op
 from powercut.errors import INCONCLUSIVE
+from powercut.model.designs import DESIGNS
+from powercut.model.scope import Scope
+from powercut.properties.crash import DURABILITY, STALE, STRUCTURE
 from powercut.writing import write_scratch
 
 SECTOR_BYTES = 512
 MOST_OPINIONS = 20
 MOST_MOUNTS = 2
 """How many violating states the kernel itself mounts."""
+_JUDGED = (STALE, DURABILITY, SIZES, STRUCTURE)
 _ROUND = re.compile(r"file(\d+)(?:\.(\d+))?")
 _SHOWN = re.compile(r"file (\d+) round (\d+) links (\d+) size (\d+) shows (\S*)")
 
@@ -262,9 +269,24 @@ def program_text(situation: Situation) -> str:
     return " | ".join("; ".join(map(format_op, task)) for task in situation.tasks)
 
 
-def control_of(situation: Situation) -> Situation | None:
-    """Return what must not violate: the program without its last call, if another is left."""
-    return situation.without_last_call()
+def control_of(situation: Situation, design: str) -> Situation | None:
+    """Return what must not violate: the first of the situation's controls that is clean in a model.
+
+    A situation without a scope (that of a trace) has its first one; None if there is none.
+    """
+    for control in situation.controls():
+        if control.scope is None or _is_clean(control.scope, design):
+            return control
+    return None
+
+
+def _is_clean(scope: Scope, design: str) -> bool:
+    """Whether the model says that no crash state is wrong, with a kernel's budgets."""
+    results = (run_scope(Question(DESIGNS[design], each)) for each in kernel_scopes(scope))
+    return all(
+        result.exhaustive and not any(v.prop in _JUDGED for v in result.violations)
+        for result in results
+    )
 
 
 def _round_of(name: str) -> int:

@@ -48,6 +48,7 @@ from powercut.verbs.kernel.saying import GuestLine
 
 _WORDS = {VIOLATED: "violated", INCONCLUSIVE: "inconclusive"}
 _RELEASED = "bh-"
+_PRESENT = "bh-ordered"
 _MOST_ROUNDS = 600
 
 
@@ -199,11 +200,11 @@ def _try(laboratory: Laboratory, outcome: _Outcome, options: Options, findings: 
             _add(findings, outcome, f"{path.name}.gz", gzip.compress(path.read_bytes(), 6))
         console = "\n".join(outcome.trial.console.lines)
         _add(findings, outcome, "console.txt", console.encode())
-    control = control_of(outcome.situation)
     if not options.control:
         return
+    control = control_of(outcome.situation, _PRESENT)
     if control is None:
-        outcome.note = "no control: the program has one call"
+        outcome.note = "no control: what is almost the same violates in the model, too"
         return
     outcome.control = laboratory.trial(control, options.rounds, conditions)
 

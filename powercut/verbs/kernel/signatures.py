@@ -115,8 +115,8 @@ def run(
     """Run a program in rounds on a kernel, cut its power everywhere, judge what is left.
 
     The kernel boots in QEMU, its disk is logged from outside.  Every crash state
-    is recovered and judged; a control, the program without its last call, runs
-    too.  Violating states are mounted by the kernel as well.
+    is recovered and judged; a control, almost the same and clean in the model,
+    runs too.  Violating states are mounted by the kernel as well.
 
     Exit codes: 0 never, 1 a crash state violates, 2 bad usage or input,
     3 none was seen to, or the guest died, 4 internal error, or e2fsck, debugfs
