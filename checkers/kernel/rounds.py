@@ -35,6 +35,7 @@ _NAMES_A_BLOCK = {1024: 40, 2048: 80, 4096: 160}
 HELPS = ("s", "p", "phc", "fs", "sh", "pfw", "sw", "phcw")
 """What helps in which round, in turns; the letters are explained in ``guest/init.c``."""
 DROPS = "d"
+NO_HELP = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +201,14 @@ def script(
     mount_options: Sequence[str],
     seed: int,
     helps: Sequence[str] = HELPS,
+    schedule: Sequence[str] = (),
 ) -> str:
     """Return what the guest's first process reads: a command a line."""
     lines = [
         f"seed {seed}",
         f"marks {DISK_MIB * MIB}",
         f"mount {','.join(mount_options) or 'rw'}",
+        *schedule,
     ]
     for batch in batches:
         lines += _program(batch.situation, block_bytes)

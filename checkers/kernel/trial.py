@@ -13,7 +13,7 @@ that did not show something in N states has not shown that it can't).
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from powercut.checkers.kernel.block_log import BlockLog
@@ -27,6 +27,7 @@ from powercut.checkers.kernel.log_check import Plan, Report, Violation, check_st
 from powercut.checkers.kernel.medium import BaseImage, Medium
 from powercut.checkers.kernel.rounds import (
     HELPS,
+    NO_HELP,
     Batch,
     Situation,
     base_image,
@@ -34,6 +35,7 @@ from powercut.checkers.kernel.rounds import (
     help_of,
     script,
 )
+from powercut.checkers.kernel.steering import Schedule
 from powercut.checkers.kernel.volume import Volume
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
@@ -49,6 +51,8 @@ MOST_OPINIONS = 20
 MOST_MOUNTS = 2
 """How many violating states the kernel itself mounts."""
 _JUDGED = (STALE, DURABILITY, SIZES, STRUCTURE)
+_NO_HOLD = "no hold at "
+_HELD = re.compile(r"round \d+ came to hold (\d+)")
 _ROUND = re.compile(r"file(\d+)(?:\.(\d+))?")
 _SHOWN = re.compile(r"file (\d+) round (\d+) links (\d+) size (\d+) shows (\S*)")
 
@@ -74,6 +78,11 @@ class Conditions:
     time_limit_seconds: float = 120.0
     cpus: int = 2
     writes_per_second: int = 0
+    schedule: Schedule | None = None
+
+    def steered_by(self, schedule: Schedule) -> "Conditions":
+        """Return the same with a schedule and no other help; whoever waits spins on its CPU."""
+        return replace(self, schedule=schedule, helps=(NO_HELP,), cpus=len(schedule.holds) + 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,13 @@ class Trial:
     def first(self) -> dict[tuple[str, str], Violation]:
         """The first violation of each property and file."""
         return self.report.faulty_files
+
+    @property
+    def followed_rounds(self) -> int:
+        """The rounds in which all holds of the schedule were reached, in their order."""
+        schedule = self.conditions.schedule
+        found = (_HELD.fullmatch(told) for told in self.console.told)
+        return sum(schedule is not None and int(m[1]) >= len(schedule.holds) for m in found if m)
 
     @property
     def violating_rounds(self) -> dict[str, set[int]]:
@@ -203,6 +219,7 @@ class Laboratory:
             mount_options=options,
             seed=conditions.seed,
             helps=conditions.helps,
+            schedule=conditions.schedule.lines if conditions.schedule else (),
         )
         return self._boot(text, conditions)
 
@@ -219,6 +236,9 @@ class Laboratory:
         console = self.machine.boot(boot, self.on_line)
         if console.end is not End.DONE:
             raise GuestError(self.kernel.place, console)
+        for told in console.told:
+            if told.startswith(_NO_HOLD):
+                raise LabError(self.kernel.place, f"{told}; it cannot be steered there")
         return console
 
     def _ask_the_kernel(self, trial: Trial) -> None:

@@ -30,11 +30,13 @@ class KernelTrial(Struct, frozen=True, kw_only=True):
     """One program in rounds: what ran, how many crash states were judged, what they violate.
 
     ``second_opinions`` are states that e2fsck and debugfs recovered too, ``mounted`` those that the
-    kernel itself mounted; all agreed.
+    kernel itself mounted; all agreed.  ``followed_rounds`` are those that reached every hold of the
+    schedule, or null for a trial that was not steered.
     """
 
     program: str
     rounds: int
+    followed_rounds: int | None
     failed_calls: int
     states: int
     drawn: int
@@ -56,6 +58,7 @@ class KernelRunDocument(Document, frozen=True, kw_only=True, tag="powercut.kerne
     accelerator: str
     mount_options: list[str]
     seed: int
+    schedule: list[str]
     trial: KernelTrial | None
     control: KernelTrial | None
     note: str | None

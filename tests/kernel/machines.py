@@ -39,12 +39,14 @@ Entries = Callable[[bytes, range], Sequence[Logged]]
 class FakeMachine:
     """Answers boots: ``entries`` has a log for each program that runs, in turns.
 
-    ``lie`` is put before what the "kernel" shows of a file that it is asked to look at.
+    ``lie`` is put before what the "kernel" shows of a file that it is asked to look at, ``told`` is
+    what the guest says beside that.
     """
 
     entries: list[Entries]
     lie: str = ""
     end: End = End.DONE
+    told: tuple[str, ...] = ()
     scripts: list[str] = field(default_factory=list)
 
     def boot(self, boot: Boot, on_line: Callable[[str], None] = lambda _: None) -> Console:
@@ -61,6 +63,7 @@ class FakeMachine:
             programs = [range(int(f), int(f) + int(n)) for f, n in _ROUNDS.findall(boot.script)]
             write_log(boot.log, [entry for rounds in programs for entry in make(image, rounds)])
             lines += [self._shown(image, 0, n) for rounds in programs for n in rounds]
+            lines += said(*self.told)
         if self.end is End.DONE:
             lines += said("done")
         for line in lines:

@@ -160,6 +160,47 @@ def test_calls_that_failed_are_said(run: Run, workload: Path) -> None:
     assert f"{ROUNDS} calls failed" in done.out
 
 
+RACY = "file size=1 dirty-tail\nmount\n  task write 2 1; zero_range 0 4\n"
+
+
+def nothing(base: bytes, rounds: range) -> list[Logged]:
+    """A kernel whose calls return and write nothing."""
+    return [mark(n, 0, call) for n in rounds for call in (1, 2)]
+
+
+def test_a_steered_run_says_where_and_how_often(run: Run, workload: Path) -> None:
+    workload.write_text(RACY)
+    told = tuple(f"round {n} came to hold {n % 2}" for n in range(ROUNDS))
+    machine = FakeMachine([nothing], told=told)
+    done = run(machine, "--steer", "--no-control", "--json")
+    document = done.document
+    assert document["schedule"] == ["hold truncate_inode_pages_range return task0", "arm 0 1"]
+    assert document["trial"]["followed_rounds"] == ROUNDS // 2
+    assert "hold truncate_inode_pages_range return task0\narm 0 1\n" in machine.scripts[0]
+    assert machine.scripts[0].endswith(f"rounds 0 {ROUNDS} -\n")
+    shown = run(FakeMachine([nothing], told=told), "--steer")
+    assert f"all holds were reached in {ROUNDS // 2} of {ROUNDS} rounds" in shown.out
+    assert "by what helped" not in shown.out
+
+
+def test_a_control_with_other_calls_is_not_steered(run: Run, workload: Path) -> None:
+    workload.write_text(RACY)
+    machine = FakeMachine([nothing])
+    run(machine, "--steer")
+    steered, control = machine.scripts
+    assert "arm 0 1" in steered
+    assert "arm" not in control
+    assert "op zero_range" not in control
+
+
+def test_a_kernel_that_cannot_be_steered(run: Run, workload: Path) -> None:
+    workload.write_text(RACY)
+    machine = FakeMachine([nothing], told=("no hold at f: Operation not permitted",))
+    assert_refused(run(machine, "--steer"), "no hold at f", "cannot be steered")
+    workload.write_text(WORKLOAD)
+    assert_refused(run(FakeMachine([]), "--steer"), "shows nothing to steer to")
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

@@ -29,12 +29,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "hold.h"
 
 enum { MAX_TASKS = 4, MAX_OPS = 16, MAX_FILES = 4, SECTOR = 512, PATH = 64, CROWD = 20 };
 enum { HOG_EXTENTS = 300, MAP_BYTES = 1 << 16, DISK_SECONDS = 10 };
@@ -76,6 +79,7 @@ static int fds[MAX_FILES];
 static char *maps[MAX_FILES];
 static int help, drawn_task, drawn_op;
 static pthread_barrier_t barrier;
+static int armed_task = -1, armed_op;
 static atomic_int is_over;
 static atomic_long turns_asked, turns_done;
 
@@ -212,6 +216,12 @@ static void *syncer(void *unused)
 	while (!atomic_load(&is_over)) {
 		bool is_asked = atomic_load(&turns_done) < atomic_load(&turns_asked);
 
+		/* Whoever is held is waiting for a commit. */
+		if (hold_is_reached()) {
+			commit_once(fd, &byte);
+			hold_release();
+			continue;
+		}
 		if (!is_asked && !(help & HELP_SYNC)) {
 			sched_yield();
 			continue;
@@ -350,12 +360,16 @@ static void *task(void *number)
 {
 	int me = (int)(long)number;
 	int raw = open(disk, O_WRONLY | O_DIRECT);
-	char *sector;
+	char *sector, name[16];
 
+	snprintf(name, sizeof(name), "task%d", me);
+	prctl(PR_SET_NAME, name);
 	if (raw < 0 || posix_memalign((void **)&sector, 4096, 4096))
 		die("open %s for marks (CONFIG_BLK_DEV_WRITE_MOUNTED is needed)", disk);
 	pthread_barrier_wait(&barrier);
 	for (int n = 0; n < program.op_count[me]; n++) {
+		if (me == armed_task && n == armed_op)
+			hold_arm();
 		if (me == drawn_task && n == drawn_op)
 			help_now();
 		mark(raw, sector, me, n, run(&program.ops[me][n]) ? errno : 0);
@@ -391,6 +405,9 @@ static void run_round(const char *letters)
 		pthread_create(&threads[t], NULL, task, (void *)t);
 	for (int t = 0; t < program.tasks; t++)
 		pthread_join(threads[t], NULL);
+	hold_release();
+	if (armed_task >= 0)
+		printf("powercut: round %ld came to hold %d\n", round_number, hold_count());
 	pthread_barrier_destroy(&barrier);
 	while (atomic_load(&turns_done) < atomic_load(&turns_asked))
 		sched_yield();
@@ -530,6 +547,21 @@ static void add_op(char *words)
 	program.ops[t][program.op_count[t]++] = op;
 }
 
+/* "hold FUNCTION entry|return WHO": the next place of the schedule, for threads of that name. */
+static void add_hold(const char *words)
+{
+	char function[64], where[8], who[16] = "";
+
+	if (sscanf(words, "%63s %7s %15s", function, where, who) != 3 || strlen(who) < 4) {
+		errno = EINVAL;
+		die("script: hold %s", words);
+	}
+	if (!hold_at(function, !strcmp(where, "return"), who))
+		printf("powercut: no hold at %s: %s\n", function, strerror(errno));
+	else
+		printf("powercut: hold at %s\n", function);
+}
+
 static void run_line(char *line)
 {
 	char *space = strchr(line, ' ');
@@ -547,6 +579,10 @@ static void run_line(char *line)
 		program.tasks++;
 	else if (!strncmp(line, "op ", 3))
 		add_op(words);
+	else if (!strncmp(line, "hold ", 5))
+		add_hold(words);
+	else if (!strncmp(line, "arm ", 4) && sscanf(words, "%d %d", &armed_task, &armed_op) == 2)
+		;
 	else if (!strncmp(line, "rounds ", 7))
 		run_rounds(words);
 	else {
@@ -565,6 +601,7 @@ int main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	mkdir("/dev", 0755);
 	mkdir("/proc", 0755);
+	mkdir("/sys", 0755);
 	mkdir("/mnt", 0755);
 	if (mount("dev", "/dev", "devtmpfs", 0, NULL) && errno != EBUSY)
 		die("mount /dev");
@@ -575,6 +612,7 @@ int main(void)
 		dup2(console, 1);
 		dup2(console, 2);
 	}
+	mount("sys", "/sys", "sysfs", 0, NULL);
 	uname(&name);
 	printf("powercut: kernel %s\n", name.release);
 	sigaction(SIGBUS, &action, NULL);

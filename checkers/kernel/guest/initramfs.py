@@ -1,6 +1,6 @@
 """The guest's first file system: one static program, the modules, and what the program does.
 
-Why so: the program is built by the user's own compiler from ``init.c``, so that no binary is
+Why so: the program is built by the user's own compiler from the C files here, so that no binary is
 shipped; the archive is the "newc" form of cpio, which every kernel unpacks.
 Rejected: busybox (a package more, and a process a call), the cpio tool (not everywhere, and it
 wants the files on disk).
@@ -17,6 +17,7 @@ from powercut.checkers.kernel.e2fsprogs import scratch
 from powercut.checkers.kernel.errors import LabError
 from powercut.checkers.kernel.guest.kernels import Kernel
 
+_SOURCES = ("init.c", "hold.c")
 _FLAGS = ("-O2", "-Wall", "-Wextra", "-static", "-pthread")
 _COMPILER_SECONDS = 60
 _MAGIC = "070701"
@@ -31,10 +32,11 @@ def guest_program() -> bytes:
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         raise LabError("cc", "no C compiler; install gcc and the static C library (libc6-dev)")
-    source = str(files("powercut.checkers.kernel.guest") / "init.c")
-    with scratch() as folder:
-        path = folder / "init"
-        command = [compiler, *_FLAGS, "-o", str(path), source]
+    folder = files("powercut.checkers.kernel.guest")
+    sources = [str(folder / name) for name in _SOURCES]
+    with scratch() as place:
+        path = place / "init"
+        command = [compiler, *_FLAGS, "-o", str(path), *sources]
         try:
             done = subprocess.run(
                 command,

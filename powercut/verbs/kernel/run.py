@@ -17,6 +17,7 @@ from powercut.checkers.kernel.guest.kernels import find_kernel
 from powercut.checkers.kernel.guest.machine import Machine, missing_machine
 from powercut.checkers.kernel.log_check import Violation
 from powercut.checkers.kernel.rounds import HELPS, Situation
+from powercut.checkers.kernel.steering import Schedule, schedule_of, schedule_of_trace
 from powercut.checkers.kernel.trial import (
     Conditions,
     GuestError,
@@ -29,7 +30,7 @@ from powercut.checkers.litmus import load_litmus
 from powercut.checkers.litmus.shipped import shipped_files
 from powercut.checkers.traces.codec import load_trace
 from powercut.checkers.traces.errors import TraceError
-from powercut.checkers.workload import WorkloadError, load_workload
+from powercut.checkers.workload import WorkloadError, load_workload, parse_workload
 from powercut.checkers.workload.shipped import SCOPES
 from powercut.documents.document import print_document
 from powercut.documents.kernel_run import (
@@ -67,6 +68,7 @@ class Options:
     subsets: int = 8
     seed: int = 1
     control: bool = True
+    steer: bool = False
     save: Path | None = None
     time_limit: float = 120.0
     json: bool = False
@@ -77,6 +79,7 @@ class _Outcome:
     """What has been seen so far; an interrupt leaves it as it is."""
 
     situation: Situation
+    schedule: Schedule | None = None
     trial: Trial | None = None
     control: Trial | None = None
     note: str = ""
@@ -93,6 +96,7 @@ def run_rounds(options: Options) -> int:
     _check(options)
     try:
         situation = _situation(options)
+        schedule = _schedule(situation, options) if options.steer else None
         missing = missing_machine()
         if missing:
             raise LabError("kernel run", missing)
@@ -102,7 +106,7 @@ def run_rounds(options: Options) -> int:
         raise InputError(str(error)) from None
     except ValueError as error:
         raise InputError(f"kernel run: {error}") from None
-    outcome, findings = _Outcome(situation), Findings(options.save)
+    outcome, findings = _Outcome(situation, schedule), Findings(options.save)
     said = GuestLine("rounds", options.rounds)
     try:
         with scratch() as folder:
@@ -156,11 +160,19 @@ def _situation(options: Options) -> Situation:
     return Situation.of_scope(load_workload(options.workload))
 
 
+def _schedule(situation: Situation, options: Options) -> Schedule:
+    if options.trace is not None:
+        return schedule_of_trace(load_trace(options.trace))
+    return schedule_of(situation, _PRESENT)
+
+
 def situation_of_finding(name: str) -> Situation:
     """Return the situation of a finding on the buffer_head path, which released kernels have.
 
-    That is its first scope, or else its first litmus file, with one mount and a disk that never
-    fails.  Raises :class:`InputError` for a name nobody knows, and ValueError where there is none.
+    That is the program that the finding names for kernels, else its first scope, or else its first
+    litmus file, with one mount and a disk that never fails.
+
+    Raises :class:`InputError` for a name nobody knows, and ValueError where there is none.
     """
     finding = pick("--finding", name, shipped())
     scopes = []
@@ -169,6 +181,8 @@ def situation_of_finding(name: str) -> Situation:
             scopes += [SCOPES[scope] for scope in entry.scopes]
     if not scopes:
         raise ValueError(f"{name} is not a finding on a path that a released kernel has")
+    if finding.kernel_program:
+        return Situation.of_scope(parse_workload(finding.kernel_program, name))
     texts = {path.stem: path for path in shipped_files()}
     scopes += [load_litmus(texts[test]).scope for test in finding.litmus]
     reason = ""
@@ -190,12 +204,13 @@ def _try(laboratory: Laboratory, outcome: _Outcome, options: Options, findings: 
     )
 
     def keep(violation: Violation) -> None:
-        if not outcome.saved:
+        if options.save is not None and not outcome.saved:
             name = f"before-{violation.point.before}.img.gz"
             _add(findings, outcome, name, gzip.compress(violation.point.medium.whole(), 6))
 
-    outcome.trial = laboratory.trial(outcome.situation, options.rounds, conditions, keep)
-    if outcome.trial.first:
+    steered = conditions.steered_by(outcome.schedule) if outcome.schedule else conditions
+    outcome.trial = laboratory.trial(outcome.situation, options.rounds, steered, keep)
+    if outcome.trial.first and options.save is not None:
         for path in (laboratory.base_path, laboratory.log_path):
             _add(findings, outcome, f"{path.name}.gz", gzip.compress(path.read_bytes(), 6))
         console = "\n".join(outcome.trial.console.lines)
@@ -206,7 +221,9 @@ def _try(laboratory: Laboratory, outcome: _Outcome, options: Options, findings: 
     if control is None:
         outcome.note = "no control: what is almost the same violates in the model, too"
         return
-    outcome.control = laboratory.trial(control, options.rounds, conditions)
+    same_calls = control.tasks == outcome.situation.tasks
+    beside = steered if same_calls else conditions
+    outcome.control = laboratory.trial(control, options.rounds, beside)
 
 
 def _add(findings: Findings, outcome: _Outcome, name: str, content: bytes) -> None:
@@ -225,6 +242,7 @@ def _document(outcome: _Outcome, options: Options) -> KernelRunDocument:
         accelerator=console.accelerator if console else "",
         mount_options=_mount_options(outcome, options),
         seed=options.seed,
+        schedule=list(outcome.schedule.lines) if outcome.schedule else [],
         trial=_trial(outcome.trial),
         control=_trial(outcome.control),
         note=outcome.note or None,
@@ -242,6 +260,7 @@ def _trial(trial: Trial | None) -> KernelTrial | None:
     return KernelTrial(
         program=program_text(trial.batch.situation),
         rounds=trial.batch.count,
+        followed_rounds=trial.followed_rounds if trial.conditions.schedule else None,
         failed_calls=trial.failed_calls,
         states=trial.report.states,
         drawn=trial.coverage.drawn,
@@ -277,6 +296,8 @@ def _print(outcome: _Outcome, options: Options) -> None:
     document = _document(outcome, options)
     options_text = ",".join(document.mount_options) or "default options"
     print(f"{document.subject} on {document.kernel}, {options_text}, {document.accelerator}")
+    for line in document.schedule:
+        print(f"  steered: {line}")
     style = Style.of(sys.stdout)
     for title, trial in (("rounds", document.trial), ("control", document.control)):
         if trial is not None:
@@ -299,6 +320,8 @@ def _print_trial(title: str, trial: KernelTrial, style: Style) -> None:
         f"{trial.states:,} crash states judged in {trial.judge_seconds:.0f} s; "
         f"{trial.violating_states:,} violate"
     )
+    if trial.followed_rounds is not None:
+        print(f"    all holds were reached in {trial.followed_rounds} of {trial.rounds} rounds")
     if trial.failed_calls:
         print(f"    {trial.failed_calls} calls failed; their files were not judged from there on")
     if trial.stopped:
@@ -306,8 +329,9 @@ def _print_trial(title: str, trial: KernelTrial, style: Style) -> None:
     for fault in trial.faults:
         rate = f"{fault.violating_rounds} of {trial.rounds} rounds"
         print(f"    {style.paint('violated', fault.property)} in {rate}: {one_line(fault.text)}")
-        shown = "  ".join(f"{h.help} {h.violating}/{h.rounds}" for h in fault.by_help)
-        print(f"      by what helped: {shown}")
+        if trial.followed_rounds is None:
+            shown = "  ".join(f"{h.help} {h.violating}/{h.rounds}" for h in fault.by_help)
+            print(f"      by what helped: {shown}")
     if trial.second_opinions:
         print(
             f"    of these states e2fsck and debugfs agree on {trial.second_opinions}, "

@@ -103,6 +103,9 @@ def run(
     control: Annotated[
         bool, Parameter(negative="--no-control", help="Run the control, too.")
     ] = True,
+    steer: Annotated[
+        bool, flag("--steer", "Hold threads where the model's counterexample has them wait.")
+    ] = False,
     save: Annotated[
         Path | None, one("--save", "Keep image, log and console of what violates there.")
     ] = None,
@@ -136,6 +139,7 @@ def run(
         subsets,
         seed,
         control,
+        steer,
         save,
         time_limit,
         json,
