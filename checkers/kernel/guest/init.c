@@ -14,7 +14,6 @@
  * the kernel.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -38,6 +37,7 @@
 #include <unistd.h>
 
 #include "hold.h"
+#include "modules.h"
 
 enum { MAX_TASKS = 4, MAX_OPS = 16, MAX_FILES = 4, SECTOR = 512, PATH = 64, CROWD = 20 };
 enum { HOG_EXTENTS = 300, MAP_BYTES = 1 << 16, DISK_SECONDS = 10 };
@@ -447,48 +447,6 @@ static void run_rounds(char *words)
 }
 
 /* ---- the script ------------------------------------------------------------------------------ */
-
-/* Whether a module is there afterwards; it may need another one first. */
-static bool load_module(const char *name, bool tells)
-{
-	char path[PATH + 256];
-	bool is_loaded;
-	int fd;
-
-	snprintf(path, sizeof(path), "/modules/%s", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	is_loaded = !syscall(SYS_finit_module, fd, "", 0) || errno == EEXIST;
-	if (!is_loaded && tells)
-		printf("powercut: module %s: %s\n", name, strerror(errno));
-	close(fd);
-	return is_loaded;
-}
-
-/* Which module needs which differs between kernels: those that failed are tried again. */
-static void load_modules(void)
-{
-	struct dirent **names;
-	int count = scandir("/modules", &names, NULL, alphasort);
-	int left = count, before = count + 1;
-
-	while (left && left < before) {
-		before = left;
-		left = 0;
-		for (int n = 0; n < count; n++) {
-			char *name = names[n]->d_name;
-
-			if (name[0] == '.')
-				continue;
-			if (load_module(name, false))
-				name[0] = '.';
-			else
-				left++;
-		}
-	}
-	for (int n = 0; n < count; n++)
-		if (names[n]->d_name[0] != '.')
-			load_module(names[n]->d_name, true);
-}
 
 /* A driver may take a moment to find the disk. */
 static void find_disk(void)

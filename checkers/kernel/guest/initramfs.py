@@ -17,7 +17,7 @@ from powercut.checkers.kernel.e2fsprogs import scratch
 from powercut.checkers.kernel.errors import LabError
 from powercut.checkers.kernel.guest.kernels import Kernel
 
-_SOURCES = ("init.c", "hold.c")
+_SOURCES = ("init.c", "hold.c", "modules.c")
 _FLAGS = ("-O2", "-Wall", "-Wextra", "-static", "-pthread")
 _COMPILER_SECONDS = 60
 _MAGIC = "070701"
