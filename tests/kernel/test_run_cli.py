@@ -8,6 +8,7 @@ import pytest
 
 from powercut.checkers.kernel.guest.machine import End
 from powercut.checkers.kernel.rounds import Situation, base_image, batches_of
+from powercut.checkers.kernel.trial import control_of
 from powercut.checkers.workload import load_workload
 from powercut.errors import InputError
 from powercut.model.recovery import Disk, DiskInode
@@ -263,6 +264,24 @@ def test_findings_of_released_kernels_have_a_situation_or_a_reason() -> None:
     assert "not a finding on a path that a released kernel has" in str(reasons)
     with pytest.raises(InputError):
         situation_of_finding("nothing")
+
+
+@pytest.mark.parametrize(
+    ("finding", "name"),
+    [
+        ("cut-twice", "cut-twice, last call left out"),
+        ("eof-in-block", "eof-dirty-tail-append-in-block, zeros behind EOF"),
+    ],
+)
+def test_a_control_is_clean_in_the_model(finding: str, name: str) -> None:
+    control = control_of(situation_of_finding(finding), "bh-ordered")
+    assert control is not None
+    assert control.name == name
+
+
+def test_where_everything_similar_violates_there_is_no_control(workload: Path) -> None:
+    workload.write_text("file size=0\nmount\n  task write 0 1\n")
+    assert control_of(Situation.of_scope(load_workload(workload)), "bh-ordered") is None
 
 
 def test_rounds_start_from_the_model_s_files(workload: Path) -> None:

@@ -10,6 +10,7 @@ from powercut.checkers.kernel.rounds import Situation
 from powercut.checkers.kernel.steering import Hold, schedule_of, schedule_of_trace
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.traces import StepView
 from powercut.checkers.traces.codec import load_trace
 from powercut.checkers.workload import parse_workload
 from powercut.model.designs import DESIGNS
@@ -49,6 +50,20 @@ def test_what_needs_no_wait_is_not_steered() -> None:
         schedule_of(situation, "bh-ordered")
     with pytest.raises(ValueError, match="give its trace"):
         schedule_of(dataclasses.replace(situation, scope=None), "bh-ordered")
+
+
+def step(thread: str, *locks: str) -> StepView:
+    return StepView(thread, "", "ext4_setattr", "", "", 0, list(locks), [])
+
+
+def test_a_task_between_its_calls_does_not_wait() -> None:
+    """Nor does the timer, nor a journal that has nothing left to do."""
+    inside, between = step("task0", "i_rwsem"), step("task0")
+    journal = step("kjournald")
+    assert list(steering._waits([inside, journal, between])) == [0]
+    assert list(steering._waits([between, journal, between])) == []
+    assert list(steering._waits([inside, journal, between, journal])) == [0, 1]
+    assert list(steering._waits([inside, step("flusher0"), journal])) == []
 
 
 def test_a_place_without_a_symbol(monkeypatch: pytest.MonkeyPatch) -> None:

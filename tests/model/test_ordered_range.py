@@ -21,6 +21,12 @@ def test_the_range_is_that_of_all_filings_until_the_inode_is_on_no_list() -> Non
     assert (inode.on_committing_list, inode.i_dirty_start, inode.i_dirty_end) == (0, 0, 0)
 
 
+def test_what_lies_behind_the_range_is_left_alone() -> None:
+    run = committing(write(0))
+    k = run.system.view(run.state)
+    assert [bool(has_ordered_data(k, k.inode[0], f)) for f in range(2)] == [True, False]
+
+
 def test_a_filing_for_the_next_transaction_widens_the_range_that_is_committed() -> None:
     run = committing(write(2))
     k = run.system.view(run.state)
