@@ -5,7 +5,6 @@ found it has the compiled model at hand.  A job and its result are plain data, s
 serves one process and many.
 """
 
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import RunResult, Violation
 from powercut.checkers.run.runner import run_scope
 from powercut.errors import system_limit
+from powercut.execute.watcher import Watcher
 from powercut.model.setup import dimensions
 from powercut.properties.catalog import SITUATIONS
 
@@ -70,48 +70,21 @@ class JobResult:
         return self.result.states
 
 
-class _Cancel(KeyboardInterrupt):
-    """Raised into a search to end it early; the search takes it for an interrupt."""
-
-
-class _Watcher:
-    """Passes progress on and ends the search when it is told to or out of time."""
-
-    def __init__(
-        self, job: Job, report: Callable[[Progress], None], stopped: Callable[[], bool]
-    ) -> None:
-        self.job = job
-        self.report = report
-        self.stopped = stopped
-        self.reason = ""
-
-    def look(self) -> bool:
-        """Say whether to end now; ``reason`` has the words then."""
-        if self.stopped():
-            self.reason = INTERRUPTED
-        elif self.job.deadline is not None and time.monotonic() >= self.job.deadline:
-            self.reason = f"time limit of {self.job.budget_s:g} s reached"
-        return bool(self.reason)
-
-    def on_progress(self, progress: Progress) -> None:
-        self.report(progress)
-        if self.look():
-            raise _Cancel
-
-
 def execute(job: Job, report: Callable[[Progress], None], stopped: Callable[[], bool]) -> JobResult:
     """Do ``job``; never raises, because the caller may be another process."""
-    watcher = _Watcher(job, report, stopped)
+    late = f"time limit of {job.budget_s:g} s reached"
+    watcher = Watcher(report, stopped, job.deadline, late)
     if watcher.look():
         return unexplored(job, f"not started: {watcher.reason}")
     try:
-        result = run_scope(job.question, watcher.on_progress)
+        with watcher.alarm():
+            result = run_scope(job.question, watcher.on_progress)
         if watcher.reason:
             why = result.stopped.replace(INTERRUPTED, watcher.reason)
             result = replace(result, stopped=why)
         return _replayed(job, result)
     except KeyboardInterrupt:
-        return unexplored(job, INTERRUPTED)
+        return unexplored(job, watcher.reason or INTERRUPTED)
     except Exception as error:
         if limit := system_limit(error):
             return unexplored(job, limit)

@@ -91,14 +91,16 @@ def test_a_trace_may_follow_a_patch(powercut: Runner) -> None:
     assert "NOT reproduced" in ended.out
 
 
-def changed(old: str, new: str) -> str:
-    """Return a patch of the model's truncate that puts ``new`` for the line ``old``."""
+def changed(old: str, *new: str) -> str:
+    """Return a patch of the model's truncate that puts the lines ``new`` for the line ``old``."""
     file = "model/fs/ext4/inode/truncate.py"
     lines = (ROOT / file).read_text().splitlines()
     number = next(n for n, line in enumerate(lines, 1) if line.strip() == old)
     line = lines[number - 1]
     indent = line[: len(line) - len(line.lstrip())]
-    return f"--- {file}\n+++ {file}\n@@ -{number},1 +{number},1 @@\n-{line}\n+{indent}{new}\n"
+    added = "".join(f"+{indent}{each}\n" for each in new)
+    head = f"--- {file}\n+++ {file}\n@@ -{number},1 +{number},{len(new)} @@\n"
+    return f"{head}-{line}\n{added}"
 
 
 @pytest.mark.parametrize(
