@@ -14,6 +14,7 @@ from powercut.checkers.engine.search.outcome import INTERRUPTED, Progress
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import RunResult, Violation
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.weave.errors import PatchError
 from powercut.errors import system_limit
 from powercut.execute.watcher import Watcher
 from powercut.model.setup import dimensions
@@ -56,13 +57,14 @@ class JobResult:
     """What a job gave: the run, and for each violated property its trace: file name and content.
 
     ``failure`` says what went wrong inside powercut, if anything did, and ``origin`` where; the run
-    is cut short then.
+    is cut short then.  ``refusal`` is what is wrong with the patches, if the model fails by them.
     """
 
     result: RunResult
     traces: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     failure: str = ""
     origin: str = ""
+    refusal: PatchError | None = None
 
     @property
     def states(self) -> int:
@@ -85,6 +87,8 @@ def execute(job: Job, report: Callable[[Progress], None], stopped: Callable[[], 
         return _replayed(job, result)
     except KeyboardInterrupt:
         return unexplored(job, watcher.reason or INTERRUPTED)
+    except PatchError as error:
+        return JobResult(empty_result(job), refusal=error)
     except Exception as error:
         if limit := system_limit(error):
             return unexplored(job, limit)
@@ -135,14 +139,17 @@ def _replayed(job: Job, result: RunResult) -> JobResult:
 
 
 def _confirm(result: RunResult, violation: Violation) -> "tuple[Trace, str]":
-    """Return the trace of ``violation`` and why it does not replay (empty if it does)."""
-    from powercut.checkers.run.replay import replay
+    """Return the trace of ``violation`` and why it does not replay (empty if it does).
+
+    Raises :class:`PatchError` where a patched model fails: the search checks no range.
+    """
+    from powercut.checkers.run.replay import replay_found
     from powercut.checkers.run.trace_of import trace_of
     from powercut.checkers.traces.errors import TraceMismatch
 
     trace = trace_of(violation, result)
     try:
-        outcome = replay(trace)
+        outcome = replay_found(trace)
     except TraceMismatch as error:
         return trace, str(error) or "the schedule does not fit"
     return trace, "" if outcome.reproduced else (outcome.detail or "another verdict")

@@ -24,6 +24,7 @@ from powercut.checkers.engine.cache import user_cache
 from powercut.checkers.engine.search.outcome import INTERRUPTED, Progress, is_state_limit
 from powercut.checkers.run.question import Question
 from powercut.checkers.sweep.row import Row, explored
+from powercut.checkers.weave.errors import PatchError
 from powercut.errors import system_limit
 from powercut.execute.watcher import Watcher
 from powercut.model.scope import Scope
@@ -41,7 +42,8 @@ _SUFFIXES = (".py", ".toml", ".patch", ".c", ".h")
 class ChunkResult:
     """The rows of a chunk, as far as it came; ``stopped`` says what ended it early.
 
-    ``failure`` says what went wrong inside powercut, if anything did, and ``origin`` where.
+    ``failure`` says what went wrong inside powercut, if anything did, and ``origin`` where;
+    ``refusal`` what is wrong with the patches, if the model fails by them.
     ``is_old`` tells that the rows were kept by an earlier sweep.
     """
 
@@ -50,6 +52,7 @@ class ChunkResult:
     failure: str = ""
     origin: str = ""
     is_old: bool = False
+    refusal: PatchError | None = None
 
     @property
     def states(self) -> int:
@@ -118,6 +121,8 @@ class Chunk:
                     rows.append(row)
         except KeyboardInterrupt:
             return ChunkResult(tuple(rows), watcher.reason or INTERRUPTED)
+        except PatchError as error:
+            return ChunkResult(tuple(rows), refusal=error)
         except Exception as error:
             if limit := system_limit(error):
                 return ChunkResult(tuple(rows), limit)

@@ -19,12 +19,15 @@ import pytest
 from powercut.checkers.engine.search.outcome import Progress
 from powercut.checkers.run.question import Question
 from powercut.checkers.sweep.levels import workloads
+from powercut.checkers.workload.shipped import SCOPES
 from powercut.execute import interrupts
 from powercut.execute.interrupts import heard_alike, is_making
+from powercut.execute.job import Job
 from powercut.execute.sweep import chunks
 from powercut.execute.watcher import Cut, Watcher
+from powercut.inputs.patches import check_language, read_patches
 from powercut.model.designs import DESIGNS
-from tests.cli.support import Runner, end_of, environment, run_apart, started, wait_until
+from tests.cli.support import end_of, environment, run_apart, started, wait_until
 from tests.cli.test_patch import changed
 from tests.cli.test_processes import cpu_seconds
 from tests.tiers import EXHAUSTIVE
@@ -35,7 +38,7 @@ SLOW_COMPILER = """#!/bin/sh
 [ "$(wc -c < engine.c)" -gt 1000 ] && exec sleep 1000
 exit 0
 """
-SEED = ("check", "--design", "seed", "--jobs", "1", "--scope", "span-truncate")
+SEED = ("check", "--design", "seed", "--scope", "span-truncate", "--jobs", "1")
 
 
 @pytest.fixture
@@ -55,15 +58,14 @@ def test_what_may_be_cut_is_there_under_its_name(module: str, name: str) -> None
     assert all(f.__globals__["__name__"] == module for f in functions)
 
 
-def test_a_time_limit_ends_a_step_that_does_not_end(powercut: Runner, endless_patch: Path) -> None:
-    argv = (*SEED, "punch", "--engine", "python", "--patch", endless_patch, "--json")
-    assert powercut(*argv, "--max-states", "1").code == 3  # translated now, and remembered
-    ended = powercut(*argv, "--time-limit", "1")
-    assert (ended.code, ended.err) == (3, "")
-    first, second = ended.document["runs"]
-    assert first["stopped"] == "mount 1: time limit of 1 s reached"
-    assert first["states"] > 0
-    assert second["stopped"] == "not started: time limit of 1 s reached"
+def test_a_time_limit_ends_a_step_that_does_not_end(endless_patch: Path) -> None:
+    patches = read_patches([endless_patch])
+    question = Question(DESIGNS["seed"], SCOPES["span-truncate"], patches=patches, engine="python")
+    check_language(question)  # translated now, and remembered
+    job = Job(question, time.monotonic() + 1, 1.0)
+    result = job.do(lambda _: None, lambda: False).result
+    assert result.stopped == "mount 1: time limit of 1 s reached"
+    assert result.states > 0
 
 
 def test_a_time_limit_ends_a_compiler(tmp_path: Path) -> None:
