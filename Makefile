@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+KERNEL ?=
+SUITE ?=
 
 BIN := .venv/bin
 # The stamps name the interpreter, so that another PYTHON is noticed.
@@ -9,7 +11,7 @@ STAMP := .venv/.ready-$(subst /,_,$(PYTHON))
 SETUP := sh scripts/setup.sh "$(PYTHON)"
 
 .DEFAULT_GOAL := help
-.PHONY: help check test exhaustive snapshots lint format bench clean
+.PHONY: help check test exhaustive kernel snapshots lint format bench clean
 
 help: ## show this list
 	@awk -F ': .*## ' '/^[a-z]+: .*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -26,6 +28,9 @@ test: $(STAMP)-dev ## run the fast tests
 
 exhaustive: $(STAMP)-dev ## run the tests that are too dear for every commit
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "exhaustive or quality" $(ARGS)
+
+kernel: $(STAMP)-run ## a short lab on a real kernel in QEMU (KERNEL=bzImage, or SUITE=name)
+	@SUITE="$(SUITE)" sh scripts/kernel_lab.sh "$(KERNEL)"
 
 snapshots: $(STAMP)-dev ## write the saved texts of tests/snapshots again
 	@$(BIN)/python -m tests.snapshots
@@ -44,7 +49,7 @@ bench: $(STAMP)-dev ## measure the engines
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove everything made here
-	rm -rf .venv .venv-install.log build *.egg-info found-traces .coverage htmlcov
+	rm -rf .venv .venv-install.log kernels build *.egg-info found-traces .coverage htmlcov
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -271,6 +271,10 @@ class Inode(Struct):
     on_running_list: Bit
     # ... or of the committing one.
     on_committing_list: Bit
+    # Of the jbd2_inode, in blocks: what a commit writes and waits for of the inode's data.  One
+    # range serves both transactions; its end is the last block + 1, or 0 where there is none.
+    i_dirty_start: Annotated[int, Max("nr_blocks")]
+    i_dirty_end: Annotated[int, Max("nr_blocks")]
 
 
 class MapBlocks(Struct):

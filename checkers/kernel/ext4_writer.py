@@ -43,21 +43,51 @@ class ImageWriter:
         self._super = memoryview(self.image)[ext4.SUPERBLOCK_OFFSET :][: ext4.SUPERBLOCK_BYTES]
         descriptors = (self._before.first_block + 1) * self.block_bytes
         self._group = memoryview(self.image)[descriptors:]
-        self._reserved: set[int] = set()
+        self._blocks_per_group = ext4.Super.blocks_per_group.get(self._super)
+        self._next = self._before.first_block + 1
+        self._root = [
+            e.physical + n for e in self._before.extents(ext4.ROOT_INODE) for n in range(e.length)
+        ]
         self._touched = {ext4.SUPERBLOCK_OFFSET // self.block_bytes, self._before.first_block + 1}
 
     def reserve(self, count: int) -> int:
         """Return the first of ``count`` free blocks in a row, which nobody gets again.
 
-        Raises :class:`ValueError` if there are none.
+        Raises :class:`ValueError` if there are none in group 0.
         """
-        first = self._before.first_block + 1
-        for start in range(first, self._before.block_count - count + 1):
-            run = range(start, start + count)
-            if not any(n in self._reserved or self._before.is_allocated(n) for n in run):
-                self._reserved.update(run)
+        end = min(self._before.block_count, self._before.first_block + self._blocks_per_group)
+        start = self._next
+        while start + count <= end:
+            used = [n for n in range(start, start + count) if self._before.is_allocated(n)]
+            if not used:
+                self._next = start + count
                 return start
+            start = used[-1] + 1
         raise ValueError(f"no {count} free blocks in a row")
+
+    def free_blocks(self) -> Iterator[int]:
+        """Yield the blocks that are free in the template and not reserved so far."""
+        for n in range(self._next, self._before.block_count):
+            if not self._before.is_allocated(n):
+                yield n
+
+    def grow_root(self, blocks: int) -> None:
+        """Give the root directory this many more, empty blocks, in a row."""
+        first = self.reserve(blocks)
+        empty = ext4.DIRECTORY_ENTRY.pack(0, self.block_bytes, 0, 0).ljust(self.block_bytes, b"\0")
+        for block in range(first, first + blocks):
+            self.use_block(block)
+            self.put_data(block, empty)
+            self._touched.add(block)
+        old = self._before.extents(ext4.ROOT_INODE)
+        raw = self._inode_at(ext4.ROOT_INODE)
+        extents = (*old, Extent(len(self._root), blocks, first, written=True))
+        raw[ext4.Inode.block_offset :][: ext4.Inode.block_bytes] = _extent_node(
+            extents, ext4.Inode.block_bytes
+        )
+        self._root += range(first, first + blocks)
+        ext4.Inode.size_low.put(raw, len(self._root) * self.block_bytes)
+        _add(ext4.Inode.blocks_low, raw, blocks * self.block_bytes // _SECTOR_BYTES)
 
     def put_data(self, block: int, content: bytes) -> None:
         """Fill a block."""
@@ -120,10 +150,15 @@ class ImageWriter:
             ext4.Inode.dtime.put(raw, ext4.Super.last_orphan.get(self._super))
         at = ext4.Inode.block_offset
         raw[at : at + ext4.Inode.block_bytes] = root
+        self._inode_at(number)[:] = raw
+
+    def _inode_at(self, number: int) -> memoryview:
+        """Return the bytes of an inode in the table, to be changed."""
+        size = ext4.Super.inode_size.get(self._super)
         table = ext4.Group.inode_table.get(self._group) * self.block_bytes
         start = table + (number - 1) * size
         self._touched.add(start // self.block_bytes)
-        self.image[start : start + size] = raw
+        return memoryview(self.image)[start : start + size]
 
     def _extent_tree(self, extents: Sequence[Extent]) -> tuple[bytes, int]:
         """Return the root of a tree for these extents, and how many leaves it has."""
@@ -136,19 +171,21 @@ class ImageWriter:
         return _index_root(extents[0].logical, leaf), 1
 
     def _put_name(self, name: str, number: int) -> None:
-        """Add a name to the root directory, behind its last entry."""
-        block = self._before.extents(ext4.ROOT_INODE)[0].physical
-        self._touched.add(block)
-        content = memoryview(self.image)[block * self.block_bytes :][: self.block_bytes]
-        *_, (at, used_bytes, record_bytes) = _records(content)
+        """Add a name to the root directory, behind the last entry of a block that has room."""
         encoded = name.encode()
-        left = record_bytes - used_bytes
-        if left < _record_bytes(len(encoded)):
+        for block in self._root:
+            content = memoryview(self.image)[block * self.block_bytes :][: self.block_bytes]
+            *_, (at, used_bytes, record_bytes) = _records(content)
+            if record_bytes - used_bytes >= _record_bytes(len(encoded)):
+                break
+        else:
             raise ValueError(f"no room for {name} in the root directory")
-        inode, _, name_bytes, kind = ext4.DIRECTORY_ENTRY.unpack_from(content, at)
-        ext4.DIRECTORY_ENTRY.pack_into(content, at, inode, used_bytes, name_bytes, kind)
+        self._touched.add(block)
+        if used_bytes:
+            inode, _, name_bytes, kind = ext4.DIRECTORY_ENTRY.unpack_from(content, at)
+            ext4.DIRECTORY_ENTRY.pack_into(content, at, inode, used_bytes, name_bytes, kind)
         at += used_bytes
-        kind = ext4.DIRECTORY_ENTRY_REGULAR
+        left, kind = record_bytes - used_bytes, ext4.DIRECTORY_ENTRY_REGULAR
         ext4.DIRECTORY_ENTRY.pack_into(content, at, number, left, len(encoded), kind)
         start = at + ext4.DIRECTORY_ENTRY.size
         content[start : start + len(encoded)] = encoded
@@ -199,6 +236,6 @@ def _records(block: memoryview) -> Iterator[tuple[int, int, int]]:
     """Yield offset, bytes in use and length of each entry of a directory block."""
     at = 0
     while at < len(block):
-        _, record_bytes, name_bytes, _ = ext4.DIRECTORY_ENTRY.unpack_from(block, at)
-        yield at, _record_bytes(name_bytes), record_bytes
+        inode, record_bytes, name_bytes, _ = ext4.DIRECTORY_ENTRY.unpack_from(block, at)
+        yield at, _record_bytes(name_bytes) if inode else 0, record_bytes
         at += record_bytes

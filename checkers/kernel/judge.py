@@ -27,8 +27,6 @@ from powercut.properties.crash import DURABILITY, STALE, STRUCTURE
 
 SIZES = "sizes"
 SECTOR_BYTES = 512
-TORN = -1
-"""The value of a sector that holds more than one letter."""
 MARK_PREFIX = b"powercut mark "
 _MARK = re.compile(rb"powercut mark (\d+) (\d+) (\d+) (\d+)\0*$")
 _NAME = re.compile(r"file(\d+)(?:\.(\d+))?")
@@ -81,6 +79,17 @@ def marks_of(log: BlockLog) -> list[Returned]:
     return marks
 
 
+def letters_of(tasks: Sequence[Sequence[Op]]) -> dict[tuple[int, int], int]:
+    """Return what each write and store of a program fills its range with, by (task, call)."""
+    places = (
+        (task, n)
+        for task, ops in enumerate(tasks)
+        for n, op in enumerate(ops)
+        if op.code in _DATA_OPS
+    )
+    return dict(zip(places, WRITE_LETTERS, strict=False))
+
+
 @dataclass(slots=True)
 class Program:
     """The tasks of a workload, and what each operation fills its range with."""
@@ -91,13 +100,7 @@ class Program:
     owner: dict[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        places = (
-            (task, n)
-            for task, ops in enumerate(self.tasks)
-            for n, op in enumerate(ops)
-            if op.code in _DATA_OPS
-        )
-        self.letters = dict(zip(places, WRITE_LETTERS, strict=False))
+        self.letters = letters_of(self.tasks)
         self.owner = {}
         for task, ops in enumerate(self.tasks):
             for op in ops:
@@ -211,8 +214,8 @@ class Judge:
     def _judged(self, spec: FileSpec, name: str, content: bytes) -> Fault | None:
         if len(content) % SECTOR_BYTES:
             return Fault(SIZES, name, f"size {len(content)} is no whole number of sectors")
-        found = sectors_of(content)
-        wrong = spec.wrong_at(found)
+        wrongs = ((found, spec.wrong_at(found)) for found in readings_of(content))
+        found, wrong = next(((f, w) for f, w in wrongs if w is not None), ((), None))
         if wrong is None:
             return None
         shown = f"{len(content)} bytes, {runs(content)}"
@@ -237,8 +240,6 @@ class Judge:
 
     def _whose(self, spec: FileSpec, value: int) -> str:
         """Say whose data a sector shows that should not."""
-        if value == TORN:
-            return "letters are mixed inside a sector"
         own = {letter for _, letter in spec.begun} | set(spec.versions[0].cells)
         if value in own:
             return "data of its own that was never there, or cut off"
@@ -248,9 +249,23 @@ class Judge:
 
 
 def sectors_of(content: bytes) -> tuple[int, ...]:
-    """Return the letter of each sector, :data:`TORN` for one with several."""
-    pieces = (content[at : at + SECTOR_BYTES] for at in range(0, len(content), SECTOR_BYTES))
-    return tuple(piece[0] if piece.count(piece[0]) == len(piece) else TORN for piece in pieces)
+    """Return the letter that each sector begins with."""
+    return tuple(content[::SECTOR_BYTES])
+
+
+def readings_of(content: bytes, piece_bytes: int = SECTOR_BYTES) -> list[tuple[int, ...]]:
+    """Return a letter a piece, as often as it takes for each letter of a piece to be in one.
+
+    A call may copy into a page while the device reads that, so a piece may show two contents; each
+    of them has to be allowed.
+    """
+    pieces = [content[at : at + piece_bytes] for at in range(0, len(content), piece_bytes)]
+    letters = [
+        piece[:1] if piece.count(piece[0]) == len(piece) else bytes(dict.fromkeys(piece))
+        for piece in pieces
+    ]
+    count = max(map(len, letters), default=1)
+    return [tuple(found[n % len(found)] for found in letters) for n in range(count)]
 
 
 def structural_faults(volume: Volume) -> Iterator[Fault]:

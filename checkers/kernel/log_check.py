@@ -34,12 +34,14 @@ _OPINION_FILES = 20
 class Plan:
     """Who looks at a state: the judge of a workload, a command, and e2fsck at every nth state.
 
-    With ``opinion_every`` 0 e2fsck and debugfs see the violating states only, where installed.
+    With ``opinion_every`` 0 e2fsck and debugfs see the violating states only, where installed, and
+    of these the first ``most_opinions`` if that is given.
     """
 
     judge: Judge | None = None
     command: tuple[str, ...] = ()
     opinion_every: int = 0
+    most_opinions: int | None = None
     time_limit_seconds: float | None = None
 
 
@@ -86,7 +88,8 @@ def check_states(states: CrashStates, plan: Plan, report: Report) -> Iterator[Vi
         faults = tuple(_faults(point, plan))
         report.states += 1
         due = plan.opinion_every and report.states % plan.opinion_every == 0
-        if due or (faults and has_tools):
+        room = plan.most_opinions is None or report.opinions < plan.most_opinions
+        if due or (faults and has_tools and room):
             report.opinions += 1
             ask_e2fsprogs(point, faults)
         report.seconds = time.monotonic() - begun

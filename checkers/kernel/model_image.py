@@ -83,7 +83,7 @@ def write_image(
     per_block = geometry.cells_per_block
     for block in range(geometry.nr_phys):
         cells = disk.cells[block * per_block : (block + 1) * per_block]
-        writer.put_data(first + block, b"".join(_filled(cells, block_bytes)))
+        writer.put_data(first + block, filled_block(cells, block_bytes))
         if disk.bitmap >> block & 1:
             writer.use_block(first + block)
     for i, inode in enumerate(disk.inodes):
@@ -103,15 +103,21 @@ def _template(block_bytes: int) -> bytes:
         return path.read_bytes()
 
 
-def _filled(cells: Sequence[int], block_bytes: int) -> Iterator[bytes]:
-    for cell in cells:
-        yield bytes([LETTERS[colour_name(cell)]]) * (block_bytes // len(cells))
+def filled_block(cells: Sequence[int], block_bytes: int) -> bytes:
+    """Return a block: each cell is filled with the letter of its colour."""
+    cell_bytes = block_bytes // len(cells)
+    return b"".join(bytes([LETTERS[colour_name(cell)]]) * cell_bytes for cell in cells)
 
 
 def _new_file(i: int, inode: DiskInode, cell_bytes: int, first: int) -> NewFile:
     name = "" if inode.deleted else file_name(i)
-    extents = tuple(_extents(inode.extents, first))
+    extents = model_extents(inode.extents, first)
     return NewFile(name, inode.size * cell_bytes, extents, inode.orphan)
+
+
+def model_extents(blocks: Sequence[tuple[int, int]], first: int) -> tuple[Extent, ...]:
+    """Return the extents of an inode of the model whose physical block 0 is ``first``."""
+    return tuple(_extents(blocks, first))
 
 
 def _extents(blocks: Sequence[tuple[int, int]], first: int) -> Iterator[Extent]:
@@ -199,7 +205,7 @@ def structural_faults(image: ModelImage, *, forgiving: bool = False) -> list[str
 
 
 def _is_forgiven(inode: DiskInode, per_block: int) -> bool:
-    is_in_inode = len(list(_extents(inode.extents, 0))) <= ext4.EXTENTS_IN_INODE
+    is_in_inode = len(model_extents(inode.extents, 0)) <= ext4.EXTENTS_IN_INODE
     return inode.size % per_block == 0 and (is_in_inode or inode.size <= per_block)
 
 

@@ -115,7 +115,7 @@ class FileSpec:
             return Wrong(f"size {size} was never there since the last sync, only {sizes}")
         if any(all(self._allowed(v, c, x) for c, x in enumerate(found)) for v in candidates):
             return None
-        best = min(
+        best = max(
             (next(c for c, x in enumerate(found) if not self._allowed(v, c, x)), v)
             for v in candidates
         )

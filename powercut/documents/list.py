@@ -91,6 +91,7 @@ class ListedFinding(Struct, frozen=True, kw_only=True):
     differs: tuple[Differs, ...]
     seen: tuple[Seen, ...]
     litmus: tuple[str, ...]
+    kernel_program: str
     designs: tuple[str, ...]
     status: str
 

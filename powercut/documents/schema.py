@@ -16,7 +16,9 @@ from powercut.documents.exam import ExamDocument, ExamGeneratedDocument
 from powercut.documents.explore import ExploreDocument
 from powercut.documents.fuzz import FuzzDocument, FuzzMutantsDocument
 from powercut.documents.image import ImageDocument
+from powercut.documents.kernel_conform import KernelConformDocument
 from powercut.documents.kernel_log import KernelLogDocument
+from powercut.documents.kernel_run import KernelRunDocument
 from powercut.documents.list import ListDocument
 from powercut.documents.litmus import LitmusDocument
 from powercut.documents.locks import LocksDocument
@@ -40,6 +42,8 @@ DOCUMENTS: dict[tuple[str, ...], tuple[type[Document], ...]] = {
     ("fuzz",): (FuzzDocument, FuzzMutantsDocument),
     ("image",): (ImageDocument,),
     ("kernel", "log"): (KernelLogDocument,),
+    ("kernel", "conform"): (KernelConformDocument,),
+    ("kernel", "run"): (KernelRunDocument,),
     ("list",): (ListDocument,),
     ("litmus",): (LitmusDocument,),
     ("locks",): (LocksDocument, LocksReportDocument),

@@ -76,7 +76,7 @@ def run(paths: Sequence[Path], options: LitmusOptions) -> int:
     """Run what ``options`` ask for, print the report and return the exit code."""
     chosen = tuple(pick_all("--design", options.designs or (), DESIGNS))
     processes = process_count(options.jobs)
-    ended = [_loaded(path) for path in _paths(paths)]
+    ended = [_loaded(path) for path in litmus_paths(paths)]
     for each in ended:
         if each.litmus is not None and not _designs_of(each.litmus, chosen, options.update):
             each.error = f"{each.path}: {_nothing_allowed(each.litmus)}"
@@ -106,7 +106,7 @@ def _nothing_allowed(litmus: Litmus) -> str:
     return f"no set for the designs given; it has {', '.join(litmus.designs)}"
 
 
-def _paths(given: Sequence[Path]) -> list[Path]:
+def litmus_paths(given: Sequence[Path]) -> list[Path]:
     """Return the files that are meant: a folder stands for the litmus files below it."""
     if not given:
         return shipped_files()

@@ -101,7 +101,11 @@ class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One finding.  Its story is the section ``name`` of docs/findings.md."""
+    """One finding.  Its story is the section ``name`` of docs/findings.md.
+
+    ``kernel_program`` is a workload whose files show it to somebody who does not see the model's
+    record of what happened, where no scope does.
+    """
 
     title: str
     statement: str
@@ -114,6 +118,7 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     differs: tuple[Differs, ...] = ()
     seen: tuple[Seen, ...] = ()
     litmus: tuple[str, ...] = ()
+    kernel_program: str = ""
     name: str = ""
 
     @property

@@ -11,6 +11,7 @@ import cyclopts
 import jsonschema
 import pytest
 
+from powercut.checkers.litmus import SHIPPED
 from powercut.checkers.machines import search as searching
 from powercut.documents.audit import AuditDocument
 from powercut.documents.check import CheckDocument
@@ -19,7 +20,9 @@ from powercut.documents.exam import ExamDocument, ExamGeneratedDocument
 from powercut.documents.explore import ExploreDocument
 from powercut.documents.fuzz import FuzzDocument, FuzzMutantsDocument
 from powercut.documents.image import ImageDocument
+from powercut.documents.kernel_conform import KernelConformDocument
 from powercut.documents.kernel_log import KernelLogDocument
+from powercut.documents.kernel_run import KernelRunDocument
 from powercut.documents.list import ListDocument
 from powercut.documents.litmus import LitmusDocument
 from powercut.documents.locks import LocksDocument
@@ -42,6 +45,7 @@ from tests.cli.test_fuzz import TINY
 from tests.kernel.commits import change, disk
 from tests.kernel.images import needs_e2fsprogs
 from tests.kernel.logs import Logged, write_log
+from tests.kernel.machines import BZIMAGE, FakeMachine, mark
 from tests.traces.corpus import FOLDER
 
 TRACE = FOLDER / "seed-eof-two-mounts-stale-data.trace.json"
@@ -108,7 +112,9 @@ def test_no_kind_of_document_is_left_out() -> None:
         ExamGeneratedDocument,
         FuzzMutantsDocument,
         ImageDocument,
+        KernelConformDocument,
         KernelLogDocument,
+        KernelRunDocument,
         SweepDocument,
     }
 
@@ -163,6 +169,30 @@ def test_the_document_of_a_log(powercut: Runner, tmp_path: Path) -> None:
     base.write_bytes(step.base)
     write_log(log, (*step.journal, Logged(flags=1), step.commit, *step.data))
     assert_kept(powercut, KernelLogDocument, "kernel", "log", base, log)
+
+
+@needs_e2fsprogs
+@pytest.mark.parametrize(
+    ("kind", "verb", "more"),
+    [
+        (KernelRunDocument, "run", ("--finding", "zero-range-tail")),
+        (KernelConformDocument, "conform", (SHIPPED / "generic-482.litmus",)),
+    ],
+)
+def test_the_documents_of_a_real_kernel(
+    powercut: Runner,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    kind: type[Document],
+    verb: str,
+    more: tuple[str | Path, ...],
+) -> None:
+    machine = FakeMachine([lambda _, rounds: [mark(n, 0, 1) for n in rounds]])
+    kernel = tmp_path / "vmlinuz"
+    kernel.write_bytes(BZIMAGE)
+    monkeypatch.setattr(f"powercut.verbs.kernel.{verb}.missing_machine", lambda: "")
+    monkeypatch.setattr(f"powercut.verbs.kernel.{verb}.Machine", lambda: machine)
+    assert_kept(powercut, kind, "kernel", verb, "--kernel", kernel, "--rounds", "2", *more)
 
 
 def test_a_schema_needs_no_files(powercut: Runner) -> None:

@@ -156,12 +156,16 @@ ELSEWHERE = {
     "powercut/api.py": "write_whole and nothing more",
     "powercut/verbs/sweep.py": "what check calls for its traces",
     "powercut/verbs/exam_generated.py": "the campaign, below",
+    "powercut/verbs/kernel/conform.py": "tests/kernel/test_conform_cli.py",
     "powercut/verbs/kernel/log.py": "tests/kernel/test_log_cli.py",
+    "powercut/verbs/kernel/run.py": "tests/kernel/test_run_cli.py",
     "checkers/mistakes/campaign.py": "tests/mistakes/test_campaign.py",
     "checkers/engine/cache.py": "tests/engine/test_cache.py",
     "checkers/engine/c_library.py": "test_no_room_for_anything, below",
     "checkers/kernel/e2fsprogs.py": "the image above",
+    "checkers/kernel/guest/machine.py": "tests/kernel/test_guest.py",
     "checkers/kernel/log_check.py": "tests/kernel/test_log_cli.py",
+    "checkers/kernel/trial.py": "tests/kernel/test_run_cli.py",
 }
 SEAMS = {"powercut.writing", "powercut.inputs.files"}
 

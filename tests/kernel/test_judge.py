@@ -66,6 +66,22 @@ def test_data_after_its_commit(tmp_path: Path) -> None:
     assert faults == {("stale-data", "from byte 1024 on data of a previous owner of the block")}
 
 
+def half(content: bytes, letter: bytes) -> bytes:
+    """A sector that a call copied into while the device read it."""
+    return content[:100] + letter * 412 + content[512:]
+
+
+def test_each_half_of_a_sector_is_judged(tmp_path: Path) -> None:
+    step = change(disk(2, "OOFF", used=0b1, blocks=1), disk(2, "11FF", used=0b1, blocks=1))
+    (data,) = step.data
+    for letter, faults in (
+        (b"O", set()),
+        (b"F", {("stale-data", "from byte 0 on data of a previous owner of the block")}),
+    ):
+        torn = Logged(data.offset_bytes, half(data.data, letter))
+        assert found(tmp_path, step, "write 0 2", torn) == faults
+
+
 def test_data_that_was_cut_off(tmp_path: Path) -> None:
     before, zeroed, kept = (disk(n, cells) for n, cells in ((2, "OOFF"), (3, "O..."), (3, "OO..")))
     tasks = "truncate 1; truncate 3"

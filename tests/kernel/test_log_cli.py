@@ -166,5 +166,5 @@ def test_bad_files(powercut: Runner, case: Case, tmp_path: Path) -> None:
 
 
 def test_the_verb_needs_a_verb(powercut: Runner) -> None:
-    assert_refused(powercut("kernel"), "no verb given; give one of log")
+    assert_refused(powercut("kernel"), "no verb given; give one of conform, log")
     assert_refused(powercut("kernel", "lgo"), 'did you mean "log"?')

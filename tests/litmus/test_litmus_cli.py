@@ -132,7 +132,7 @@ def test_two_processes_say_the_same(powercut_run: Runner, tmp_path: Path) -> Non
 def test_the_shipped_files_are_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     from powercut.verbs import litmus
 
-    assert litmus._paths(()) == shipped_files()
+    assert litmus.litmus_paths(()) == shipped_files()
     assert len(shipped_files()) >= 10
 
 

@@ -126,16 +126,16 @@ def forgets_a_size(machine: DifferentialMachine) -> None:
 
 
 def commits_without_a_size(machine: DifferentialMachine) -> None:
-    """An overwrite behind i_disksize while its transaction runs."""
-    machine.write(0, 2, 1, [Side.flush])
-    machine.write(0, 3, 1, [])
+    """An append to the EOF block that a truncate has filed, written by the commit."""
+    machine.truncate(0, 1, [Side.flush, Side.complete])
+    machine.write(0, 0, 2, [Side.commit])
     machine.rest()
 
 
 CAUSES = {
     "seed-eof-ordered": (3, forgets_a_size),
     "seed-eof-deferred": (3, forgets_a_size),
-    "seed-without-07": (1, commits_without_a_size),
+    "seed-without-07": (3, commits_without_a_size),
 }
 
 

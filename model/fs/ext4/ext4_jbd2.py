@@ -7,6 +7,7 @@ log is full.
 
 from powercut.model.fs.ext4.ext4 import ext4_emergency_state
 from powercut.model.fs.jbd2.checkpoint import jbd2_log_space_left, jbd2_log_wait_for_space
+from powercut.model.fs.jbd2.transaction import jbd2_journal_file_inode
 from powercut.model.language import Path
 from powercut.model.state import EROFS, OK, T_LOCKED, T_NONE, T_RUNNING, Inode, Kernel
 
@@ -58,9 +59,9 @@ def ext4_should_order_data(k: Kernel, inode: Inode) -> int:
     return not inode.buffered_iomap or k.conf.orders_iomap
 
 
-def ext4_jbd2_inode_add_write(k: Kernel, current: int, inode: Inode) -> Path[None]:
-    """File the inode on the running transaction, in a handle of its own.  kernel: same name."""
+def ext4_jbd2_inode_add_write(k: Kernel, current: int, inode: Inode, block: int) -> Path[None]:
+    """File a block of the inode in a handle of its own.  kernel: ext4_block_zero_eof(), 7.x."""
     error = yield from ext4_journal_start(k, current)
     if error == OK:
-        inode.on_running_list = 1
+        jbd2_journal_file_inode(k, inode, block)
         ext4_journal_stop(k, current)

@@ -13,6 +13,9 @@ def ext4_free_inode(k: Kernel, current: int, i: int) -> None:
     inode = k.inode[i]
     inode.raw.orphan = 0
     inode.on_running_list = 0
+    if inode.on_committing_list == 0:
+        inode.i_dirty_start = 0
+        inode.i_dirty_end = 0
     ext4_mark_inode_dirty(k, current, inode)
     inode.wb_err = 0
     note_freed(k, i)

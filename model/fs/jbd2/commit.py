@@ -33,6 +33,7 @@ from powercut.model.state import (
     TID_COMMITTING,
     TID_DONE,
     TID_RUNNING,
+    Inode,
     InodeImage,
     Kernel,
 )
@@ -88,11 +89,22 @@ def freeze_transaction(k: Kernel) -> None:
     k.journal.committing = T_FLUSH
 
 
+def has_ordered_data(k: Kernel, inode: Inode, f: int) -> int:
+    """Whether the committing transaction writes and waits for folio ``f``."""
+    first = f * k.conf.blocks_per_folio
+    if inode.on_committing_list == 0 or inode.i_dirty_end <= first:
+        return False
+    return inode.i_dirty_start < first + k.conf.blocks_per_folio
+
+
 def journal_submit_data_buffers(k: Kernel) -> Path[None]:
-    """Write the mapped dirty data of the transaction's inodes.  kernel: same name."""
+    """Write the mapped dirty data of the transaction's inodes, in their range of whole folios.
+
+    kernel: same name, 6.1 to 7.3.
+    """
     for i in range(k.conf.nr_inodes):
         for f in range(k.conf.nr_folios):
-            if k.inode[i].on_committing_list and k.inode[i].folio[f].dirty:
+            if has_ordered_data(k, k.inode[i], f) and k.inode[i].folio[f].dirty:
                 yield from folio_lock(k, KJOURNALD, k.inode[i].folio[f])
                 if k.inode[i].folio[f].dirty:
                     yield from folio_wait_writeback(k, k.inode[i].folio[f])
@@ -101,16 +113,19 @@ def journal_submit_data_buffers(k: Kernel) -> Path[None]:
 
 
 def journal_finish_inode_data_buffers(k: Kernel) -> Path[None]:
-    """Wait for the writeback of the transaction's inodes; only then all leave the list.
+    """Wait for the writeback of the transaction's inodes, in their range; then all leave the list.
 
-    kernel: same name.
+    kernel: same name.  The range is forgotten unless the next transaction has the inode already.
     """
     for i in range(k.conf.nr_inodes):
         for f in range(k.conf.nr_folios):
-            if k.inode[i].on_committing_list:
+            if has_ordered_data(k, k.inode[i], f):
                 yield from folio_wait_writeback(k, k.inode[i].folio[f])
     for i in range(k.conf.nr_inodes):
         k.inode[i].on_committing_list = 0
+        if k.inode[i].on_running_list == 0:
+            k.inode[i].i_dirty_start = 0
+            k.inode[i].i_dirty_end = 0
 
 
 def make_record_durable(k: Kernel) -> None:

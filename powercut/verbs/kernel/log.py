@@ -90,7 +90,12 @@ def _prepare(base: Path, log: Path, options: Options) -> tuple[CrashStates, Plan
     except ValueError as error:
         raise LabError(str(options.workload), str(error)) from None
     choice = Choice(options.subsets, options.seed, options.torn)
-    plan = Plan(judge, command, options.opinion_every, options.time_limit)
+    plan = Plan(
+        judge,
+        command,
+        options.opinion_every,
+        time_limit_seconds=options.time_limit,
+    )
     return CrashStates(image, whole_log, choice), plan
 
 

@@ -17,6 +17,7 @@ from powercut.model.fs.ext4.inode.map_blocks import (
 from powercut.model.fs.ext4.truncate import ext4_truncate_failed_write
 from powercut.model.fs.iomap.buffered_io.read import fill_for_write, zero_new_block
 from powercut.model.fs.iomap.buffered_io.write import iomap_write_end
+from powercut.model.fs.jbd2.transaction import jbd2_journal_file_inode
 from powercut.model.kernel.primitives import down_write, folio_lock, folio_unlock, up_write
 from powercut.model.language import Path
 from powercut.model.mm.truncate import pagecache_isize_extended
@@ -71,7 +72,7 @@ def get_blocks_for_write(k: Kernel, current: int, inode: Inode, first: int, last
     up_write(k, inode.i_data_sem)
     for b in range(first, last + 1):
         if (new >> b) & 1:
-            inode.on_running_list = 1
+            jbd2_journal_file_inode(k, inode, b)
             ext4_mark_inode_dirty(k, current, inode)
             if error:
                 zero_new_buffer(k, inode, b)

@@ -66,7 +66,7 @@ def ext4_block_zero_eof(
         mark_eof_block(k, inode)
     folio_unlock(k, inode.folio[block // k.conf.blocks_per_folio])
     if zeroed and ext4_should_order_data(k, inode) and inode.raw.extent[block].state == WRITTEN:
-        yield from ext4_jbd2_inode_add_write(k, current, inode)
+        yield from ext4_jbd2_inode_add_write(k, current, inode, block)
     if zeroed and submits_zeroed_gap(k):
         yield from ext4_iomap_submit_zero_block(k, current, inode, block)
     if zeroed and k.conf.eof_rule == EOF_PENDING and inode.buffered_iomap:
