@@ -19,7 +19,7 @@ def main() -> NoReturn:
     """Run the command of this process and leave with its exit code."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number, handler in before.items():
-        if handler in (signal.SIG_DFL, signal.default_int_handler):
+        if number == signal.SIGINT or handler == signal.SIG_DFL:
             signal.signal(number, _end)
     from powercut import cli
 

@@ -178,6 +178,7 @@ def _compile(path: str, source: str, flags: Sequence[str], inputs: Sequence[str]
             done = subprocess.run(
                 command,
                 cwd=folder,
+                env={**os.environ, "TMPDIR": str(folder)},  # its own files go with the folder
                 capture_output=True,
                 text=True,
                 check=False,

@@ -5,16 +5,16 @@ words: :mod:`~powercut.checkers.run.judgement` and :mod:`~powercut.checkers.run.
 with what is left.
 """
 
-import traceback
 from dataclasses import dataclass
 
 from powercut.checkers.engine.errors import STEP_ERRORS
 from powercut.checkers.engine.frames import Place
 from powercut.checkers.engine.lockstep import compare
+from powercut.checkers.run.faults import failure_of, place_in_model
 from powercut.checkers.run.mount import Mount
 from powercut.checkers.run.places import place_of
 from powercut.checkers.run.standing import call_of
-from powercut.checkers.traces.errors import TraceMismatch
+from powercut.checkers.traces.errors import ModelFails, TraceMismatch
 from powercut.checkers.traces.format import TraceStep, colour_set
 from powercut.model.recovery import Disk
 
@@ -93,11 +93,11 @@ class Follower:
             if step.thread not in self._indexes:
                 known = ", ".join(self._indexes)
                 raise self._mismatch(number, f"there is no thread {step.thread}; there are {known}")
-            failure = self._take(number, self._indexes[step.thread], step)
-            if failure:
+            error = self._take(number, self._indexes[step.thread], step)
+            if error is not None:
                 if may_fail and number == last:
-                    return failure
-                raise self._mismatch(number, f"{step.thread} fails here: {failure}")
+                    return failure_of(error)
+                raise self._fails(number, step.thread, error)
         try:
             self._compare(last + 1)
         except TraceMismatch as error:
@@ -111,20 +111,27 @@ class Follower:
         try:
             compare(self.mount.system, self.state, self.native, number - 1)
         except _FAILURES as error:
-            raise self._mismatch(number, f"a wait fails here: {_failure(error)}") from None
+            raise self._fails(number, "a wait", error) from None
 
-    def _take(self, number: int, thread: int, step: TraceStep) -> str:
+    def _fails(self, number: int, what: str, error: Exception) -> ModelFails:
+        failure = failure_of(error)
+        mismatch = self._mismatch(number, f"{what} fails here: {failure}")
+        return ModelFails(mismatch, place_in_model(error), failure)
+
+    def _take(self, number: int, thread: int, step: TraceStep) -> Exception | None:
         self._check_place(number, thread, step)
         place = self.mount.place(self.state, thread)
         function, call = call_of(self.mount, self.native, self.state, thread)
-        before, failure = self.variables, ""
+        before = self.variables
+        failed: Exception | None = None
         try:
             self.native.step(thread)
             self.states.append(self.mount.step(self.state, thread))
         except _FAILURES as error:
-            failure = _failure(error)
+            failed = error
+        failure = "" if failed is None else failure_of(failed)
         self.taken.append(Taken(thread, place, function, call, before, self.variables, failure))
-        return failure
+        return failed
 
     def _check_place(self, number: int, thread: int, step: TraceStep) -> None:
         """Check where the thread is parked and that it can run."""
@@ -163,13 +170,3 @@ class Follower:
                 possible = colour_set(may)
                 message = f"{here}: the disk cannot show {colour_set(colour)}, only {possible}"
                 raise self.where.mismatch(f".crash.cells[{cell}]", message)
-
-
-def _failure(error: Exception) -> str:
-    """Say in one line what failed, and where in the model if the error does not say."""
-    text = " ".join(str(error).split())
-    kind = "assertion failed" if isinstance(error, AssertionError) else type(error).__name__
-    if text:
-        return f"{kind}: {text}"
-    places = traceback.extract_tb(error.__traceback__)
-    return f"{kind}: {places[-1].line} in {places[-1].name}()" if places else kind

@@ -14,10 +14,11 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from powercut.checkers.crash.image import decode, file_images
-from powercut.checkers.engine.errors import DeclarationError, LanguageError
+from powercut.checkers.engine.errors import STEP_ERRORS, DeclarationError, LanguageError
 from powercut.checkers.engine.frames import Place
 from powercut.checkers.engine.native import NativeRun
 from powercut.checkers.engine.system import Build, Predicate, System, ThreadInfo
+from powercut.checkers.run.faults import failure_of, patch_fault, place_in_model
 from powercut.checkers.run.question import Question
 from powercut.checkers.weave.errors import PatchError
 from powercut.checkers.weave.patch import ModelPatch
@@ -153,6 +154,25 @@ def _constants(
     return bytes(constants)
 
 
+def _explain_start(
+    patches: Sequence[ModelPatch],
+    build: Build,
+    design: Design,
+    scope: Scope,
+    mutant: Mutant | None,
+    number: int,
+    observes_calls: bool,
+    disk: Disk | None,
+) -> None:
+    """Start the threads natively.  Raises :class:`PatchError` with the line where one fails."""
+    constants = _constants(build, design, scope, mutant, number, observes_calls=observes_calls)
+    variables = _variables(build, constants, disk or mkfs(scope), scope)
+    try:
+        NativeRun(build, constants, variables)
+    except (AssertionError, *STEP_ERRORS) as error:
+        raise patch_fault(patches, place_in_model(error), failure_of(error)) from None
+
+
 _LENT: dict[Build, System] = {}
 
 
@@ -211,22 +231,23 @@ class Mount:
         """Return mount ``number`` (from 0) of what ``question`` is about, by default from mkfs.
 
         Where the question has an observation, a crash keeps which calls had returned and what the
-        syncs said.  ``checked`` checks the range of every store and index.
+        syncs said.  ``checked`` checks the range of every store and index.  Raises
+        :class:`PatchError` where a thread of a patched model fails before its first point.
         """
         scope = question.scope
         if question.variants is not None:
             build = build_asked(question, number, checked=checked)
             system = _lent_system(build, question, number)
             return cls(system, scope, mkfs(scope) if disk is None else disk)
-        system = _system_of(
-            build_asked(question, number, checked=checked),
-            question.design,
-            scope,
-            question.mutant,
-            number,
-            question.observation is not None,
-        )
-        return cls(system, scope, mkfs(scope) if disk is None else disk)
+        build = build_asked(question, number, checked=checked)
+        observes_calls = question.observation is not None
+        what = (build, question.design, scope, question.mutant, number, observes_calls)
+        try:
+            return cls(_system_of(*what), scope, mkfs(scope) if disk is None else disk)
+        except STEP_ERRORS:
+            if question.patches:
+                _explain_start(question.patches, *what, disk)
+            raise
 
     def variables_of(self, disk: Disk) -> bytes:
         """Return the variables of a fresh mount of ``disk``."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
+from powercut.checkers.run.faults import patch_fault
 from powercut.checkers.run.follow import Follower, Where
 from powercut.checkers.run.judgement import Judgement, judge
 from powercut.checkers.run.mount import Mount
@@ -22,7 +23,7 @@ from powercut.checkers.run.question import Question
 from powercut.checkers.run.replay_view import view_of
 from powercut.checkers.run.result import HOLDS, VIOLATED
 from powercut.checkers.traces.codec import scope_of
-from powercut.checkers.traces.errors import TraceError
+from powercut.checkers.traces.errors import ModelFails, TraceError
 from powercut.checkers.traces.format import ImageError, Trace, TraceEpoch, disk_of
 from powercut.checkers.traces.views import EpochReplay, PlacedStep
 from powercut.checkers.weave.patch import ModelPatch, parse_patch
@@ -85,6 +86,21 @@ def replay(trace: Trace, name: str = "trace", patches: Sequence[ModelPatch] = ()
     question = subject_of(trace, name)
     question = dataclasses.replace(question, patches=(*question.patches, *patches))
     return replay_as(question, trace, name)
+
+
+def replay_found(trace: Trace) -> ReplayResult:
+    """Re-run a ``trace`` that a search has just found.
+
+    Raises as :func:`replay` does, and :class:`~powercut.checkers.weave.errors.PatchError` where a
+    patched model fails on the way: a search does not check every range.
+    """
+    try:
+        return replay(trace)
+    except ModelFails as error:
+        patches = subject_of(trace).patches
+        if not patches:
+            raise
+        raise patch_fault(patches, error.at, error.failure) from None
 
 
 def replay_as(question: Question, trace: Trace, name: str = "trace") -> ReplayResult:

@@ -26,3 +26,15 @@ class TraceError(InputError):
 
 class TraceMismatch(TraceError):
     """A well-formed trace that the model, as it is now, does not follow."""
+
+
+class ModelFails(TraceMismatch):
+    """A step or a wait of the model fails where the trace goes on.
+
+    ``at`` is the file and line of the model, ``failure`` what is wrong there.
+    """
+
+    def __init__(self, mismatch: TraceMismatch, at: str, failure: str) -> None:
+        super().__init__(*mismatch.args)
+        self.at = at
+        self.failure = failure

@@ -1,6 +1,8 @@
 """Signals that ask a command to end: what the first one does, and the second.
 
-What: SIGTERM, and SIGHUP unless it is ignored, are heard as Ctrl-C is.  The first one is a request:
+What: SIGTERM, and SIGHUP unless it is ignored, are heard as Ctrl-C is, and Ctrl-C is heard where a
+shell has it ignored, as a script's shell does for what runs in the background: whoever sends it to
+a command means that command.  The first one is a request:
 the command says what it knows and ends with "inconclusive".  The second one ends it at once.
 Why so: a service manager, a batch system and a closed terminal want what a person at the keyboard
 wants, and two ways to end would be two sets of mistakes.
@@ -16,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 _AS_CTRL_C = ("SIGTERM", "SIGHUP")
 
@@ -27,10 +30,28 @@ _MAKING = {
 """Functions that translate and compile: they take seconds, and ending them loses nothing."""
 
 
+_SEARCHING = {
+    ("powercut.checkers.engine.search.breadth", "_search"),
+    ("powercut.checkers.engine.search.c", "_search"),
+    ("powercut.checkers.engine.search.depth", "_search"),
+    ("powercut.checkers.engine.search.walk", "_one_walk"),
+}
+"""Functions whose callers take an interrupt for the end of the search, and keep what was found."""
+
+
 def is_making(frame: FrameType | None) -> bool:
     """Whether ``frame`` was called from where a model is translated or compiled."""
+    return _is_below(frame, _MAKING)
+
+
+def is_searching(frame: FrameType | None) -> bool:
+    """Whether ``frame`` was called from the loop of a search."""
+    return _is_below(frame, _SEARCHING)
+
+
+def _is_below(frame: FrameType | None, functions: set[tuple[str, str]]) -> bool:
     while frame is not None:
-        if (frame.f_globals.get("__name__"), frame.f_code.co_name) in _MAKING:
+        if (frame.f_globals.get("__name__"), frame.f_code.co_name) in functions:
             return True
         frame = frame.f_back
     return False
@@ -48,7 +69,9 @@ def heard_alike() -> Iterator[None]:
         yield
         return
     names = [name for name in _AS_CTRL_C if hasattr(signal, name)]
-    before = {}
+    before: dict[int, Any] = {}
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in names:
         number = getattr(signal, name)
         if signal.getsignal(number) == signal.SIG_DFL:
@@ -64,7 +87,7 @@ def _pass_on(_number: int, frame: FrameType | None) -> None:
     handler = signal.getsignal(signal.SIGINT)
     if callable(handler):
         handler(signal.SIGINT, frame)
-    else:  # a shell's background job ignores SIGINT; this one was meant
+    else:  # somebody ignores SIGINT meanwhile; this one was meant
         raise KeyboardInterrupt
 
 

@@ -5,7 +5,6 @@ found it has the compiled model at hand.  A job and its result are plain data, s
 serves one process and many.
 """
 
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,9 @@ from powercut.checkers.engine.search.outcome import INTERRUPTED, Progress
 from powercut.checkers.run.question import Question
 from powercut.checkers.run.result import RunResult, Violation
 from powercut.checkers.run.runner import run_scope
+from powercut.checkers.weave.errors import PatchError
 from powercut.errors import system_limit
+from powercut.execute.watcher import Watcher
 from powercut.model.setup import dimensions
 from powercut.properties.catalog import SITUATIONS
 
@@ -56,13 +57,14 @@ class JobResult:
     """What a job gave: the run, and for each violated property its trace: file name and content.
 
     ``failure`` says what went wrong inside powercut, if anything did, and ``origin`` where; the run
-    is cut short then.
+    is cut short then.  ``refusal`` is what is wrong with the patches, if the model fails by them.
     """
 
     result: RunResult
     traces: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     failure: str = ""
     origin: str = ""
+    refusal: PatchError | None = None
 
     @property
     def states(self) -> int:
@@ -70,48 +72,23 @@ class JobResult:
         return self.result.states
 
 
-class _Cancel(KeyboardInterrupt):
-    """Raised into a search to end it early; the search takes it for an interrupt."""
-
-
-class _Watcher:
-    """Passes progress on and ends the search when it is told to or out of time."""
-
-    def __init__(
-        self, job: Job, report: Callable[[Progress], None], stopped: Callable[[], bool]
-    ) -> None:
-        self.job = job
-        self.report = report
-        self.stopped = stopped
-        self.reason = ""
-
-    def look(self) -> bool:
-        """Say whether to end now; ``reason`` has the words then."""
-        if self.stopped():
-            self.reason = INTERRUPTED
-        elif self.job.deadline is not None and time.monotonic() >= self.job.deadline:
-            self.reason = f"time limit of {self.job.budget_s:g} s reached"
-        return bool(self.reason)
-
-    def on_progress(self, progress: Progress) -> None:
-        self.report(progress)
-        if self.look():
-            raise _Cancel
-
-
 def execute(job: Job, report: Callable[[Progress], None], stopped: Callable[[], bool]) -> JobResult:
     """Do ``job``; never raises, because the caller may be another process."""
-    watcher = _Watcher(job, report, stopped)
+    late = f"time limit of {job.budget_s:g} s reached"
+    watcher = Watcher(report, stopped, job.deadline, late)
     if watcher.look():
         return unexplored(job, f"not started: {watcher.reason}")
     try:
-        result = run_scope(job.question, watcher.on_progress)
+        with watcher.alarm():
+            result = run_scope(job.question, watcher.on_progress)
         if watcher.reason:
             why = result.stopped.replace(INTERRUPTED, watcher.reason)
             result = replace(result, stopped=why)
         return _replayed(job, result)
     except KeyboardInterrupt:
-        return unexplored(job, INTERRUPTED)
+        return unexplored(job, watcher.reason or INTERRUPTED)
+    except PatchError as error:
+        return JobResult(empty_result(job), refusal=error)
     except Exception as error:
         if limit := system_limit(error):
             return unexplored(job, limit)
@@ -162,14 +139,17 @@ def _replayed(job: Job, result: RunResult) -> JobResult:
 
 
 def _confirm(result: RunResult, violation: Violation) -> "tuple[Trace, str]":
-    """Return the trace of ``violation`` and why it does not replay (empty if it does)."""
-    from powercut.checkers.run.replay import replay
+    """Return the trace of ``violation`` and why it does not replay (empty if it does).
+
+    Raises :class:`PatchError` where a patched model fails: the search checks no range.
+    """
+    from powercut.checkers.run.replay import replay_found
     from powercut.checkers.run.trace_of import trace_of
     from powercut.checkers.traces.errors import TraceMismatch
 
     trace = trace_of(violation, result)
     try:
-        outcome = replay(trace)
+        outcome = replay_found(trace)
     except TraceMismatch as error:
         return trace, str(error) or "the schedule does not fit"
     return trace, "" if outcome.reproduced else (outcome.detail or "another verdict")

@@ -172,6 +172,7 @@ class _Pool(Generic[_Result]):
         self.keep = keep
         self.processes = processes
         self.context = multiprocessing.get_context("spawn")
+        self.asked = threading.Event()
         self.stop = self.context.Event()
         self.keys = [job.build_key for job in jobs]
         self.waiting = list(range(len(jobs)))
@@ -181,7 +182,7 @@ class _Pool(Generic[_Result]):
     def results(self) -> Iterator[_Result]:
         finished = False
         try:
-            with first_interrupt(self.stop.set):
+            with first_interrupt(self.asked.set):
                 for _ in range(self.processes):
                     self._start()
                 for number in range(len(self.jobs)):
@@ -229,7 +230,8 @@ class _Pool(Generic[_Result]):
     def _listen(self) -> None:
         """Wait for a message of any busy worker and act on it."""
         pipes = {worker.pipe: worker for worker in self.workers if worker.number >= 0}
-        if self.stop.is_set():
+        if self.asked.is_set():  # not in the handler: it could interrupt who holds the lock inside
+            self.stop.set()
             for worker in self.workers:
                 worker.interrupt()
         for pipe in wait(list(pipes), timeout=_LISTEN_S):
@@ -256,7 +258,7 @@ class _Pool(Generic[_Result]):
         def report(progress: Progress) -> None:
             self.line.update(number, job.title, progress)
 
-        result = job.do(report, self.stop.is_set)
+        result = job.do(report, self.asked.is_set)
         self.line.done(number, result.states)
         self.keep(result)
         self.done[number] = result

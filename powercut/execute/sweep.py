@@ -8,7 +8,6 @@ would have to be trusted with the middle of a file).
 """
 
 import gc
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,10 +21,12 @@ from itertools import islice
 import msgspec
 
 from powercut.checkers.engine.cache import user_cache
-from powercut.checkers.engine.search.outcome import Progress, is_state_limit
+from powercut.checkers.engine.search.outcome import INTERRUPTED, Progress, is_state_limit
 from powercut.checkers.run.question import Question
 from powercut.checkers.sweep.row import Row, explored
+from powercut.checkers.weave.errors import PatchError
 from powercut.errors import system_limit
+from powercut.execute.watcher import Watcher
 from powercut.model.scope import Scope
 from powercut.model.setup import dimensions
 
@@ -41,7 +42,8 @@ _SUFFIXES = (".py", ".toml", ".patch", ".c", ".h")
 class ChunkResult:
     """The rows of a chunk, as far as it came; ``stopped`` says what ended it early.
 
-    ``failure`` says what went wrong inside powercut, if anything did, and ``origin`` where.
+    ``failure`` says what went wrong inside powercut, if anything did, and ``origin`` where;
+    ``refusal`` what is wrong with the patches, if the model fails by them.
     ``is_old`` tells that the rows were kept by an earlier sweep.
     """
 
@@ -50,15 +52,12 @@ class ChunkResult:
     failure: str = ""
     origin: str = ""
     is_old: bool = False
+    refusal: PatchError | None = None
 
     @property
     def states(self) -> int:
         """How many states were seen."""
         return sum(row.states for row in self.rows)
-
-
-class _Stop(KeyboardInterrupt):
-    """Raised into a search to end it early; the search takes it for an interrupt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,29 +109,20 @@ class Chunk:
     def do(self, report: Callable[[Progress], None], stopped: Callable[[], bool]) -> ChunkResult:
         """Explore the workloads; never raises, because the caller may be another process."""
         rows: list[Row] = []
-
-        def look() -> str:
-            if stopped():
-                return "interrupted"
-            late = self.deadline is not None and time.monotonic() >= self.deadline
-            return "time limit reached" if late else ""
-
-        def on_progress(progress: Progress) -> None:
-            report(progress)
-            if look():
-                raise _Stop
-
+        watcher = Watcher(report, stopped, self.deadline, "time limit reached")
+        if watcher.look():  # before anything: hundreds of chunks may be left when a sweep is ended
+            return ChunkResult((), watcher.reason)
         try:
-            with _few_collections():
+            with _few_collections(), watcher.alarm():
                 for scope in self.scopes:
-                    if reason := look():
-                        return ChunkResult(tuple(rows), reason)
-                    row, _ = explored(replace(self.question, scope=scope), on_progress)
-                    if reason := look():
-                        return ChunkResult(tuple(rows), reason)
+                    row, _ = explored(replace(self.question, scope=scope), watcher.on_progress)
+                    if watcher.look():
+                        return ChunkResult(tuple(rows), watcher.reason)
                     rows.append(row)
         except KeyboardInterrupt:
-            return ChunkResult(tuple(rows), "interrupted")
+            return ChunkResult(tuple(rows), watcher.reason or INTERRUPTED)
+        except PatchError as error:
+            return ChunkResult(tuple(rows), refusal=error)
         except Exception as error:
             if limit := system_limit(error):
                 return ChunkResult(tuple(rows), limit)

@@ -2,8 +2,9 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -205,6 +206,7 @@ def _runs(
     notes: set[str] = set()
     for job, group in zip(jobs, shares, strict=True):
         parts = list(islice(results, len(group)))
+        raise_refusal(parts)
         done, swarm = parts[0], None
         if count is not None:
             done, swarm = merged(job, seed, parts)
@@ -214,6 +216,16 @@ def _runs(
         traces = saved(done.traces, findings)
         yield RunReport(job, done.result, traces, done.failure, done.origin, swarm, options.strict)
     line.clear()
+
+
+def raise_refusal(results: Iterable[JobResult]) -> None:
+    """Raise what is wrong with the patches, if a model failed by them.
+
+    A copy, because the result would keep the traceback, and that the processes that are to end.
+    """
+    for done in results:
+        if done.refusal is not None:
+            raise copy(done.refusal)
 
 
 def saved(traces: Mapping[str, tuple[str, bytes]], findings: Findings) -> dict[str, str]:

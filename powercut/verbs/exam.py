@@ -27,7 +27,7 @@ from powercut.model.designs import DESIGNS
 from powercut.model.mutants import MUTANTS, Mutant
 from powercut.properties.catalog import PROPERTIES
 from powercut.terminal.style import Style
-from powercut.verbs.check import Run, executor, process_count, saved
+from powercut.verbs.check import Run, executor, process_count, raise_refusal, saved
 from powercut.verbs.options import ExamOptions
 
 
@@ -141,7 +141,9 @@ def examine(
     line = ProgressLine(len(jobs))
     done = run(jobs, line=line)
     baselines = {key: next(done) for key in homes}
+    raise_refusal(baselines.values())
     for mutant, mutated in zip(mutants, done, strict=True):
+        raise_refusal([mutated])
         wanted = {p: t for p, t in mutated.traces.items() if p == mutant.caught_by}
         baseline = baselines[mutant.design, mutant.scope]
         traces = saved(wanted, findings)

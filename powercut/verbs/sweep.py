@@ -8,10 +8,11 @@ its smallest workload, replayed by the native model, and saved.
 import sys
 import time
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 
 from powercut.checkers.run.question import Question
-from powercut.checkers.run.replay import replay
+from powercut.checkers.run.replay import replay_found
 from powercut.checkers.run.trace_of import make_trace
 from powercut.checkers.sweep.levels import LEVELS, workloads
 from powercut.checkers.sweep.row import explored
@@ -142,7 +143,9 @@ def _explore(
 
 
 def _check(done: ChunkResult) -> None:
-    """Raise :class:`InternalError` for a chunk that powercut itself failed in."""
+    """Raise what is wrong with the patches, or :class:`InternalError` for a failure of our own."""
+    if done.refusal is not None:
+        raise copy(done.refusal)  # the result would keep the traceback, and that the processes
     if done.failure:
         sys.stdout.flush()
         raise InternalError(done.failure, done.origin)
@@ -154,7 +157,7 @@ def _confirmed(question: Question, key: Key, broken: Broken, findings: Findings)
     _, sightings = explored(asked)
     found = next(s for s in sightings if _key_of(s) == key)
     trace = make_trace(asked, key[0], found.violation.epochs, found.violation.detail or key[0])
-    if not replay(trace).reproduced:
+    if not replay_found(trace).reproduced:
         raise InternalError(f"{asked.title}: {key[0]} does not replay on the native model", "")
     return findings.add(trace_file_name(trace), encode_trace(trace))
 

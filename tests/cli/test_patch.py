@@ -7,8 +7,9 @@ import pytest
 
 from powercut.checkers.machines import search as searching
 from powercut.model.mutants import FOLDER
-from tests.cli.support import Runner, assert_refused
+from tests.cli.support import Runner, assert_refused, run_apart
 from tests.cli.test_fuzz import TINY
+from tests.tiers import EXHAUSTIVE
 
 ROOT = Path(__file__).parents[2]
 FIX = ROOT / "docs" / "patches" / "punch-writes-eof-block.patch"
@@ -91,14 +92,16 @@ def test_a_trace_may_follow_a_patch(powercut: Runner) -> None:
     assert "NOT reproduced" in ended.out
 
 
-def changed(old: str, new: str) -> str:
-    """Return a patch of the model's truncate that puts ``new`` for the line ``old``."""
+def changed(old: str, *new: str) -> str:
+    """Return a patch of the model's truncate that puts the lines ``new`` for the line ``old``."""
     file = "model/fs/ext4/inode/truncate.py"
     lines = (ROOT / file).read_text().splitlines()
     number = next(n for n, line in enumerate(lines, 1) if line.strip() == old)
     line = lines[number - 1]
     indent = line[: len(line) - len(line.lstrip())]
-    return f"--- {file}\n+++ {file}\n@@ -{number},1 +{number},1 @@\n-{line}\n+{indent}{new}\n"
+    added = "".join(f"+{indent}{each}\n" for each in new)
+    head = f"--- {file}\n+++ {file}\n@@ -{number},1 +{number},{len(new)} @@\n"
+    return f"{head}-{line}\n{added}"
 
 
 @pytest.mark.parametrize(
@@ -116,6 +119,38 @@ def test_a_patch_outside_the_language_names_the_line(
     path.write_text(changed("inode.i_size = size", new))
     ended = powercut("check", "--design", "seed", "--scope", "span-truncate", "--patch", path)
     assert_refused(ended, str(path), *words)
+
+
+def inserted(path: Path, file: str, before: str, new: str) -> str:
+    """Write a patch that puts ``new`` before the first line ``before``; return its place."""
+    lines = (ROOT / file).read_text().splitlines()
+    number = lines.index(before) + 1
+    indent = before[: len(before) - len(before.lstrip())]
+    head = f"--- {file}\n+++ {file}\n@@ -{number},1 +{number},2 @@\n"
+    path.write_text(f"{head}+{indent}{new}\n {before}\n")
+    return f"{file}:{number}: "
+
+
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=EXHAUSTIVE)])
+def test_a_patch_that_fails_before_the_first_step_names_the_line(tmp_path: Path, jobs: str) -> None:
+    path, file = tmp_path / "my.patch", "model/fs/fs_writeback.py"
+    before = "    for _pass in range(k.conf.flusher_passes):"
+    place = inserted(path, file, before, "k.inode[0].i_size = 1 // 0")
+    scopes = ("span-truncate", "punch")
+    argv = ("check", "--design", "seed", "--scope", *scopes, "--jobs", jobs, "--engine", "python")
+    ended = run_apart(*argv, "--patch", path, "--json")
+    assert_refused(ended, str(path), f"{place}ZeroDivisionError", "correct the patch")
+
+
+def test_what_only_the_native_model_notices_names_the_patch(
+    powercut: Runner, tmp_path: Path
+) -> None:
+    path, file = tmp_path / "my.patch", "model/fs/iomap/ioend/finish.py"
+    new = "k.inode[0].i_size = k.inode[0].page[k.inode[0].i_size + 70]"
+    place = inserted(path, file, "    if ioend.error != next_ioend.error:", new)
+    argv = ("check", "--design", "seed", "--scope", "span-truncate", "--engine", "python")
+    ended = powercut(*argv, "--jobs", "1", "--patch", path, "--max-states", "4000", "--json")
+    assert_refused(ended, str(path), f"{place}RangeError", "correct the patch")
 
 
 def test_line_ends_of_another_system_are_read(powercut: Runner, tmp_path: Path) -> None:
