@@ -156,6 +156,7 @@ ELSEWHERE = {
     "powercut/api.py": "write_whole and nothing more",
     "powercut/verbs/sweep.py": "what check calls for its traces",
     "powercut/verbs/exam_generated.py": "the campaign, below",
+    "powercut/verbs/kernel/checks.py": "tests/kernel/test_run_cli.py",
     "powercut/verbs/kernel/conform.py": "tests/kernel/test_conform_cli.py",
     "powercut/verbs/kernel/log.py": "tests/kernel/test_log_cli.py",
     "powercut/verbs/kernel/run.py": "tests/kernel/test_run_cli.py",

@@ -37,11 +37,11 @@ from powercut.documents.kernel_conform import (
     OutsideOutcome,
 )
 from powercut.errors import HOLDS, INCONCLUSIVE, VIOLATED, InputError, one_line
-from powercut.inputs.files import Findings, make_writable
-from powercut.inputs.limits import at_least_one, some_seconds
+from powercut.inputs.files import Findings
 from powercut.inputs.names import pick
 from powercut.model.designs import DESIGNS
 from powercut.terminal.style import Style
+from powercut.verbs.kernel.checks import check_conditions
 from powercut.verbs.kernel.saying import GuestLine
 from powercut.verbs.litmus import litmus_paths
 
@@ -90,15 +90,14 @@ class _Seen:
 
 def run_conform(paths: Sequence[Path], options: Options) -> int:
     """Ask a kernel what litmus tests show, say what is outside, and return the exit code."""
-    _check(options)
+    place = _checked(options)
     seen, findings = _Seen(), Findings(options.save)
     said = GuestLine("rounds", 0)
     try:
         missing = missing_machine()
         if missing:
             raise LabError("kernel conform", missing)
-        assert options.kernel is not None
-        kernel = find_kernel(options.kernel)
+        kernel = find_kernel(place)
         _load(paths, options, seen, said)
         if not seen.asked:
             raise LabError("kernel conform", "a kernel can be asked none of these litmus tests")
@@ -122,21 +121,19 @@ def run_conform(paths: Sequence[Path], options: Options) -> int:
     return seen.code
 
 
-def _check(options: Options) -> None:
-    if options.kernel is None:
-        raise InputError(
-            "kernel conform: no kernel given; name a bzImage, a folder or a .deb (--kernel)"
-        )
+def _checked(options: Options) -> Path:
+    """Return the kernel's place if the options can be used."""
+    place = check_conditions(
+        "kernel conform",
+        kernel=options.kernel,
+        rounds=options.rounds,
+        most_rounds=_MOST_ROUNDS,
+        subsets=options.subsets,
+        time_limit=options.time_limit,
+        save=options.save,
+    )
     pick("--design", options.design, DESIGNS)
-    if at_least_one("--rounds", options.rounds) > _MOST_ROUNDS:
-        raise InputError(
-            f"--rounds {options.rounds}: give at most {_MOST_ROUNDS}, or several seeds"
-        )
-    if not 0 <= options.subsets <= 1 << 20:
-        raise InputError(f"--subsets {options.subsets}: give 0 to {1 << 20}")
-    some_seconds("--time-limit", options.time_limit)
-    if options.save is not None:
-        make_writable("--save", options.save)
+    return place
 
 
 def _load(paths: Sequence[Path], options: Options, seen: _Seen, said: GuestLine) -> None:

@@ -40,11 +40,11 @@ from powercut.documents.kernel_run import (
     KernelTrial,
 )
 from powercut.errors import INCONCLUSIVE, VIOLATED, InputError, InternalError, one_line
-from powercut.inputs.files import Findings, make_writable
-from powercut.inputs.limits import at_least_one, some_seconds
+from powercut.inputs.files import Findings
 from powercut.inputs.names import pick
 from powercut.properties.findings.loader import shipped
 from powercut.terminal.style import Style
+from powercut.verbs.kernel.checks import check_conditions
 from powercut.verbs.kernel.saying import GuestLine
 
 _WORDS = {VIOLATED: "violated", INCONCLUSIVE: "inconclusive"}
@@ -93,15 +93,14 @@ class _Outcome:
 
 def run_rounds(options: Options) -> int:
     """Run what the options ask for, say what a kernel showed and return the exit code."""
-    _check(options)
+    place = _checked(options)
     try:
         situation = _situation(options)
         schedule = _schedule(situation, options) if options.steer else None
         missing = missing_machine()
         if missing:
             raise LabError("kernel run", missing)
-        assert options.kernel is not None
-        kernel = find_kernel(options.kernel)
+        kernel = find_kernel(place)
     except (LabError, WorkloadError, TraceError) as error:
         raise InputError(str(error)) from None
     except ValueError as error:
@@ -130,23 +129,21 @@ def run_rounds(options: Options) -> int:
     return outcome.code
 
 
-def _check(options: Options) -> None:
-    if options.kernel is None:
-        raise InputError(
-            "kernel run: no kernel given; name a bzImage, a folder or a .deb (--kernel)"
-        )
+def _checked(options: Options) -> Path:
+    """Return the kernel's place if the options can be used."""
+    place = check_conditions(
+        "kernel run",
+        kernel=options.kernel,
+        rounds=options.rounds,
+        most_rounds=_MOST_ROUNDS,
+        subsets=options.subsets,
+        time_limit=options.time_limit,
+        save=options.save,
+    )
     asked = (options.finding, options.workload, options.trace, options.litmus)
     if sum(each is not None for each in asked) != 1:
         raise InputError("kernel run: give one of --finding, --workload, --trace and --litmus")
-    if at_least_one("--rounds", options.rounds) > _MOST_ROUNDS:
-        raise InputError(
-            f"--rounds {options.rounds}: give at most {_MOST_ROUNDS}, or several seeds"
-        )
-    if not 0 <= options.subsets <= 1 << 20:
-        raise InputError(f"--subsets {options.subsets}: give 0 to {1 << 20}")
-    some_seconds("--time-limit", options.time_limit)
-    if options.save is not None:
-        make_writable("--save", options.save)
+    return place
 
 
 def _situation(options: Options) -> Situation:
